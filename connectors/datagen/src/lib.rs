@@ -1,0 +1,1 @@
+//! Seeded, rate-limited data generator source of Flott.

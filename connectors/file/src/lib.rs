@@ -1,0 +1,1 @@
+//! File source and exactly-once file sink of Flott.

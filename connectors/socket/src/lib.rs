@@ -1,0 +1,1 @@
+//! Socket text source of Flott.

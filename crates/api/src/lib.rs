@@ -1,0 +1,1 @@
+//! Typed DataStream API of Flott.

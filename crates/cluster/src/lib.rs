@@ -1,0 +1,1 @@
+//! Turns Flott's libraries into running processes: the embedded cluster.

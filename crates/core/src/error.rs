@@ -1,0 +1,125 @@
+//! Errors that cross crate borders.
+
+use std::{fmt, panic::Location};
+
+/// The error of user code, connectors and operators: anything that implements [`std::error::Error`].
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What whoever meets an error can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The program or the configuration is wrong: change it.
+    Invalid,
+    /// Something outside did not answer: try again.
+    Unavailable,
+    /// Input or stored state is damaged or does not fit: see the message for which.
+    Data,
+    /// Somebody asked for the end.
+    Cancelled,
+    /// Another leader has taken over.
+    Fenced,
+    /// User code failed.
+    User,
+    /// A bug in Flott.
+    Internal,
+}
+
+/// The error of Flott's public interface.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<BoxError>,
+}
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), source: None }
+    }
+
+    /// An [`ErrorKind::Invalid`] error.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Invalid, message)
+    }
+
+    /// Adds the cause.
+    pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What can be done about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        // Programs end by printing the error alone, so the causes belong to what is shown.
+        let mut cause = self.source.as_deref().map(|source| source as &dyn std::error::Error);
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Why a task failed: which operator of which subtask, where in the source, and the whole chain of causes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TaskFailure {
+    /// The operator's name, or the task's where no single operator is to blame.
+    pub operator: String,
+    /// The subtask, from 0.
+    pub subtask: u32,
+    /// The number of subtasks.
+    pub parallelism: u32,
+    /// The run of the subtask, from 0.
+    pub attempt: u32,
+    /// What went wrong, the causes behind it, outermost first.
+    pub causes: Vec<String>,
+    /// File, line and column: of a panic, or of the operator's declaration.
+    pub location: Option<String>,
+    /// Whether user code panicked rather than returned an error.
+    pub panicked: bool,
+}
+
+impl TaskFailure {
+    /// The messages of `error` and of everything behind it.
+    pub fn causes_of(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
+        let mut causes = vec![error.to_string()];
+        let mut next = error.source();
+        while let Some(cause) = next {
+            causes.push(cause.to_string());
+            next = cause.source();
+        }
+        causes
+    }
+}
+
+impl fmt::Display for TaskFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if self.panicked { "panicked" } else { "failed" };
+        write!(f, "operator `{}`, subtask {} of {} (attempt {}) {verb}", self.operator, self.subtask + 1, self.parallelism, self.attempt + 1)?;
+        if let Some(location) = &self.location {
+            write!(f, " at {location}")?;
+        }
+        for (index, cause) in self.causes.iter().enumerate() {
+            write!(f, "{}{cause}", if index == 0 { ": " } else { "\n  caused by: " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TaskFailure {}
+
+/// A place in the source code, as text.
+pub fn location_of(location: &Location<'_>) -> String {
+    format!("{}:{}", location.file(), location.line())
+}

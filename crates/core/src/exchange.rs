@@ -1,0 +1,178 @@
+//! Exchange edges: how records choose a channel, and how they are encoded on it.
+
+use crate::{
+    batch::{AnyBatch, Batch},
+    codec,
+    data::Data,
+    error::BoxError,
+    schema::Schema,
+};
+use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
+
+/// How records are spread over the subtasks of the next operator. Flink's partitioners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PartitionKind {
+    /// To the subtask of the same index; can be chained.
+    Forward,
+    /// Round robin over all subtasks.
+    Rebalance,
+    /// Round robin over a nearby few: the channels are split evenly between the upstream subtasks.
+    Rescale,
+    /// A random subtask for each record.
+    Shuffle,
+    /// By the key group of the record's key.
+    Hash,
+    /// To every subtask.
+    Broadcast,
+    /// To subtask 0.
+    Global,
+    /// By a function of the user.
+    Custom,
+}
+
+impl PartitionKind {
+    /// The name that Flink shows.
+    pub fn name(self) -> &'static str {
+        match self {
+            PartitionKind::Forward => "FORWARD",
+            PartitionKind::Rebalance => "REBALANCE",
+            PartitionKind::Rescale => "RESCALE",
+            PartitionKind::Shuffle => "SHUFFLE",
+            PartitionKind::Hash => "HASH",
+            PartitionKind::Broadcast => "BROADCAST",
+            PartitionKind::Global => "GLOBAL",
+            PartitionKind::Custom => "CUSTOM",
+        }
+    }
+
+    /// Whether a subtask is connected to few others only, so that a failure may stay among them.
+    pub fn is_pointwise(self) -> bool {
+        matches!(self, PartitionKind::Forward | PartitionKind::Rescale)
+    }
+}
+
+/// Where a partitioner stands.
+#[derive(Debug, Clone, Copy)]
+pub struct PartitionContext {
+    /// The index of the sending subtask.
+    pub subtask: u32,
+    /// The number of channels to choose from.
+    pub channels: usize,
+    /// The maximum parallelism of the receiving operator.
+    pub max_parallelism: u32,
+}
+
+/// Takes what a partitioner has decided.
+pub trait ChannelOutput {
+    /// Sends `batch` on `channel`.
+    fn push(&mut self, channel: usize, batch: AnyBatch);
+}
+
+/// Spreads records over channels. May keep back part-full batches until [`Partitioner::flush`].
+pub trait Partitioner {
+    /// Takes a batch.
+    ///
+    /// # Errors
+    /// The batch has another type, a key cannot be computed, or the user's function failed.
+    fn partition(&mut self, batch: AnyBatch, output: &mut dyn ChannelOutput) -> Result<(), BoxError>;
+
+    /// Sends whatever was kept back: there is no more input at hand, or a watermark or barrier follows.
+    fn flush(&mut self, output: &mut dyn ChannelOutput);
+}
+
+/// Makes the partitioner of each subtask, and knows the codec of the edge.
+pub trait PartitionerFactory: Send + Sync {
+    /// The kind.
+    fn kind(&self) -> PartitionKind;
+
+    /// The partitioner of one sending subtask.
+    fn create(&self, context: PartitionContext) -> Box<dyn Partitioner>;
+
+    /// The codec of what travels on the edge.
+    fn codec(&self) -> Box<dyn BatchCodec>;
+}
+
+/// Encodes the batches of one edge: for another process, or for in-flight data in a checkpoint.
+pub trait BatchCodec: Send + Sync {
+    /// The schema of a record.
+    fn schema(&self) -> Schema;
+
+    /// Appends the encoding of `batch`.
+    ///
+    /// # Errors
+    /// The batch has another type, or a value refuses to be serialised.
+    fn encode(&self, batch: &AnyBatch, buffer: &mut Vec<u8>) -> Result<(), BoxError>;
+
+    /// Reads a batch.
+    ///
+    /// # Errors
+    /// The bytes are no batch of this edge.
+    fn decode(&self, bytes: &[u8]) -> Result<AnyBatch, BoxError>;
+}
+
+/// The codec of batches of `T`: count, timestamps, hashes, then the values, each by postcard.
+pub struct TypedBatchCodec<T>(PhantomData<fn() -> T>);
+
+impl<T> std::fmt::Debug for TypedBatchCodec<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TypedBatchCodec<{}>", std::any::type_name::<T>())
+    }
+}
+
+impl<T> Default for TypedBatchCodec<T> {
+    fn default() -> Self {
+        TypedBatchCodec(PhantomData)
+    }
+}
+
+impl<T: Data> BatchCodec for TypedBatchCodec<T> {
+    fn schema(&self) -> Schema {
+        Schema::of::<T>()
+    }
+
+    fn encode(&self, batch: &AnyBatch, buffer: &mut Vec<u8>) -> Result<(), BoxError> {
+        let batch = batch.downcast_ref::<T>().ok_or("the batch has another type than its edge")?;
+        codec::encode_into(&batch.timestamps, buffer)?;
+        codec::encode_into(&batch.hashes, buffer)?;
+        codec::encode_into(&batch.values, buffer)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<AnyBatch, BoxError> {
+        let (timestamps, rest) = codec::decode_front(bytes)?;
+        let (hashes, rest): (Vec<u64>, _) = codec::decode_front(rest)?;
+        let values: Vec<T> = codec::decode(rest)?;
+        if !hashes.is_empty() && hashes.len() != values.len() {
+            return Err(format!("a batch of {} records with {} hashes", values.len(), hashes.len()).into());
+        }
+        if let crate::batch::Timestamps::Each(all) = &timestamps
+            && all.len() != values.len()
+        {
+            return Err(format!("a batch of {} records with {} timestamps", values.len(), all.len()).into());
+        }
+        Ok(AnyBatch::new(Batch { values, timestamps, hashes }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Timestamps;
+
+    #[test]
+    fn a_batch_survives_its_codec() {
+        let codec = TypedBatchCodec::<(String, u64)>::default();
+        let batch = Batch {
+            values: vec![("a".to_owned(), 1), ("b".to_owned(), u64::MAX)],
+            timestamps: Timestamps::Each(vec![-1, i64::MAX]),
+            hashes: vec![7, 8],
+        };
+        let mut bytes = Vec::new();
+        codec.encode(&AnyBatch::new(batch.clone()), &mut bytes).unwrap();
+        let back = codec.decode(&bytes).unwrap().downcast::<(String, u64)>().unwrap();
+        assert_eq!((back.values, back.timestamps, back.hashes), (batch.values, batch.timestamps, batch.hashes));
+        for end in 0..bytes.len() {
+            assert!(codec.decode(&bytes[..end]).is_err(), "a batch cut at {end} was accepted");
+        }
+    }
+}

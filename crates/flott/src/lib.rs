@@ -1,0 +1,1 @@
+//! Stateful computation over data streams, as native Rust.

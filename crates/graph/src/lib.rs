@@ -1,0 +1,1 @@
+//! Stream graph, job graph and execution plan of Flott.

@@ -1,0 +1,1 @@
+//! Scheduling, checkpoint coordination and failover decisions of Flott, without I/O.

@@ -1,0 +1,1 @@
+//! Operators of Flott: map, filter, rolling aggregates, process functions, sources and sinks.

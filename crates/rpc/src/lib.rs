@@ -1,0 +1,1 @@
+//! Messages and gateways between JobManager, TaskManagers and clients of Flott.

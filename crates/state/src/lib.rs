@@ -1,0 +1,1 @@
+//! Keyed state tables of Flott, in memory, with incremental copy-on-write snapshots.
