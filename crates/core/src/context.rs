@@ -10,6 +10,7 @@ use crate::{
     time::SharedClock,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How a job is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -74,6 +75,10 @@ pub struct OpenContext<'a> {
     pub metrics: &'a MetricGroup,
     /// The job's accumulators.
     pub accumulators: &'a Accumulators,
+    /// Time between periodic watermarks; zero: a watermark after each batch.
+    pub watermark_interval: Duration,
+    /// How often a commit is tried before the task fails.
+    pub commit_retries: u32,
     /// A seed for random decisions, different for each subtask and attempt.
     pub seed: u64,
 }

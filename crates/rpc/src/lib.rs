@@ -1,1 +1,10 @@
-//! Messages and gateways between JobManager, TaskManagers and clients of Flott.
+//! What JobManager, TaskManagers and clients say to each other.
+//!
+//! Plain data only. Inside a process the messages are handed over as they are; the messages of one attempt keep their order
+//! in each direction, and a link that loses one is broken: its attempt fails.
+//!
+//! What is not here: transport, and any decision.
+
+pub mod client;
+pub mod status;
+pub mod task;

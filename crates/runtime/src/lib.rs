@@ -1,1 +1,29 @@
-//! Tasks, exchanges and barrier alignment of Flott.
+//! The data plane: tasks, the exchanges between them, barrier alignment.
+//!
+//! [`Task`] is a future that runs one subtask; [`wiring`] makes the exchanges of a set of tasks that start together. What a
+//! task needs from outside comes in a [`TaskEnv`], so that a simulation runs the same code under virtual time.
+//!
+//! What is not here: threads, clocks, scheduling and the decisions of the JobManager. `flott-cluster` provides the
+//! former, `flott-jobmanager` the latter; the two planes know each other's messages alone.
+
+pub mod aligner;
+mod chain;
+mod element;
+mod env;
+pub mod gate;
+mod mailbox;
+mod metrics;
+mod output;
+pub mod panics;
+mod restore;
+mod snapshot;
+mod task;
+mod upload;
+pub mod valve;
+pub mod wiring;
+
+pub use element::StreamElement;
+pub use env::{Background, TaskEnv, TaskReporter};
+pub use mailbox::{Mailbox, MailboxSender};
+pub use metrics::TaskMetrics;
+pub use task::{Task, TaskSpec};

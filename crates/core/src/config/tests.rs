@@ -1,0 +1,190 @@
+use super::super::{MemorySize, RestartStrategyType, RuntimeMode, options::*};
+use super::*;
+use crate::Error;
+use std::{collections::BTreeSet, time::Duration};
+
+fn file(text: &str) -> Result<Configuration, ConfigError> {
+    let mut configuration = Configuration::new();
+    configuration.add_file("conf/config.yaml", text)?;
+    Ok(configuration)
+}
+
+fn message<T: std::fmt::Debug>(result: Result<T, ConfigError>) -> String {
+    result.expect_err("it is wrong").to_string()
+}
+
+fn strings(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn every_default_is_a_value_of_its_option() {
+    for option in options::all() {
+        assert!(option.accepts(option.default), "{}: `{}` is not {}", option.key, option.default, option.expected());
+    }
+}
+
+#[test]
+fn no_two_options_share_a_key_or_a_variable() {
+    let keys: BTreeSet<&str> = options::all().map(|option| option.key).collect();
+    let variables: BTreeSet<String> = options::all().map(OptionInfo::variable).collect();
+    assert_eq!(keys.len(), options::all().count());
+    assert_eq!(variables.len(), keys.len());
+    assert!(!variables.contains(CONF_DIR_VARIABLE));
+}
+
+#[test]
+fn defaults_have_their_types() -> Result<(), ConfigError> {
+    let configuration = Configuration::new();
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 1);
+    assert_eq!(configuration.get(&PIPELINE_NAME)?, None);
+    assert_eq!(configuration.get(&PIPELINE_MAX_PARALLELISM)?, None);
+    assert_eq!(configuration.get(&EXECUTION_RUNTIME_MODE)?, RuntimeMode::Streaming);
+    assert_eq!(configuration.get(&CHECKPOINTING_INTERVAL)?, None);
+    assert_eq!(configuration.get(&CHECKPOINTING_TIMEOUT)?, Duration::from_secs(600));
+    assert_eq!(configuration.get(&CHECKPOINTING_DATA_INLINE_THRESHOLD)?, MemorySize(20 * 1024));
+    assert_eq!(configuration.get(&RESTART_STRATEGY_TYPE)?, None);
+    assert_eq!(configuration.get(&RESTART_EXPONENTIAL_ATTEMPTS)?, None);
+    assert_eq!(configuration.get(&RESTART_EXPONENTIAL_BACKOFF_MULTIPLIER)?, 1.5);
+    Ok(())
+}
+
+#[test]
+fn the_stronger_origin_wins_in_any_order() -> Result<(), ConfigError> {
+    let key = PARALLELISM_DEFAULT.key();
+    let mut configuration = Configuration::new();
+    configuration.add_arguments(strings(&["-Dparallelism.default=4"]))?;
+    configuration.add_variables([("FLOTT_PARALLELISM_DEFAULT", "3"), ("PATH", "/bin")])?;
+    configuration.add_file("config.yaml", "parallelism.default: 2")?;
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 4);
+    assert_eq!(configuration.origin(key), Origin::Argument("-Dparallelism.default=4".to_owned()));
+    configuration.set(&PARALLELISM_DEFAULT, 5);
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 5);
+    configuration.add_arguments(strings(&["-Dparallelism.default=6"]))?;
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 5);
+    assert!(matches!(configuration.origin(key), Origin::Code(location) if location.contains("tests.rs:")));
+    assert_eq!(configuration.origin(PIPELINE_NAME.key()), Origin::Default);
+    Ok(())
+}
+
+#[test]
+fn of_two_values_of_one_strength_the_later_wins() -> Result<(), ConfigError> {
+    let mut configuration = Configuration::new();
+    configuration.add_arguments(strings(&["-Dpipeline.name=a", "-D", "pipeline.name=b=c"]))?;
+    assert_eq!(configuration.get(&PIPELINE_NAME)?.as_deref(), Some("b=c"));
+    configuration.merge(&file("pipeline.name: weaker\nparallelism.default: 7")?);
+    assert_eq!(configuration.get(&PIPELINE_NAME)?.as_deref(), Some("b=c"));
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 7);
+    Ok(())
+}
+
+#[test]
+fn arguments_of_the_program_are_returned() -> Result<(), ConfigError> {
+    let mut configuration = Configuration::new();
+    let arguments = strings(&["--input", "x", "-D", "parallelism.default=2", "-d", "--", "-Dnot=mine"]);
+    assert_eq!(configuration.add_arguments(arguments)?, strings(&["--input", "x", "-d", "--", "-Dnot=mine"]));
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 2);
+    Ok(())
+}
+
+#[test]
+fn a_file_sets_typed_values() -> Result<(), ConfigError> {
+    let configuration = file(
+        "execution:\n  checkpointing:\n    interval: 10s\n    num-retained: 3\nrestart-strategy.type: off\nexecution.runtime-mode: \
+         batch\npipeline:\nsink:\n  committer:\n",
+    )?;
+    assert_eq!(configuration.get(&CHECKPOINTING_INTERVAL)?, Some(Duration::from_secs(10)));
+    assert_eq!(configuration.get(&CHECKPOINTING_NUM_RETAINED)?, 3);
+    assert_eq!(configuration.get(&RESTART_STRATEGY_TYPE)?, Some(RestartStrategyType::None));
+    assert_eq!(configuration.get(&EXECUTION_RUNTIME_MODE)?, RuntimeMode::Batch);
+    assert_eq!(configuration.iter().count(), 4);
+    Ok(())
+}
+
+#[test]
+fn null_unsets_an_option_that_may_be_none() -> Result<(), ConfigError> {
+    let configuration = file("pipeline.max-parallelism: ~\nexecution.checkpointing.interval:\n")?;
+    assert_eq!(configuration.get(&CHECKPOINTING_INTERVAL)?, None);
+    assert!(message(file("parallelism.default: ~")).contains("must be a whole number"));
+    Ok(())
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    assert_eq!(
+        message(file("\nparalelism:\n  default: 2\n")),
+        "unknown option `paralelism.default` (conf/config.yaml:3); did you mean `parallelism.default`?"
+    );
+    assert_eq!(message(file("jobmanager.rpc.address: x")), "unknown option `jobmanager.rpc.address` (conf/config.yaml:1)");
+    assert_eq!(
+        message(Configuration::new().add_arguments(strings(&["-D", "checkpointing.mode=x"]))),
+        "unknown option `checkpointing.mode` (argument `-D checkpointing.mode=x`); did you mean `execution.checkpointing.mode`?"
+    );
+}
+
+#[test]
+fn an_unknown_variable_is_refused_and_others_are_not_ours() -> Result<(), ConfigError> {
+    let mut configuration = Configuration::new();
+    configuration.add_variables([(CONF_DIR_VARIABLE, "/etc/flott"), ("HOME", "/root")])?;
+    assert_eq!(configuration, Configuration::new());
+    let error = message(configuration.add_variables([("FLOTT_PARALELISM_DEFAULT", "2")]));
+    assert!(error.contains("`FLOTT_PARALELISM_DEFAULT`") && error.contains("did you mean `FLOTT_PARALLELISM_DEFAULT`?"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_wrong_value_is_refused_where_it_is_read() {
+    assert_eq!(
+        message(file("parallelism.default: many")),
+        "option `parallelism.default` is `many` (conf/config.yaml:1), but must be a whole number, from 1 to 32768"
+    );
+    assert_eq!(
+        message(Configuration::new().add_variables([("FLOTT_EXECUTION_RUNTIME_MODE", "stream")])),
+        "option `execution.runtime-mode` is `stream` (environment variable `FLOTT_EXECUTION_RUNTIME_MODE`), but must be one of \
+         `STREAMING`, `BATCH`, `AUTOMATIC`"
+    );
+    let error = message(file("execution.checkpointing.interval: 10 parsecs"));
+    assert!(error.ends_with("must be a duration such as `10 s`, `500 ms` or `1 min` (a number alone is ms), at least 1 ms"), "{error}");
+    assert!(message(file("execution.checkpointing.interval: 0")).contains("at least 1 ms"));
+    assert!(message(file("parallelism.default: 0")).contains("from 1"));
+}
+
+#[test]
+fn a_value_out_of_range_that_code_sets_is_refused_when_it_is_read() {
+    let mut configuration = Configuration::new();
+    configuration.set(&PARALLELISM_DEFAULT, 0);
+    let error = message(configuration.get(&PARALLELISM_DEFAULT));
+    assert!(error.starts_with("option `parallelism.default` is `0` (code at ") && error.contains("tests.rs:"), "{error}");
+}
+
+#[test]
+fn an_option_given_twice_in_a_file_is_refused() {
+    assert_eq!(
+        message(file("parallelism.default: 2\nparallelism:\n  default: 3\n")),
+        "conf/config.yaml:3: option `parallelism.default` has a value already, in line 1; remove one"
+    );
+}
+
+#[test]
+fn an_argument_without_a_value_is_refused() {
+    for arguments in [&["-Dparallelism.default"][..], &["-D"], &["-D", "x"]] {
+        let error = message(Configuration::new().add_arguments(strings(arguments)));
+        assert!(error.contains("is not of the form `-Dkey=value`"), "{error}");
+    }
+}
+
+#[test]
+fn the_public_error_shows_what_is_wrong() {
+    let error = Error::from(file("parallelism.default: x").expect_err("it is wrong"));
+    assert_eq!(error.kind(), crate::ErrorKind::Invalid);
+    assert!(error.to_string().contains("conf/config.yaml:1"), "{error}");
+}
+
+#[test]
+fn a_configuration_travels_with_its_origins() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let mut configuration = file("parallelism.default: 2")?;
+    configuration.set(&PIPELINE_NAME, Some("words".to_owned()));
+    let copy: Configuration = crate::codec::decode(&crate::codec::encode(&configuration)?)?;
+    assert_eq!(copy, configuration);
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Redistribution: who starts from which part of a snapshot.
+//!
+//! State is matched by operator id. The same code serves a restore at another parallelism and a failover within a run:
+//! - *split* lists keep their place if the parallelism is unchanged (a sink finds its own transactions); else the items of
+//!   all subtasks, in their order, are dealt round robin;
+//! - *union* lists go to everyone, with the items of all subtasks, also of finished ones;
+//! - keyed state goes to whoever owns one of its key groups now.
+//!
+//! A subtask starts as finished if all of its vertex had, or, at unchanged parallelism, if it had itself with all its
+//! operators. Its state is given to it all the same: what it had prepared to commit may not be committed yet. At another
+//! parallelism the state of finished subtasks is spread like that of others, and everyone runs.
+
+use flott_core::{
+    id::{CheckpointId, OperatorId, SubtaskId, VertexId},
+    key_group::{KeyGroupRange, MaxParallelismChanged},
+    snapshot::{ListStateSnapshot, Redistribution},
+};
+use flott_graph::{JobTopology, VertexTopology};
+use flott_rpc::task::{OperatorRestore, TaskRestore};
+use flott_storage::{CheckpointMetadata, OperatorState, OperatorSubtaskState};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// A snapshot to start from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoredSnapshot {
+    /// Its content.
+    pub metadata: Arc<CheckpointMetadata>,
+    /// Its folder, as its storage names it.
+    pub location: String,
+    /// Whether the job owns it, and removes it when newer ones have taken its place (claim mode CLAIM).
+    pub owned: bool,
+}
+
+/// A snapshot cannot be restored into a job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// There is state that would be lost.
+    #[error(
+        "checkpoint {checkpoint} holds state of {operators}, but the job has no such operator; give the operator the `uid` that it had, or \
+         set `execution.state-recovery.ignore-unclaimed-state` to leave its state behind"
+    )]
+    UnclaimedState {
+        /// The snapshot.
+        checkpoint: CheckpointId,
+        /// The operators, as text.
+        operators: String,
+    },
+    /// The number of key groups is another.
+    #[error(transparent)]
+    MaxParallelism(#[from] MaxParallelismChanged),
+}
+
+/// Whether all state of the snapshot finds its operator.
+///
+/// # Errors
+/// [`RestoreError`]: it does not.
+pub fn check(metadata: &CheckpointMetadata, topology: &JobTopology, allow_non_restored_state: bool) -> Result<(), RestoreError> {
+    let vertex_of: BTreeMap<OperatorId, &VertexTopology> =
+        topology.vertices.iter().flat_map(|vertex| vertex.operators.iter().map(move |operator| (operator.id, vertex))).collect();
+    let unclaimed: Vec<String> = metadata
+        .operators
+        .iter()
+        .filter(|operator| has_state(operator) && !vertex_of.contains_key(&operator.id))
+        .map(|operator| match &operator.uid {
+            Some(uid) => format!("operator `{}` (uid `{uid}`)", operator.name),
+            None => format!("operator `{}` (no uid, id {})", operator.name, operator.id),
+        })
+        .collect();
+    if !unclaimed.is_empty() && !allow_non_restored_state {
+        return Err(RestoreError::UnclaimedState { checkpoint: metadata.checkpoint, operators: unclaimed.join(", ") });
+    }
+    for operator in &metadata.operators {
+        let Some(vertex) = vertex_of.get(&operator.id) else { continue };
+        for keyed in operator.subtasks.values().filter_map(|subtask| subtask.snapshot.keyed.as_ref()) {
+            if !keyed.blocks.is_empty() && keyed.max_parallelism != vertex.max_parallelism {
+                return Err(RestoreError::MaxParallelism(MaxParallelismChanged {
+                    checkpoint: metadata.checkpoint,
+                    operator: operator.name.clone(),
+                    stored: keyed.max_parallelism,
+                    configured: vertex.max_parallelism,
+                }));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn has_state(operator: &OperatorState) -> bool {
+    operator.coordinator.is_some() || operator.subtasks.values().any(|subtask| !subtask.snapshot.is_empty())
+}
+
+/// What subtasks of the vertices `wanted` start from.
+pub(crate) fn assign(snapshot: &RestoredSnapshot, topology: &JobTopology, wanted: &BTreeSet<VertexId>) -> BTreeMap<SubtaskId, TaskRestore> {
+    let states: BTreeMap<OperatorId, &OperatorState> = snapshot.metadata.operators.iter().map(|state| (state.id, state)).collect();
+    let mut assigned = BTreeMap::new();
+    for vertex in wanted {
+        let topology = topology.vertex(*vertex);
+        let states: Vec<Option<&OperatorState>> = topology.operators.iter().map(|operator| states.get(&operator.id).copied()).collect();
+        let mut restores: Vec<TaskRestore> = (0..topology.parallelism)
+            .map(|index| TaskRestore {
+                checkpoint: snapshot.metadata.checkpoint,
+                location: snapshot.location.clone(),
+                operators: BTreeMap::new(),
+                finished: starts_finished(&states, topology.parallelism, index),
+            })
+            .collect();
+        for state in states.into_iter().flatten() {
+            for (restore, operator) in restores.iter_mut().zip(redistribute(state, topology)) {
+                if !operator.lists.is_empty() || !operator.keyed.is_empty() {
+                    restore.operators.insert(state.id, operator);
+                }
+            }
+        }
+        for (index, restore) in restores.into_iter().enumerate() {
+            assigned.insert(SubtaskId { vertex: *vertex, index: index as u32 }, restore);
+        }
+    }
+    assigned
+}
+
+fn starts_finished(states: &[Option<&OperatorState>], parallelism: u32, index: u32) -> bool {
+    let vertex_finished = |state: &OperatorState| {
+        state.subtasks.len() == state.parallelism as usize && !state.subtasks.is_empty() && state.subtasks.values().all(|subtask| subtask.finished)
+    };
+    let subtask_finished =
+        |state: &OperatorState| state.parallelism == parallelism && state.subtasks.get(&index).is_some_and(|subtask| subtask.finished);
+    let all = |finished: &dyn Fn(&OperatorState) -> bool| states.iter().all(|state| state.is_some_and(finished));
+    !states.is_empty() && (all(&vertex_finished) || all(&subtask_finished))
+}
+
+/// The shares of all subtasks in an operator's state.
+fn redistribute(state: &OperatorState, vertex: &VertexTopology) -> Vec<OperatorRestore> {
+    let parallelism = vertex.parallelism as usize;
+    let mut shares = vec![OperatorRestore::default(); parallelism];
+    let same_parallelism = state.parallelism == vertex.parallelism;
+    let mut next = 0;
+    for (index, OperatorSubtaskState { snapshot, .. }) in &state.subtasks {
+        for list in &snapshot.lists {
+            match list.redistribution {
+                Redistribution::Union => {
+                    for share in &mut shares {
+                        list_like(&mut share.lists, list).items.extend_from_slice(&list.items);
+                    }
+                }
+                Redistribution::Split if same_parallelism => {
+                    list_like(&mut shares[*index as usize].lists, list).items.extend_from_slice(&list.items);
+                }
+                Redistribution::Split => {
+                    for share in &mut shares {
+                        list_like(&mut share.lists, list);
+                    }
+                    // Dealing goes on where it stopped: short lists must not all end up with the first subtask.
+                    for item in &list.items {
+                        list_like(&mut shares[next % parallelism].lists, list).items.push(item.clone());
+                        next += 1;
+                    }
+                }
+            }
+        }
+        let Some(keyed) = &snapshot.keyed else { continue };
+        for (new_index, share) in shares.iter_mut().enumerate() {
+            let groups = KeyGroupRange::of_subtask(new_index as u32, vertex.parallelism, vertex.max_parallelism);
+            if keyed.groups.start < groups.end && groups.start < keyed.groups.end {
+                share.keyed.push(keyed.clone());
+            }
+        }
+    }
+    shares
+}
+
+/// The list that is described as `like` is, made if it is not there.
+fn list_like<'a>(lists: &'a mut Vec<ListStateSnapshot>, like: &ListStateSnapshot) -> &'a mut ListStateSnapshot {
+    let same = |list: &ListStateSnapshot| {
+        list.name == like.name && list.redistribution == like.redistribution && list.codec == like.codec && list.schema == like.schema
+    };
+    let place = lists.iter().position(same).unwrap_or_else(|| {
+        lists.push(ListStateSnapshot { items: Vec::new(), ..like.clone() });
+        lists.len() - 1
+    });
+    &mut lists[place]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Slots: how many a job needs, which it has, and what runs in which.
+//!
+//! ```text
+//!  missing ──request──▶ waiting ──offer──▶ held ──lost──▶ missing
+//!                          └─ timeout ─▶ the job fails, naming needed and available
+//! ```
+//! Vertices of one slot sharing group share slots: subtask `i` of each runs in slot `i` of the group. So a group needs as many
+//! slots as its widest vertex has subtasks, and a job the sum over its groups.
+
+use flott_core::id::SubtaskId;
+use flott_graph::JobTopology;
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long slots are waited for. Flink's `slot.request.timeout`.
+pub const SLOT_REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The slots of a job.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    /// For each group the slots it has, by place.
+    groups: BTreeMap<String, Vec<Option<u32>>>,
+    /// How many were asked for and did not come.
+    requested: u32,
+    /// When waiting ends, if slots are missing.
+    deadline: Option<Duration>,
+}
+
+impl Scheduler {
+    /// The needs of a job; nothing is held.
+    pub fn new(topology: &JobTopology) -> Self {
+        let mut groups: BTreeMap<String, Vec<Option<u32>>> = BTreeMap::new();
+        for vertex in &topology.vertices {
+            let slots = groups.entry(vertex.slot_sharing_group.clone()).or_default();
+            slots.resize(slots.len().max(vertex.parallelism as usize), None);
+        }
+        Scheduler { groups, requested: 0, deadline: None }
+    }
+
+    /// The number of slots that the job needs.
+    pub fn needed(&self) -> u32 {
+        self.groups.values().map(|slots| slots.len() as u32).sum()
+    }
+
+    /// The number of slots that it has.
+    pub fn available(&self) -> u32 {
+        self.groups.values().flatten().flatten().count() as u32
+    }
+
+    /// How many to ask for now, if any. Waiting for them begins.
+    pub(crate) fn request(&mut self, now: Duration) -> Option<u32> {
+        let missing = self.needed() - self.available();
+        let more = missing.saturating_sub(self.requested);
+        self.requested = missing;
+        if missing == 0 {
+            self.deadline = None;
+        } else if self.deadline.is_none() {
+            self.deadline = Some(now + SLOT_REQUEST_TIMEOUT);
+        }
+        (more > 0).then_some(more)
+    }
+
+    /// Takes slots. Those that are not needed are returned.
+    pub(crate) fn offer(&mut self, offered: Vec<u32>) -> Vec<u32> {
+        let mut surplus = Vec::new();
+        for slot in offered {
+            if self.groups.values().flatten().any(|held| *held == Some(slot)) {
+                continue;
+            }
+            match self.groups.values_mut().flatten().find(|held| held.is_none()) {
+                Some(place) => {
+                    *place = Some(slot);
+                    self.requested = self.requested.saturating_sub(1);
+                }
+                None => surplus.push(slot),
+            }
+        }
+        surplus
+    }
+
+    /// Forgets slots that are gone.
+    pub(crate) fn lose(&mut self, lost: &[u32]) {
+        for held in self.groups.values_mut().flatten() {
+            held.take_if(|slot| lost.contains(slot));
+        }
+    }
+
+    /// The slot of a subtask, if there is one.
+    pub(crate) fn slot_of(&self, topology: &JobTopology, subtask: SubtaskId) -> Option<u32> {
+        *self.groups.get(&topology.vertex(subtask.vertex).slot_sharing_group)?.get(subtask.index as usize)?
+    }
+
+    /// When waiting ends.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// Waits anew, after a timeout.
+    pub(crate) fn wait_again(&mut self, now: Duration) {
+        self.deadline = Some(now + SLOT_REQUEST_TIMEOUT);
+    }
+
+    /// Gives back all slots.
+    pub(crate) fn release(&mut self) -> Vec<u32> {
+        self.deadline = None;
+        self.requested = 0;
+        self.groups.values_mut().flatten().filter_map(Option::take).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::topology;
+    use flott_core::{exchange::PartitionKind::Hash, id::VertexId};
+
+    #[test]
+    fn a_group_needs_the_parallelism_of_its_widest_vertex() {
+        let mut job = topology(&[2, 4, 3], &[(0, 1, Hash), (1, 2, Hash)]);
+        assert_eq!(Scheduler::new(&job).needed(), 4);
+        job.vertices[2].slot_sharing_group = "other".into();
+        assert_eq!(Scheduler::new(&job).needed(), 7);
+    }
+
+    #[test]
+    fn slots_are_requested_once_lost_ones_again_and_surplus_goes_back() {
+        let job = topology(&[1, 2], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let second = Duration::from_secs(1);
+        assert_eq!(slots.request(second), Some(2));
+        assert_eq!(slots.request(second), None);
+        assert_eq!(slots.deadline(), Some(second + SLOT_REQUEST_TIMEOUT));
+        assert_eq!(slots.offer(vec![7]), [0u32; 0]);
+        assert_eq!(slots.request(second), None, "one is still on its way");
+        assert_eq!(slots.offer(vec![7, 8, 9]), [9]);
+        assert_eq!(slots.request(second), None);
+        assert_eq!(slots.deadline(), None);
+        let of = |slots: &Scheduler, vertex, index| slots.slot_of(&job, SubtaskId { vertex: VertexId(vertex), index });
+        assert_eq!((of(&slots, 0, 0), of(&slots, 1, 0), of(&slots, 1, 1)), (Some(7), Some(7), Some(8)));
+        slots.lose(&[7]);
+        assert_eq!(slots.request(second), Some(1));
+        assert_eq!((of(&slots, 1, 0), of(&slots, 1, 1)), (None, Some(8)));
+        assert_eq!(slots.release(), [8]);
+    }
+}

@@ -1,0 +1,132 @@
+//! Between clients and the JobManager.
+
+use crate::status::{JobStatus, TaskStatus};
+use flott_core::{
+    accumulator::AccumulatorValue,
+    error::TaskFailure,
+    id::{CheckpointId, JobId, SubtaskId},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Tells an answer which question it belongs to.
+pub type RequestId = u64;
+
+/// What a client wants of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobRequest {
+    /// End it without finishing anything.
+    Cancel,
+    /// Take a checkpoint now.
+    TriggerCheckpoint,
+    /// Take a savepoint.
+    TriggerSavepoint {
+        /// The folder to put it under; `None`: the configured one.
+        directory: Option<String>,
+    },
+    /// Take a savepoint and end with it.
+    StopWithSavepoint {
+        /// The folder to put it under; `None`: the configured one.
+        directory: Option<String>,
+        /// Whether event time is driven to its end first.
+        drain: bool,
+    },
+}
+
+/// A snapshot that was asked for and is complete.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotTaken {
+    /// Its number.
+    pub checkpoint: CheckpointId,
+    /// Its folder.
+    pub location: String,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum JobReply {
+    /// Under way or done.
+    Accepted,
+    /// The snapshot is complete.
+    Snapshot(SnapshotTaken),
+    /// It will not be: why.
+    Refused(String),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum JobEnd {
+    /// By the end of its input, or by stop with savepoint.
+    Finished,
+    /// By a cancellation.
+    Canceled,
+    /// By a failure.
+    Failed(TaskFailure),
+}
+
+/// What comes back from a job that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobOutcome {
+    /// How it ended.
+    pub end: JobEnd,
+    /// The accumulators of all tasks, merged.
+    pub accumulators: BTreeMap<String, AccumulatorValue>,
+    /// How often it, or a region of it, was restarted.
+    pub restarts: u64,
+    /// Its checkpoints.
+    pub checkpoints: CheckpointCounts,
+}
+
+/// Figures of a complete checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointSummary {
+    /// Its number.
+    pub checkpoint: CheckpointId,
+    /// Its folder; empty if it is kept in memory.
+    pub location: String,
+    /// Whether the user asked for it.
+    pub savepoint: bool,
+    /// From trigger to completion.
+    pub duration: Duration,
+    /// Bytes of state.
+    pub bytes: u64,
+    /// The longest time that a task stood still for it.
+    pub longest_sync: Duration,
+    /// The longest alignment of a task.
+    pub longest_alignment: Duration,
+    /// When it was complete, wall clock.
+    pub completed_at: Timestamp,
+}
+
+/// Checkpoints of a job so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CheckpointCounts {
+    /// Complete ones.
+    pub completed: u64,
+    /// Failed ones.
+    pub failed: u64,
+    /// Those under way.
+    pub in_progress: u64,
+    /// The last complete one.
+    pub last: Option<CheckpointSummary>,
+}
+
+/// A job as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobOverview {
+    /// The job.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// The state of each subtask's newest attempt.
+    pub tasks: Vec<(SubtaskId, TaskStatus)>,
+    /// Its checkpoints.
+    pub checkpoints: CheckpointCounts,
+    /// Restarts so far.
+    pub restarts: u64,
+    /// The last failures, newest last.
+    pub failures: Vec<TaskFailure>,
+}

@@ -1,0 +1,262 @@
+//! Exchanges inside a process: one gate for each receiving task, one channel in it for each sending subtask.
+//!
+//! A channel holds a bounded number of batches. A sender that finds it full waits until half of them are gone, so that the
+//! two sides do not wake each other for every batch. An element leaves its queue only when the receiver has it.
+
+use crate::element::StreamElement;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+#[derive(Debug, Default)]
+struct Channel {
+    queue: VecDeque<StreamElement>,
+    sender: Option<Waker>,
+    state: ChannelState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum ChannelState {
+    #[default]
+    Open,
+    /// The sender has ended in good order.
+    Closed,
+    /// The sender is gone without a word.
+    Broken,
+}
+
+#[derive(Debug)]
+struct Shared {
+    channels: Vec<Channel>,
+    receiver: Option<Waker>,
+    receiver_gone: bool,
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The sending end of one channel. Dropping it without [`ChannelSender::close`] breaks the channel.
+#[derive(Debug)]
+pub struct ChannelSender {
+    shared: Arc<Mutex<Shared>>,
+    channel: usize,
+    capacity: usize,
+    closed: bool,
+}
+
+/// The receiver of a channel is gone: its task has failed or was cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the receiving task is gone")]
+pub struct ReceiverGone;
+
+impl ChannelSender {
+    /// Sends from the front of `pending` while there is room. Returns whether all of it was sent; if not, `waker` is
+    /// woken when there is room again. Only batches count; control elements are let through when their turn comes.
+    ///
+    /// # Errors
+    /// [`ReceiverGone`].
+    pub fn send_from(&self, pending: &mut VecDeque<StreamElement>, waker: Option<&Waker>) -> Result<bool, ReceiverGone> {
+        let receiver = {
+            let mut shared = lock(&self.shared);
+            if shared.receiver_gone {
+                return Err(ReceiverGone);
+            }
+            let channel = &mut shared.channels[self.channel];
+            let before = channel.queue.len();
+            while let Some(element) = pending.front() {
+                if channel.queue.len() >= self.capacity && matches!(element, StreamElement::Batch(_)) {
+                    channel.sender = waker.cloned();
+                    break;
+                }
+                channel.queue.extend(pending.pop_front());
+            }
+            if channel.queue.len() > before { shared.receiver.take() } else { None }
+        };
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        Ok(pending.is_empty())
+    }
+
+    /// Ends the channel in good order: what was sent stays to be received.
+    pub fn close(mut self) {
+        self.closed = true;
+        self.end(ChannelState::Closed);
+    }
+
+    fn end(&self, state: ChannelState) {
+        let receiver = {
+            let mut shared = lock(&self.shared);
+            shared.channels[self.channel].state = state;
+            shared.receiver.take()
+        };
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+}
+
+impl Drop for ChannelSender {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.end(ChannelState::Broken);
+        }
+    }
+}
+
+/// What a gate has to give.
+#[derive(Debug)]
+pub enum GateEvent {
+    /// An element of a channel.
+    Element(usize, StreamElement),
+    /// A channel was closed by its sender and is empty.
+    Closed(usize),
+    /// A channel's sender is gone without a word.
+    Broken(usize),
+}
+
+/// The receiving end of all channels of a task.
+#[derive(Debug)]
+pub struct InputGate {
+    shared: Arc<Mutex<Shared>>,
+    /// The channel that is asked first, so that all have their turn.
+    next: usize,
+    /// Channels whose end was reported.
+    ended: Vec<bool>,
+    capacity: usize,
+}
+
+impl InputGate {
+    /// The number of channels.
+    pub fn channels(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// The next element of a channel that is not `blocked`.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>, blocked: &[bool]) -> Poll<GateEvent> {
+        let mut shared = lock(&self.shared);
+        let count = self.ended.len();
+        for step in 0..count {
+            let index = (self.next + step) % count;
+            if blocked[index] || self.ended[index] {
+                continue;
+            }
+            let channel = &mut shared.channels[index];
+            if let Some(element) = channel.queue.pop_front() {
+                let sender = if channel.queue.len() <= self.capacity / 2 { channel.sender.take() } else { None };
+                drop(shared);
+                if let Some(sender) = sender {
+                    sender.wake();
+                }
+                self.next = (index + 1) % count;
+                return Poll::Ready(GateEvent::Element(index, element));
+            }
+            match channel.state {
+                ChannelState::Open => {}
+                ChannelState::Closed => {
+                    self.ended[index] = true;
+                    return Poll::Ready(GateEvent::Closed(index));
+                }
+                ChannelState::Broken => {
+                    self.ended[index] = true;
+                    return Poll::Ready(GateEvent::Broken(index));
+                }
+            }
+        }
+        shared.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for InputGate {
+    fn drop(&mut self) {
+        let senders: Vec<Waker> = {
+            let mut shared = lock(&self.shared);
+            shared.receiver_gone = true;
+            shared.channels.iter_mut().filter_map(|channel| channel.sender.take()).collect()
+        };
+        senders.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// A gate with `channels` channels that hold `capacity` batches each.
+pub fn gate(channels: usize, capacity: usize) -> (InputGate, Vec<ChannelSender>) {
+    let capacity = capacity.max(1);
+    let all = (0..channels).map(|_| Channel::default()).collect();
+    let shared = Arc::new(Mutex::new(Shared { channels: all, receiver: None, receiver_gone: false }));
+    let senders = (0..channels).map(|channel| ChannelSender { shared: shared.clone(), channel, capacity, closed: false }).collect();
+    (InputGate { shared, next: 0, ended: vec![false; channels], capacity }, senders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flott_core::{AnyBatch, Batch};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Wake,
+    };
+
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn batches(count: usize) -> VecDeque<StreamElement> {
+        (0..count).map(|n| StreamElement::Batch(AnyBatch::new(Batch::of(vec![n as u32])))).collect()
+    }
+
+    fn next(gate: &mut InputGate, blocked: &[bool]) -> Option<GateEvent> {
+        match gate.poll_next(&mut Context::from_waker(Waker::noop()), blocked) {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_full_channel_holds_its_sender_until_half_is_gone() {
+        let (mut gate, senders) = gate(1, 4);
+        let woken = Arc::new(Counting::default());
+        let mut pending = batches(6);
+        assert!(!senders[0].send_from(&mut pending, Some(&woken.clone().into())).unwrap());
+        assert_eq!(pending.len(), 2);
+        assert!(next(&mut gate, &[false]).is_some());
+        assert_eq!(woken.0.load(Ordering::SeqCst), 0);
+        assert!(next(&mut gate, &[false]).is_some());
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1);
+        assert!(senders[0].send_from(&mut pending, None).unwrap());
+    }
+
+    #[test]
+    fn a_blocked_channel_keeps_its_elements() {
+        let (mut gate, senders) = gate(2, 4);
+        senders[0].send_from(&mut batches(1), None).unwrap();
+        assert!(next(&mut gate, &[true, false]).is_none());
+        assert!(matches!(next(&mut gate, &[false, false]), Some(GateEvent::Element(0, _))));
+    }
+
+    #[test]
+    fn a_closed_channel_is_emptied_before_its_end_is_told_once() {
+        let (mut gate, mut senders) = gate(1, 4);
+        senders[0].send_from(&mut batches(1), None).unwrap();
+        senders.remove(0).close();
+        assert!(matches!(next(&mut gate, &[false]), Some(GateEvent::Element(0, _))));
+        assert!(matches!(next(&mut gate, &[false]), Some(GateEvent::Closed(0))));
+        assert!(next(&mut gate, &[false]).is_none());
+    }
+
+    #[test]
+    fn a_sender_that_vanishes_breaks_its_channel_and_a_lost_receiver_is_noticed() {
+        let (mut gate, mut senders) = gate(2, 4);
+        drop(senders.remove(0));
+        assert!(matches!(next(&mut gate, &[false, false]), Some(GateEvent::Broken(0))));
+        drop(gate);
+        assert_eq!(senders[0].send_from(&mut batches(1), None), Err(ReceiverGone));
+    }
+}

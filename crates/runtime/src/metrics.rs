@@ -1,0 +1,65 @@
+//! The figures of a task, updated once a batch or when it waits.
+
+use flott_core::metrics::{Counter, Gauge, MetricGroup, names};
+use std::time::Duration;
+
+/// The figures of one attempt.
+#[derive(Debug, Clone)]
+pub struct TaskMetrics {
+    /// All figures of the task, by name.
+    pub group: MetricGroup,
+    /// The name and the figures of each operator, in the order of the chain.
+    pub operators: Vec<(String, MetricGroup)>,
+    pub(crate) records_in: Counter,
+    pub(crate) records_out: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) watermark_in: Gauge,
+    pub(crate) watermark_out: Gauge,
+    busy_ms: Gauge,
+    idle_ms: Gauge,
+    back_pressured_ms: Gauge,
+    idle: Duration,
+    back_pressured: Duration,
+    started: Duration,
+}
+
+impl TaskMetrics {
+    /// For a task with these operators that starts at the monotonic time `now`.
+    pub fn new(operators: impl IntoIterator<Item = String>, now: Duration) -> Self {
+        let group = MetricGroup::default();
+        let (watermark_in, watermark_out) = (group.gauge(names::CURRENT_INPUT_WATERMARK), group.gauge(names::CURRENT_OUTPUT_WATERMARK));
+        watermark_in.set(i64::MIN);
+        watermark_out.set(i64::MIN);
+        TaskMetrics {
+            operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
+            records_in: group.counter(names::NUM_RECORDS_IN),
+            records_out: group.counter(names::NUM_RECORDS_OUT),
+            bytes_out: group.counter(names::NUM_BYTES_OUT),
+            watermark_in,
+            watermark_out,
+            busy_ms: group.gauge(names::BUSY_TIME),
+            idle_ms: group.gauge(names::IDLE_TIME),
+            back_pressured_ms: group.gauge(names::BACK_PRESSURED_TIME),
+            idle: Duration::ZERO,
+            back_pressured: Duration::ZERO,
+            started: now,
+            group,
+        }
+    }
+
+    pub(crate) fn add_idle(&mut self, time: Duration) {
+        self.idle += time;
+        self.idle_ms.set(self.idle.as_millis() as i64);
+    }
+
+    pub(crate) fn add_back_pressured(&mut self, time: Duration) {
+        self.back_pressured += time;
+        self.back_pressured_ms.set(self.back_pressured.as_millis() as i64);
+    }
+
+    /// The rest of the time was work.
+    pub(crate) fn update_busy(&self, now: Duration) {
+        let busy = now.saturating_sub(self.started).saturating_sub(self.idle).saturating_sub(self.back_pressured);
+        self.busy_ms.set(busy.as_millis() as i64);
+    }
+}

@@ -1,0 +1,82 @@
+//! The outputs of a task: partitioners, channels, and what waits for room in them.
+
+use crate::{
+    element::StreamElement,
+    gate::{ChannelSender, ReceiverGone},
+};
+use flott_core::{
+    AnyBatch, BoxError,
+    exchange::{ChannelOutput, Partitioner},
+    metrics::Counter,
+};
+use std::{collections::VecDeque, task::Waker};
+
+/// One channel and what could not be sent on it yet.
+struct OutputChannel {
+    sender: ChannelSender,
+    pending: VecDeque<StreamElement>,
+}
+
+/// An edge to another vertex, as seen by one sending subtask.
+pub(crate) struct OutputEdge {
+    partitioner: Box<dyn Partitioner>,
+    channels: Channels,
+}
+
+struct Channels {
+    all: Vec<OutputChannel>,
+    bytes_out: Counter,
+}
+
+impl ChannelOutput for Channels {
+    fn push(&mut self, channel: usize, batch: AnyBatch) {
+        self.bytes_out.add(batch.estimated_bytes() as u64);
+        self.all[channel].pending.push_back(StreamElement::Batch(batch));
+    }
+}
+
+impl OutputEdge {
+    pub(crate) fn new(partitioner: Box<dyn Partitioner>, senders: Vec<ChannelSender>, bytes_out: Counter) -> Self {
+        let all = senders.into_iter().map(|sender| OutputChannel { sender, pending: VecDeque::new() }).collect();
+        OutputEdge { partitioner, channels: Channels { all, bytes_out } }
+    }
+
+    /// Spreads a batch. Nothing is sent before [`OutputEdge::send`].
+    pub(crate) fn partition(&mut self, batch: AnyBatch) -> Result<(), BoxError> {
+        self.partitioner.partition(batch, &mut self.channels)
+    }
+
+    /// Lets go of part-full batches.
+    pub(crate) fn flush(&mut self) {
+        self.partitioner.flush(&mut self.channels);
+    }
+
+    /// Queues a control element on every channel, behind all records.
+    pub(crate) fn control(&mut self, element: &StreamElement) {
+        self.flush();
+        for channel in &mut self.channels.all {
+            channel.pending.push_back(element.clone());
+        }
+    }
+
+    /// Sends what there is room for. Returns whether everything was sent; if not, `waker` is woken when there is room.
+    pub(crate) fn send(&mut self, waker: Option<&Waker>) -> Result<bool, ReceiverGone> {
+        let mut all_sent = true;
+        for channel in &mut self.channels.all {
+            if !channel.pending.is_empty() {
+                all_sent &= channel.sender.send_from(&mut channel.pending, waker)?;
+            }
+        }
+        Ok(all_sent)
+    }
+
+    /// Whether everything was sent.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.channels.all.iter().all(|channel| channel.pending.is_empty())
+    }
+
+    /// Ends all channels in good order.
+    pub(crate) fn close(self) {
+        self.channels.all.into_iter().for_each(|channel| channel.sender.close());
+    }
+}

@@ -1,0 +1,189 @@
+//! A task's part in checkpoints.
+
+use super::{Phase, Result, Task};
+use crate::{
+    aligner::AlignerAction,
+    chain::Running,
+    element::StreamElement,
+    snapshot::{OperatorPart, PendingSnapshot},
+};
+use flott_core::{
+    id::CheckpointId,
+    operator::{SnapshotProgress, SnapshotWriter},
+};
+use flott_rpc::task::{Barrier, SnapshotKind, SubtaskCheckpointStats, TaskReport};
+
+/// Entries that are written between two batches: some hundred microseconds.
+const STEP_ENTRIES: usize = 4096;
+
+impl Task {
+    pub(super) fn align(&mut self, actions: Vec<AlignerAction>) -> Result<()> {
+        for action in actions {
+            match action {
+                AlignerAction::Snapshot(barrier) => self.take_snapshot(barrier)?,
+                AlignerAction::GiveUp(checkpoint) => {
+                    let reason = "the barrier of a newer checkpoint came first".to_owned();
+                    self.report(TaskReport::CheckpointDeclined { checkpoint, reason });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_snapshot(&mut self, barrier: Barrier) -> Result<()> {
+        // Two at once happens only when a savepoint overtakes a checkpoint that is still being written.
+        while self.snapshot.is_some() {
+            self.step_snapshot()?;
+        }
+        let started = self.env.clock.monotonic();
+        let alignment_us = self.take_alignment(started);
+        let drains = matches!(barrier.kind, SnapshotKind::StopWithSavepoint { drain: true, .. });
+        if drains && self.gate.is_none() && self.phase == Phase::Reading {
+            self.end_of_input()?;
+        }
+        let checkpoint = barrier.checkpoint;
+        let mut pending = PendingSnapshot {
+            parts: self.chain.nodes.iter().map(|node| OperatorPart::new(&node.info)).collect(),
+            unfinished: Vec::new(),
+            finished: self.phase == Phase::Ended,
+            started,
+            stats: SubtaskCheckpointStats { alignment_us, ..SubtaskCheckpointStats::default() },
+            barrier: barrier.clone(),
+        };
+        if let Err(reason) = self.snapshot_operators(&mut pending) {
+            self.report(TaskReport::CheckpointDeclined { checkpoint, reason });
+            return Ok(());
+        }
+        self.chain.control(&StreamElement::Barrier(barrier));
+        if pending.finished {
+            self.finished_in = self.finished_in.or(Some(checkpoint));
+        }
+        if pending.barrier.kind.stops() {
+            self.stopping_with = Some(checkpoint);
+            if self.gate.is_none() && self.phase == Phase::Reading {
+                self.phase = Phase::Suspended(checkpoint);
+            }
+        }
+        pending.stats.sync_us = self.env.clock.monotonic().saturating_sub(started).as_micros() as u64;
+        self.snapshot = Some(pending);
+        self.acknowledge_if_done();
+        Ok(())
+    }
+
+    /// Lets every operator take its state. An error declines the checkpoint and leaves the task as it was.
+    fn snapshot_operators(&mut self, pending: &mut PendingSnapshot) -> Result<(), String> {
+        if self.had_finished() {
+            self.restored_lists(pending);
+            return Ok(());
+        }
+        let checkpoint = pending.checkpoint();
+        for index in 0..self.chain.nodes.len() {
+            let part = &mut pending.parts[index];
+            let result = match &self.chain.nodes[index].running {
+                Running::Source(_) => self.chain.source(|source, _| source.snapshot(checkpoint, part).map(|()| SnapshotProgress::Done)),
+                Running::Operator(_) => self.chain.operator(index, |operator, _| operator.snapshot(checkpoint, part)),
+            };
+            match result {
+                Ok(SnapshotProgress::Done) => {}
+                Ok(SnapshotProgress::More) => pending.unfinished.push(index),
+                Err(error) => {
+                    self.cancel_operators(&pending.unfinished);
+                    return Err(format!("operator `{}` cannot store its state: {error}", self.chain.nodes[index].info.name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A subtask that had finished before keeps the state that it ended with.
+    fn restored_lists(&self, pending: &mut PendingSnapshot) {
+        let Some(restore) = &self.restore else { return };
+        for (node, part) in self.chain.nodes.iter().zip(&mut pending.parts) {
+            if let Some(state) = restore.operators.get(&node.info.id) {
+                state.lists.iter().for_each(|list| part.list(list.clone()));
+            }
+        }
+    }
+
+    /// Writes a little more of the snapshot under way.
+    pub(super) fn step_snapshot(&mut self) -> Result<()> {
+        let Some(mut pending) = self.snapshot.take() else { return Ok(()) };
+        if let Some(index) = pending.unfinished.last().copied() {
+            let part = &mut pending.parts[index];
+            match self.chain.operator(index, |operator, _| operator.snapshot_step(STEP_ENTRIES, part)) {
+                Ok(SnapshotProgress::More) => {}
+                Ok(SnapshotProgress::Done) => {
+                    pending.unfinished.pop();
+                }
+                Err(error) => {
+                    self.chain.at_work.clear();
+                    let checkpoint = pending.checkpoint();
+                    let reason = format!("operator `{}` cannot store its state: {error}", self.chain.nodes[index].info.name);
+                    self.cancel_operators(&pending.unfinished);
+                    pending.abandon();
+                    self.report(TaskReport::CheckpointDeclined { checkpoint, reason });
+                    return Ok(());
+                }
+            }
+            pending.hand_over(self.attempt, &self.env);
+        }
+        self.snapshot = Some(pending);
+        self.acknowledge_if_done();
+        Ok(())
+    }
+
+    fn acknowledge_if_done(&mut self) {
+        if self.snapshot.as_ref().is_some_and(|pending| pending.unfinished.is_empty())
+            && let Some(pending) = self.snapshot.take()
+        {
+            pending.acknowledge(self.attempt, &self.env, self.graph.settings.checkpoints.inline_threshold_bytes);
+        }
+    }
+
+    fn cancel_operators(&mut self, unfinished: &[usize]) {
+        for index in unfinished {
+            if let Running::Operator(operator) = &mut self.chain.nodes[*index].running {
+                operator.snapshot_cancel();
+            }
+        }
+    }
+
+    pub(super) fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<()> {
+        if !self.had_finished() {
+            for index in 0..self.chain.nodes.len() {
+                match &self.chain.nodes[index].running {
+                    Running::Source(_) => self.chain.source(|source, _| source.checkpoint_completed(checkpoint))?,
+                    Running::Operator(_) => self.chain.operator(index, |operator, _| operator.checkpoint_completed(checkpoint))?,
+                }
+            }
+        }
+        let finished = self.finished_in.is_some_and(|first| first <= checkpoint);
+        let stopped = self.stopping_with == Some(checkpoint);
+        self.settling |= finished || stopped;
+        Ok(())
+    }
+
+    pub(super) fn checkpoint_aborted(&mut self, checkpoint: CheckpointId) {
+        self.aligner.aborted(checkpoint);
+        if !self.aligner.is_aligning() {
+            self.alignment_started = None;
+        }
+        if self.snapshot.as_ref().is_some_and(|pending| pending.checkpoint() == checkpoint)
+            && let Some(pending) = self.snapshot.take()
+        {
+            self.cancel_operators(&pending.unfinished);
+            pending.abandon();
+        }
+        for node in &mut self.chain.nodes {
+            if let Running::Operator(operator) = &mut node.running {
+                operator.checkpoint_aborted(checkpoint);
+            }
+        }
+        if self.stopping_with == Some(checkpoint) {
+            self.stopping_with = None;
+        }
+        if self.phase == Phase::Suspended(checkpoint) {
+            self.phase = Phase::Reading;
+        }
+    }
+}

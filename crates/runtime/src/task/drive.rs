@@ -1,0 +1,312 @@
+//! The loop of a task.
+
+use super::{End, Phase, Result, Task};
+use crate::{
+    element::StreamElement,
+    gate::{GateEvent, ReceiverGone},
+    valve::ValveOutput,
+};
+use flott_core::{
+    operator::WatermarkStatus,
+    source::{ReadStatus, SourceRequest},
+    time::MAX_WATERMARK,
+};
+use flott_rpc::task::{TaskCommand, TaskReport};
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// What one look at the input gave.
+enum Polled {
+    /// Something was done.
+    Worked,
+    /// Nothing is there; the waker is registered.
+    Nothing,
+}
+
+/// Why a task waits, for its figures.
+#[derive(Clone, Copy)]
+enum Waiting {
+    Input,
+    Output,
+}
+
+impl Task {
+    pub(super) async fn drive(&mut self) -> Result<End> {
+        if self.had_finished() {
+            self.report(TaskReport::Running);
+            self.tell_end(true);
+        } else {
+            self.open()?;
+            self.report(TaskReport::Running);
+        }
+        loop {
+            if let Some(end) = self.commands()? {
+                return Ok(end);
+            }
+            if self.phase != Phase::Orphaned && !self.had_finished() {
+                self.wake_operators()?;
+            }
+            if !self.send().await {
+                self.wait(Waiting::Output).await;
+                continue;
+            }
+            self.step_snapshot()?;
+            if self.settling && self.is_settled() {
+                return Ok(End::Finished);
+            }
+            match self.poll_input().await? {
+                Polled::Worked => yield_now().await,
+                Polled::Nothing => {
+                    // No more input at hand: what was gathered goes out now.
+                    self.chain.edges.iter_mut().for_each(crate::output::OutputEdge::flush);
+                    let clear = self.send().await;
+                    if self.snapshot.is_some() {
+                        yield_now().await;
+                    } else {
+                        self.wait(if clear { Waiting::Input } else { Waiting::Output }).await;
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self, report: TaskReport) {
+        self.env.reporter.report(self.attempt, report);
+    }
+
+    /// Handles what the JobManager has sent.
+    fn commands(&mut self) -> Result<Option<End>> {
+        while let Some(command) = self.mailbox.take() {
+            match command {
+                TaskCommand::Cancel => return Ok(Some(End::Canceled)),
+                TaskCommand::TriggerCheckpoint(barrier) => {
+                    let actions = self.aligner.trigger(barrier);
+                    self.align(actions)?;
+                }
+                TaskCommand::CheckpointCompleted(checkpoint) => self.checkpoint_completed(checkpoint)?,
+                TaskCommand::CheckpointAborted(checkpoint) => self.checkpoint_aborted(checkpoint),
+                // A source that had finished is given no splits; what comes late is not its own.
+                TaskCommand::AddSplits(splits) if !self.had_finished() => self.chain.source(|source, _| source.add_splits(&splits))?,
+                TaskCommand::NoMoreSplits if !self.had_finished() => self.chain.source(|source, _| {
+                    source.no_more_splits();
+                    Ok(())
+                })?,
+                TaskCommand::AddSplits(_) | TaskCommand::NoMoreSplits => {}
+            }
+        }
+        Ok(None)
+    }
+
+    fn wake_operators(&mut self) -> Result<()> {
+        match self.chain.next_wake() {
+            Some(at) if at <= self.env.clock.monotonic() => self.chain.wake(self.env.clock.monotonic()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends what there is room for. If not all could be sent, the waker is registered.
+    async fn send(&mut self) -> bool {
+        if self.chain.edges.iter().all(crate::output::OutputEdge::is_clear) {
+            return true;
+        }
+        poll_fn(|cx| {
+            let mut clear = true;
+            for edge in &mut self.chain.edges {
+                match edge.send(Some(cx.waker())) {
+                    Ok(all_sent) => clear &= all_sent,
+                    Err(ReceiverGone) => {
+                        self.phase = Phase::Orphaned;
+                        clear = false;
+                    }
+                }
+            }
+            Poll::Ready(clear)
+        })
+        .await
+    }
+
+    /// Sleeps until something happens: input, room, a command or a time.
+    async fn wait(&mut self, waiting: Waiting) {
+        let start = self.env.clock.monotonic();
+        let timer = self.chain.next_wake();
+        let mut first = true;
+        poll_fn(|cx| {
+            if !std::mem::take(&mut first) || self.mailbox.register(cx.waker()) {
+                return Poll::Ready(());
+            }
+            if let Some(at) = timer {
+                if at <= self.env.clock.monotonic() {
+                    return Poll::Ready(());
+                }
+                self.env.clock.wake_at(at, cx.waker());
+            }
+            Poll::Pending
+        })
+        .await;
+        let end = self.env.clock.monotonic();
+        match waiting {
+            Waiting::Input => self.metrics.add_idle(end.saturating_sub(start)),
+            Waiting::Output => self.metrics.add_back_pressured(end.saturating_sub(start)),
+        }
+        self.metrics.update_busy(end);
+        self.metrics.watermark_out.set(self.chain.watermark_out.get());
+    }
+
+    async fn poll_input(&mut self) -> Result<Polled> {
+        poll_fn(|cx| Poll::Ready(self.look_at_input(cx))).await
+    }
+
+    fn look_at_input(&mut self, cx: &mut Context<'_>) -> Result<Polled> {
+        match self.phase {
+            Phase::Orphaned | Phase::Suspended(_) => Ok(Polled::Nothing),
+            Phase::Reading if self.gate.is_none() => self.read_source(cx),
+            _ if self.gate.is_none() => Ok(Polled::Nothing),
+            _ => self.read_gate(cx),
+        }
+    }
+
+    fn read_source(&mut self, cx: &mut Context<'_>) -> Result<Polled> {
+        let mut polled = Poll::Pending;
+        let request = self.chain.source(|source, output| {
+            polled = source.poll(cx, output);
+            Ok(source.take_request())
+        })?;
+        if let Some(SourceRequest::Split) = request {
+            self.report(TaskReport::RequestSplit);
+        }
+        match polled {
+            Poll::Pending => Ok(Polled::Nothing),
+            Poll::Ready(Ok(ReadStatus::More)) => Ok(Polled::Worked),
+            Poll::Ready(Ok(ReadStatus::Finished)) => {
+                self.end_of_input()?;
+                Ok(Polled::Worked)
+            }
+            Poll::Ready(Err(error)) => {
+                // Named again as the one at work, for the blame.
+                self.chain.source(|_, _| Err(error))
+            }
+        }
+    }
+
+    fn read_gate(&mut self, cx: &mut Context<'_>) -> Result<Polled> {
+        let Some(gate) = &mut self.gate else { return Ok(Polled::Nothing) };
+        let event = match gate.poll_next(cx, self.aligner.blocked()) {
+            Poll::Ready(event) => event,
+            Poll::Pending => return Ok(Polled::Nothing),
+        };
+        match event {
+            GateEvent::Element(channel, element) => self.element(channel, element)?,
+            GateEvent::Closed(channel) => {
+                let output = self.valve.ended(channel);
+                if self.phase == Phase::Reading {
+                    self.time(output)?;
+                }
+                let actions = self.aligner.closed(channel);
+                self.align(actions)?;
+            }
+            GateEvent::Broken(_) => self.phase = Phase::Orphaned,
+        }
+        Ok(Polled::Worked)
+    }
+
+    fn element(&mut self, channel: usize, element: StreamElement) -> Result<()> {
+        match element {
+            StreamElement::Batch(batch) => {
+                self.metrics.records_in.add(batch.len() as u64);
+                if !self.had_finished() {
+                    self.chain.process(self.channel_inputs[channel], batch)?;
+                }
+            }
+            StreamElement::Watermark(watermark) => {
+                let output = self.valve.watermark(channel, watermark);
+                self.time(output)?;
+            }
+            StreamElement::Status(status) => {
+                let output = self.valve.status(channel, status);
+                self.time(output)?;
+            }
+            StreamElement::Barrier(barrier) => {
+                if self.alignment_started.is_none() {
+                    self.alignment_started = Some(self.env.clock.monotonic());
+                }
+                let actions = self.aligner.barrier(channel, barrier);
+                self.align(actions)?;
+            }
+            StreamElement::EndOfInput => {
+                self.ended_channels[channel] = true;
+                if self.phase == Phase::Reading && self.ended_channels.iter().all(|ended| *ended) {
+                    self.end_of_input()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, output: ValveOutput) -> Result<()> {
+        if self.had_finished() {
+            return Ok(());
+        }
+        if output.status == Some(WatermarkStatus::Active) {
+            self.chain.status(WatermarkStatus::Active)?;
+        }
+        if let Some(watermark) = output.watermark {
+            self.metrics.watermark_in.set(watermark);
+            self.chain.watermark(watermark)?;
+        }
+        if output.status == Some(WatermarkStatus::Idle) {
+            self.chain.status(WatermarkStatus::Idle)?;
+        }
+        Ok(())
+    }
+
+    /// All input has ended: operators finish, and the next tasks are told.
+    pub(super) fn end_of_input(&mut self) -> Result<()> {
+        let is_source = self.gate.is_none();
+        if is_source {
+            self.chain.watermark(MAX_WATERMARK)?;
+        }
+        self.chain.finish()?;
+        self.tell_end(false);
+        Ok(())
+    }
+
+    fn tell_end(&mut self, with_watermark: bool) {
+        if with_watermark {
+            self.chain.control(&StreamElement::Watermark(MAX_WATERMARK));
+        }
+        self.chain.control(&StreamElement::EndOfInput);
+        self.phase = Phase::Ended;
+        self.report(TaskReport::EndOfData);
+    }
+
+    /// Whether everything is committed and sent.
+    fn is_settled(&self) -> bool {
+        let settled = |node: &crate::chain::ChainNode| match &node.running {
+            crate::chain::Running::Operator(operator) => operator.is_settled(),
+            crate::chain::Running::Source(_) => true,
+        };
+        let sent = self.chain.edges.iter().all(crate::output::OutputEdge::is_clear);
+        sent && (self.had_finished() || self.chain.nodes.iter().all(settled))
+    }
+
+    /// The time since the task began to align, µs.
+    pub(super) fn take_alignment(&mut self, now: Duration) -> u64 {
+        self.alignment_started.take().map_or(0, |start| now.saturating_sub(start).as_micros() as u64)
+    }
+}
+
+/// Lets the executor choose who goes on. On a thread of its own the task goes on at once.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,170 @@
+//! A task: one run of one subtask. A future that reads input, runs the chain, takes part in checkpoints and reports.
+//!
+//! ```text
+//!   open ──▶ Reading ──────────────▶ Ended ───────────────────────────────▶ finished
+//!              │    end of all input   │ waits for a checkpoint that it      (commits, closes its channels)
+//!              │                       │ acknowledged as finished
+//!              ├─▶ Suspended: a source behind the barrier of stop-with-savepoint ─▶ finished, or back to Reading
+//!              └─▶ Orphaned: a neighbour is gone; waits to be cancelled
+//! ```
+//! Commands are handled between batches, in every phase.
+
+mod checkpoint;
+mod drive;
+mod setup;
+
+use crate::{
+    aligner::Aligner, chain::Chain, env::TaskEnv, gate::ChannelSender, gate::InputGate, mailbox::Mailbox, metrics::TaskMetrics,
+    panics::Catching, snapshot::PendingSnapshot, valve::WatermarkValve,
+};
+use flott_core::{
+    BoxError,
+    accumulator::Accumulators,
+    error::TaskFailure,
+    id::{AttemptId, CheckpointId},
+};
+use flott_graph::JobGraph;
+use flott_rpc::task::{TaskDeployment, TaskReport};
+use std::{sync::Arc, time::Duration};
+
+/// What a task is made from.
+#[derive(Debug)]
+pub struct TaskSpec {
+    /// Which run of which subtask, and what it starts from.
+    pub deployment: TaskDeployment,
+    /// The job.
+    pub graph: Arc<JobGraph>,
+    /// Its input; `None` for a source.
+    pub gate: Option<InputGate>,
+    /// Of each channel of the gate, the number of the head's input.
+    pub channel_inputs: Vec<usize>,
+    /// Its outputs: the place of each edge in the graph, and a channel for each connected receiver.
+    pub outputs: Vec<(usize, Vec<ChannelSender>)>,
+    /// Commands.
+    pub mailbox: Mailbox,
+    /// Its figures.
+    pub metrics: TaskMetrics,
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Reading,
+    Suspended(CheckpointId),
+    Ended,
+    Orphaned,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Finished,
+    Canceled,
+}
+
+/// A task.
+pub struct Task {
+    attempt: AttemptId,
+    parallelism: u32,
+    name: String,
+    env: TaskEnv,
+    graph: Arc<JobGraph>,
+    restore: Option<flott_rpc::task::TaskRestore>,
+    gate: Option<InputGate>,
+    channel_inputs: Vec<usize>,
+    ended_channels: Vec<bool>,
+    chain: Chain,
+    aligner: Aligner,
+    alignment_started: Option<Duration>,
+    valve: WatermarkValve,
+    mailbox: Mailbox,
+    metrics: TaskMetrics,
+    accumulators: Accumulators,
+    phase: Phase,
+    snapshot: Option<PendingSnapshot>,
+    /// Checkpoints that were acknowledged behind the end of input.
+    finished_in: Option<CheckpointId>,
+    /// The stop-with-savepoint that was acknowledged.
+    stopping_with: Option<CheckpointId>,
+    /// All that had to be committed may be: the task ends as soon as it is.
+    settling: bool,
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Task").field("attempt", &self.attempt).field("name", &self.name).field("phase", &self.phase).finish_non_exhaustive()
+    }
+}
+
+impl Task {
+    /// The name that its thread gets: vertex name and subtask, from 1.
+    pub fn name(&self) -> String {
+        format!("{} ({}/{})", self.name, self.attempt.subtask.index + 1, self.parallelism)
+    }
+
+    /// Runs the task to its end, whatever it is, and reports it.
+    pub async fn run(mut self) {
+        let result = Catching(Box::pin(self.drive())).await;
+        let outcome = match result {
+            Ok(Ok(end)) => Ok(end),
+            Ok(Err(error)) => Err(self.failure(TaskFailure::causes_of(error.as_ref()), None, false)),
+            Err(panic) => Err(self.failure(vec![panic.message], panic.location, true)),
+        };
+        let (env, attempt, accumulators) = (self.env.clone(), self.attempt, self.accumulators.clone());
+        let outcome = match (outcome, self.close()) {
+            (Ok(_), Err(failure)) => Err(failure),
+            (outcome, _) => outcome,
+        };
+        env.reporter.report(
+            attempt,
+            match outcome {
+                Ok(End::Finished) => TaskReport::Finished { accumulators: accumulators.snapshot() },
+                Ok(End::Canceled) => TaskReport::Canceled,
+                Err(failure) => TaskReport::Failed(failure),
+            },
+        );
+    }
+
+    /// The failure, blamed on the operator at work.
+    fn failure(&self, causes: Vec<String>, location: Option<String>, panicked: bool) -> TaskFailure {
+        let node = self.chain.at_work.get().and_then(|index| self.chain.nodes.get(index));
+        TaskFailure {
+            operator: node.map_or_else(|| self.name.clone(), |node| node.info.name.clone()),
+            subtask: self.attempt.subtask.index,
+            parallelism: self.parallelism,
+            attempt: self.attempt.attempt,
+            causes,
+            location: location.or_else(|| node.map(|node| node.location.clone())),
+            panicked,
+        }
+    }
+
+    /// Closes operators, each even if another fails; then the outputs. Returns the first failure.
+    fn close(mut self) -> Result<(), TaskFailure> {
+        let mut first = Ok(());
+        if let Some(snapshot) = self.snapshot.take() {
+            snapshot.abandon();
+        }
+        for index in 0..self.chain.nodes.len() {
+            let chain = &mut self.chain;
+            let result = crate::panics::catching(|| match chain.nodes[index].running {
+                crate::chain::Running::Operator(_) => chain.operator(index, |operator, _| operator.close()),
+                crate::chain::Running::Source(_) => Ok(()),
+            });
+            let failure = match result {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => self.failure(TaskFailure::causes_of(error.as_ref()), None, false),
+                Err(panic) => self.failure(vec![panic.message], panic.location, true),
+            };
+            if first.is_ok() {
+                first = Err(failure);
+            }
+        }
+        if self.settling && first.is_ok() {
+            self.chain.edges.into_iter().for_each(crate::output::OutputEdge::close);
+        }
+        first
+    }
+}
+
+type Result<T, E = BoxError> = std::result::Result<T, E>;

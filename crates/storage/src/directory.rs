@@ -1,0 +1,132 @@
+//! A directory with the checkpoints of many jobs.
+
+use crate::{
+    CompletedCheckpoint, FileStorage, LoadedCheckpoint, StorageError,
+    file_storage::{self, RegisterFile},
+    files::{DiskFiles, FileSystem, MEMORY, MemoryOrDisk},
+    location::{self, parse_job_name, parse_path},
+};
+use flott_core::id::JobId;
+use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
+
+/// A checkpoint directory: `execution.checkpointing.dir`.
+#[derive(Debug, Clone)]
+pub struct CheckpointDirectory {
+    pub(crate) files: Arc<dyn FileSystem>,
+    pub(crate) path: PathBuf,
+}
+
+/// The complete checkpoints of all jobs in a directory.
+#[derive(Debug, Default)]
+pub struct FoundCheckpoints {
+    /// The checkpoints, newest first: by term, then by number.
+    pub checkpoints: Vec<CompletedCheckpoint>,
+    /// Why some registers could not be read. There may be newer checkpoints in them.
+    pub unreadable: Vec<StorageError>,
+}
+
+impl CheckpointDirectory {
+    /// The directory at `path`, which is a path or a `file://` URL. It is made when the first job uses it.
+    ///
+    /// # Errors
+    /// [`StorageError::InvalidPath`] if the path cannot be used.
+    pub fn on_disk(path: &str) -> Result<Self, StorageError> {
+        let parsed = parse_path(path)?;
+        CheckpointDirectory::new(Arc::new(DiskFiles), location::absolute(&parsed, path)?)
+    }
+
+    /// For jobs without a directory: checkpoints are in the memory of this process, savepoints on disk.
+    pub fn in_memory() -> Self {
+        CheckpointDirectory { files: Arc::new(MemoryOrDisk::default()), path: MEMORY.into() }
+    }
+
+    /// The directory at `path` of a file system.
+    ///
+    /// # Errors
+    /// [`StorageError::InvalidPath`] if the path is not UTF-8.
+    pub fn new(files: Arc<dyn FileSystem>, path: impl Into<PathBuf>) -> Result<Self, StorageError> {
+        let path = path.into();
+        location::text(&path)?;
+        Ok(CheckpointDirectory { files, path })
+    }
+
+    /// The storage of a job.
+    pub fn storage(&self, job: JobId) -> FileStorage {
+        FileStorage::new(self.clone(), job)
+    }
+
+    /// One more than the largest term that any register in the directory has.
+    ///
+    /// # Errors
+    /// Damaged registers, since one of them may have the largest; file system errors.
+    pub fn next_epoch(&self) -> Result<u64, StorageError> {
+        let mut latest = 0;
+        for file in self.registers()? {
+            latest = latest.max(file.read()?.map_or(0, |register| register.epoch));
+        }
+        Ok(latest + 1)
+    }
+
+    /// The complete checkpoints of all jobs, as their registers have them.
+    ///
+    /// # Errors
+    /// File system errors of the directory; those of a register are in the result.
+    pub fn completed(&self) -> Result<FoundCheckpoints, StorageError> {
+        let mut found = FoundCheckpoints::default();
+        for file in self.registers()? {
+            match file.read() {
+                Ok(None) => {}
+                Ok(Some(register)) => {
+                    for entry in &register.entries {
+                        found.checkpoints.push(file.completed(register.job, entry)?);
+                    }
+                }
+                Err(error) => found.unreadable.push(error),
+            }
+        }
+        found.checkpoints.sort_by_key(|completed| std::cmp::Reverse((completed.epoch, completed.checkpoint)));
+        // A checkpoint that was claimed is in two registers.
+        let mut seen = BTreeSet::new();
+        found.checkpoints.retain(|completed| seen.insert(completed.folder.clone()));
+        Ok(found)
+    }
+
+    /// The newest complete checkpoint in the directory.
+    ///
+    /// # Errors
+    /// Damaged registers, since one of them may have a newer one; file system errors.
+    pub fn latest(&self) -> Result<Option<CompletedCheckpoint>, StorageError> {
+        let found = self.completed()?;
+        match found.unreadable.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(found.checkpoints.into_iter().next()),
+        }
+    }
+
+    /// As [`CheckpointStorage::load`](crate::CheckpointStorage::load).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn load(&self, path: &str) -> Result<LoadedCheckpoint, StorageError> {
+        file_storage::restore::load(self.files.as_ref(), path)
+    }
+
+    /// As [`CheckpointStorage::dispose_savepoint`](crate::CheckpointStorage::dispose_savepoint).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn dispose_savepoint(&self, path: &str) -> Result<(), StorageError> {
+        file_storage::retention::dispose_savepoint(self.files.as_ref(), path)
+    }
+
+    /// Where registers may be: in the folders of jobs. A job without one has no checkpoint, whatever else is in its folder.
+    fn registers(&self) -> Result<Vec<RegisterFile>, StorageError> {
+        let names = match self.files.list(&self.path) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StorageError::io("list", &self.path, error)),
+        };
+        let jobs = names.into_iter().filter(|name| parse_job_name(name).is_some());
+        Ok(jobs.map(|name| RegisterFile::new(self.files.clone(), self.path.join(name))).collect())
+    }
+}

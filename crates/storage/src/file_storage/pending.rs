@@ -1,0 +1,204 @@
+//! From the beginning of a snapshot to its completion.
+
+use super::{FileStorage, restore::check_state_files, retention::remove_folder};
+use crate::{
+    CheckpointMetadata, CompletedCheckpoint, SnapshotKind, SnapshotTarget, StorageError,
+    files::{create_folders, write_file},
+    frame::{self, Sealed},
+    location::{self, METADATA, TRASH},
+    metadata::METADATA_FRAME,
+    register::Entry,
+};
+use flott_core::id::CheckpointId;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+/// How many names are tried for a file or folder that must have its own.
+const ATTEMPTS: u32 = 10_000;
+
+impl FileStorage {
+    pub(super) fn begin_job_term(&self, epoch: u64) -> Result<(), StorageError> {
+        self.create_folders(self.folder())?;
+        let doing = "begin";
+        let mut locked = self.lock_register(epoch, doing)?;
+        if locked.register.begin_term(epoch).is_err() {
+            return Err(self.fenced(&locked.register, epoch, doing));
+        }
+        locked.write()?;
+        self.term_begun.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn begin_snapshot(&self, epoch: u64, checkpoint: CheckpointId, target: &SnapshotTarget) -> Result<(), StorageError> {
+        self.create_folders(self.folder())?;
+        let doing = format!("begin checkpoint {checkpoint}");
+        let locked = self.lock_register(epoch, &doing)?;
+        let folder = self.folder_of(checkpoint, target);
+        if let SnapshotTarget::Savepoint { .. } = target {
+            return self.begin_savepoint(&folder);
+        }
+        if locked.register.last.is_some_and(|last| checkpoint <= last) {
+            return Err(self.fenced(&locked.register, epoch, &doing));
+        }
+        let trash = self.move_to_trash(&folder)?;
+        self.files().create_folder(&folder).map_err(|error| StorageError::io("create", &folder, error))?;
+        drop(locked);
+        if let Some(trash) = trash {
+            // The new folder is clean all the same; what stays is removed with the next unreferenced folders.
+            let _ = self.files().remove_folder(&trash);
+        }
+        Ok(())
+    }
+
+    fn begin_savepoint(&self, folder: &Path) -> Result<(), StorageError> {
+        if let Some(parent) = folder.parent() {
+            self.create_folders(parent)?;
+        }
+        match self.files().create_folder(folder) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let names = self.files().list(folder).map_err(|error| StorageError::io("list", folder, error))?;
+                if names.is_empty() {
+                    return Ok(());
+                }
+                Err(StorageError::Retained { path: folder.into(), hint: "choose another folder for the savepoint" })
+            }
+            Err(error) => Err(StorageError::io("create", folder, error)),
+        }
+    }
+
+    pub(super) fn complete_snapshot(
+        &self,
+        target: &SnapshotTarget,
+        metadata: &CheckpointMetadata,
+    ) -> Result<CompletedCheckpoint, StorageError> {
+        let checkpoint = metadata.checkpoint;
+        let sealed = self.seal(target, metadata)?;
+        let folder = self.folder_of(checkpoint, target);
+        let temporary = self.write_temporary(&folder, checkpoint, &sealed.bytes)?;
+        let published = self.publish(target, metadata, &folder, &temporary, &sealed);
+        if published.is_err() {
+            // It may have been renamed, so that it is not there. A leftover goes with the folder.
+            let _ = self.files().remove_file(&temporary);
+        }
+        published
+    }
+
+    fn seal(&self, target: &SnapshotTarget, metadata: &CheckpointMetadata) -> Result<Sealed, StorageError> {
+        let invalid = |what: String| StorageError::Invalid { checkpoint: metadata.checkpoint, what };
+        if metadata.job != self.job {
+            return Err(invalid(format!("it is of job {} and was given to the storage of job {}", metadata.job, self.job)));
+        }
+        if (metadata.kind == SnapshotKind::Checkpoint) != (*target == SnapshotTarget::Checkpoint) {
+            return Err(invalid(format!("a snapshot of kind {:?} does not go to {target:?}", metadata.kind)));
+        }
+        metadata.check().map_err(invalid)?;
+        frame::seal(&METADATA_FRAME, metadata).map_err(|error| invalid(format!("it does not encode: {error}")))
+    }
+
+    /// The steps that decide, in their order: each is durable before the next one makes it visible.
+    fn publish(
+        &self,
+        target: &SnapshotTarget,
+        metadata: &CheckpointMetadata,
+        folder: &Path,
+        temporary: &Path,
+        sealed: &Sealed,
+    ) -> Result<CompletedCheckpoint, StorageError> {
+        let CheckpointMetadata { epoch, checkpoint, kind, .. } = *metadata;
+        let doing = format!("complete checkpoint {checkpoint}");
+        let path = folder.join(METADATA);
+        let unconfirmed = |path: PathBuf| move |source| StorageError::Unconfirmed { checkpoint, path, source };
+        // Under the lock from here on: neither a successor nor a removal comes between the steps.
+        let mut locked = self.lock_register(epoch, &doing)?;
+        let state_bytes = check_state_files(self.files(), folder, metadata)?;
+        let entry = Entry {
+            epoch,
+            checkpoint,
+            kind,
+            path: location::text(&location::relative(folder, self.folder()))?,
+            completed_at_ms: metadata.completed_at_ms,
+            bytes: sealed.bytes.len() as u64 + state_bytes,
+            metadata_crc: sealed.crc,
+            owner: (kind == SnapshotKind::Checkpoint).then_some(self.job),
+        };
+        if kind != SnapshotKind::Savepoint && locked.register.complete(entry.clone()).is_err() {
+            return Err(self.fenced(&locked.register, epoch, &doing));
+        }
+        let parent = folder.parent().unwrap_or(Path::new(""));
+        let renamed = self.files().rename(temporary, &path).and_then(|()| {
+            self.files().sync_folder(folder)?;
+            self.files().sync_folder(parent)
+        });
+        if kind == SnapshotKind::Savepoint {
+            renamed.map_err(unconfirmed(path))?;
+        } else {
+            // What was not renamed, or only so far, is not in the register: it does not count.
+            renamed.map_err(|error| StorageError::io("publish", path, error))?;
+            let prepared = locked.prepare()?;
+            locked.publish(&prepared).map_err(unconfirmed(self.register.path()))?;
+        }
+        self.register.completed(self.job, &entry).map(|completed| match target {
+            SnapshotTarget::Checkpoint => completed,
+            SnapshotTarget::Savepoint { folder } => CompletedCheckpoint { folder: folder.clone(), ..completed },
+        })
+    }
+
+    pub(super) fn discard_snapshot(&self, epoch: u64, checkpoint: CheckpointId, target: &SnapshotTarget) -> Result<(), StorageError> {
+        let locked = self.lock_register(epoch, &format!("discard checkpoint {checkpoint}"))?;
+        let folder = self.folder_of(checkpoint, target);
+        if let SnapshotTarget::Savepoint { .. } = target {
+            let metadata = folder.join(METADATA);
+            if self.files().stat(&metadata).map_err(|error| StorageError::io("look at", metadata, error))?.is_some() {
+                return Err(StorageError::Retained { path: folder, hint: "dispose of the savepoint if nobody needs it" });
+            }
+        } else if locked.register.entries.iter().any(|entry| location::resolve(&entry.path, self.folder()) == folder) {
+            return Err(StorageError::Retained { path: folder, hint: "it goes when newer ones take its place" });
+        }
+        // Renamed first, so that whoever still writes there finds no folder, and so that the lock is not held for long.
+        let trash = self.move_to_trash(&folder)?;
+        drop(locked);
+        trash.map_or(Ok(()), |trash| remove_folder(self.files(), &trash))
+    }
+
+    /// Gives a folder a name that nobody looks for, which is one step, whereas its removal is many. `None` if it is not there.
+    pub(super) fn move_to_trash(&self, folder: &Path) -> Result<Option<PathBuf>, StorageError> {
+        let io_error = |error| StorageError::io("rename", folder, error);
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        for attempt in 0..ATTEMPTS {
+            if self.files().stat(folder).map_err(io_error)?.is_none() {
+                return Ok(None);
+            }
+            let trash = folder.with_file_name(format!("{TRASH}{attempt}-{name}"));
+            if self.files().stat(&trash).map_err(io_error)?.is_some() {
+                continue;
+            }
+            return self.files().rename(folder, &trash).map(|()| Some(trash)).map_err(io_error);
+        }
+        Err(io_error(io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Writes a file under a name of its own in the folder of a pending checkpoint.
+    fn write_temporary(&self, folder: &Path, checkpoint: CheckpointId, bytes: &[u8]) -> Result<PathBuf, StorageError> {
+        let mut last = io::ErrorKind::AlreadyExists.into();
+        for attempt in 0..ATTEMPTS {
+            let path = folder.join(format!("{METADATA}.tmp{attempt}"));
+            match write_file(self.files(), &path, bytes) {
+                Ok(()) => return Ok(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(StorageError::NotPending { checkpoint, path: folder.into() });
+                }
+                Err(error) => return Err(StorageError::io("write", path, error)),
+            }
+        }
+        Err(StorageError::io("write", folder.join(METADATA), last))
+    }
+
+    fn create_folders(&self, folder: &Path) -> Result<(), StorageError> {
+        create_folders(self.files(), folder).map_err(|error| StorageError::io("create", folder, error))
+    }
+}

@@ -1,0 +1,76 @@
+//! Checkpoints in memory, savepoints on disk: for a job without a directory for checkpoints.
+
+use super::{DiskFiles, FileSystem, Lock, MemoryFiles, ReadFile, Stat, WriteFile};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The folder whose content is in memory; everything else is on disk.
+pub(crate) const MEMORY: &str = "memory:";
+
+/// Files below `memory:` in the memory of this process, all others on disk.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryOrDisk {
+    memory: MemoryFiles,
+}
+
+impl MemoryOrDisk {
+    fn at(&self, path: &Path) -> &dyn FileSystem {
+        if path.starts_with(MEMORY) { &self.memory } else { &DiskFiles }
+    }
+}
+
+impl FileSystem for MemoryOrDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.at(path).create_folder(path)
+    }
+
+    fn create_file(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
+        self.at(path).create_file(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn ReadFile>> {
+        self.at(path).open(path)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.at(path).stat(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.at(path).list(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.at(from).rename(from, to)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.at(path).sync_folder(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.at(path).remove_file(path)
+    }
+
+    fn remove_empty_folder(&self, path: &Path) -> io::Result<()> {
+        self.at(path).remove_empty_folder(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.at(path).remove_folder(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
+        self.at(path).lock(path)
+    }
+
+    fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
+        self.at(path).absolute(path)
+    }
+
+    fn is_shared(&self, path: &Path) -> bool {
+        self.at(path).is_shared(path)
+    }
+}

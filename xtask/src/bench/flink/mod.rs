@@ -1,0 +1,78 @@
+//! Flink's side: a standalone cluster on loopback and our own Java program.
+
+mod cluster;
+mod install;
+mod rest;
+
+use std::path::{Path, PathBuf};
+
+use super::input::Input;
+use super::measure::{self, Usage};
+use super::side::{Side, SideName};
+use crate::error::{Error, Result};
+use crate::{paths, process};
+use cluster::Cluster;
+
+/// Slots of the cluster's one TaskManager: the highest parallelism.
+const SLOTS: u32 = 8;
+
+/// A running Flink with the job's jar.
+#[derive(Debug)]
+pub(super) struct Flink {
+    cluster: Cluster,
+    jar: PathBuf,
+}
+
+impl Flink {
+    /// Installs Flink, builds the jar, starts the cluster and runs a small job, so that the machine code of the hot paths is there.
+    pub(super) fn prepare(input: &Input) -> Result<Flink> {
+        for program in ["java", "javac", "jar", "python3"] {
+            if process::find(program).is_none() {
+                return Err(Error::other(format!(
+                    "`{program}` is not installed (a Java 17 development kit and Python 3 with pip are needed)"
+                )));
+            }
+        }
+        let home = install::flink()?;
+        let jar = build_jar(&home)?;
+        let cluster = Cluster::start(&home, SLOTS)?;
+        let mut flink = Flink { cluster, jar };
+        let warm_up = input.parts()?.join("part-1.txt");
+        flink.count(&warm_up, 2)?;
+        Ok(flink)
+    }
+
+    fn count(&mut self, path: &Path, parallelism: u32) -> Result<Usage> {
+        let mut command = self.cluster.client();
+        command.args(["run", "--parallelism", &parallelism.to_string()]).arg(&self.jar).arg(path);
+        measure::run(&mut command, SideName::Flink.as_str(), &self.cluster.processes())
+    }
+}
+
+impl Side for Flink {
+    fn name(&self) -> SideName {
+        SideName::Flink
+    }
+
+    fn run(&mut self, input: &Input, parallelism: u32) -> Result<Usage> {
+        let mut usage = self.count(&input.parts()?, parallelism)?;
+        let job = usage.stdout.split_once("JobID ").and_then(|(_, rest)| rest.split_whitespace().next());
+        let checkpoints = job.map_or_else(|| Err(Error::other("the client named no job")), |job| self.cluster.checkpoints(job))?;
+        let job_s = usage.summary.job_ms.unwrap_or(0) as f64 / 1000.0;
+        usage.note = format!("job {job_s:.1} s, {checkpoints} checkpoints");
+        Ok(usage)
+    }
+}
+
+/// Compiles the program against Flink's own jars.
+fn build_jar(home: &Path) -> Result<PathBuf> {
+    let source = paths::repository().join("benchmarks/flink-word-count/src/WordCount.java");
+    let work = paths::bench()?.join("flink-word-count");
+    paths::remove_dir(&work)?;
+    let (classes, jar) = (paths::create_dir(work.join("classes"))?, work.join("word-count.jar"));
+    let mut compile = std::process::Command::new("javac");
+    process::output(compile.arg("-cp").arg(home.join("lib/*")).arg("-d").arg(&classes).arg(source))?;
+    let mut pack = std::process::Command::new("jar");
+    process::output(pack.args(["--create", "--main-class", "WordCount", "--file"]).arg(&jar).arg("-C").arg(&classes).arg("."))?;
+    Ok(jar)
+}
