@@ -129,6 +129,6 @@ mod tests {
         generator.on_event(&(), i64::MIN);
         assert_eq!(WatermarkGenerator::<()>::on_periodic(&mut generator), None);
         generator.on_event(&(), i64::MAX);
-        assert_eq!(WatermarkGenerator::<()>::on_periodic(&mut generator), None);
+        assert_eq!(WatermarkGenerator::<()>::on_periodic(&mut generator), Some(-1));
     }
 }

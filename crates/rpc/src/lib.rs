@@ -6,5 +6,6 @@
 //! What is not here: transport, and any decision.
 
 pub mod client;
+pub mod gateway;
 pub mod status;
 pub mod task;

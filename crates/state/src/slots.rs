@@ -75,6 +75,7 @@ impl<E> Segment<E> {
 
 /// The index and the segments of one key group.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Group<E> {
     index: Index,
     segments: Vec<Segment<E>>,

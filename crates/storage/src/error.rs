@@ -82,6 +82,14 @@ pub enum StorageError {
         /// The term and checkpoint that it has.
         recorded: String,
     },
+    /// A term was not announced.
+    #[error("term {epoch} of job {job} has not begun; call `begin_term` first")]
+    TermNotBegun {
+        /// The job.
+        job: JobId,
+        /// The term of whoever asked.
+        epoch: u64,
+    },
     /// The checkpoint may or may not be complete: the answer to the last step was lost.
     #[error(
         "cannot tell whether checkpoint {checkpoint} is complete: `{}` may not be on disk yet; complete it again, and do not discard it",
@@ -183,7 +191,7 @@ impl StorageError {
             | StorageError::Retained { .. }
             | StorageError::Claimed { .. }
             | StorageError::InvalidPath { .. } => ErrorKind::Invalid,
-            StorageError::Invalid { .. } => ErrorKind::Internal,
+            StorageError::Invalid { .. } | StorageError::TermNotBegun { .. } => ErrorKind::Internal,
         }
     }
 }

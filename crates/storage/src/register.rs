@@ -62,19 +62,18 @@ impl Register {
         Ok(())
     }
 
-    /// Whether term `epoch` is not over.
+    /// Whether term `epoch` is the current one.
     pub(crate) fn admit(&self, epoch: u64) -> Result<(), Refused> {
-        if epoch < self.epoch { Err(Refused) } else { Ok(()) }
+        if epoch == self.epoch { Ok(()) } else { Err(Refused) }
     }
 
-    /// Adds a complete checkpoint: of no term that is over, and with a number above all before. Adding the same one again
+    /// Adds a complete checkpoint: of the current term, and with a number above all before. Adding the same one again
     /// changes nothing, so that a lost answer can be asked for again.
     pub(crate) fn complete(&mut self, entry: Entry) -> Result<(), Refused> {
         self.admit(entry.epoch)?;
         if self.last.is_some_and(|last| entry.checkpoint <= last) {
             return if self.entries.last() == Some(&entry) { Ok(()) } else { Err(Refused) };
         }
-        self.epoch = entry.epoch;
         self.last = Some(entry.checkpoint);
         self.entries.push(entry);
         Ok(())
@@ -115,6 +114,8 @@ mod tests {
         assert_eq!(register.entries.len(), 1);
         assert_eq!(register.complete(Entry { metadata_crc: 0, ..entry(3, 9) }), Err(Refused));
         assert_eq!(register.complete(entry(3, 8)), Err(Refused));
+        assert_eq!(register.complete(entry(4, 10)), Err(Refused), "term 4 has not begun");
+        register.begin_term(5).unwrap();
         register.complete(entry(5, 10)).unwrap();
         assert_eq!(register.complete(entry(4, 11)), Err(Refused));
         assert_eq!((register.epoch, register.last), (5, Some(CheckpointId(10))));
@@ -123,6 +124,7 @@ mod tests {
     #[test]
     fn a_subsumed_checkpoint_cannot_come_back() {
         let mut register = Register::new(JobId(1));
+        register.begin_term(1).unwrap();
         for checkpoint in 1..=4 {
             register.complete(entry(1, checkpoint)).unwrap();
         }

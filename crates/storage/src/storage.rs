@@ -39,7 +39,8 @@ pub trait StateFiles: Send + Sync + Debug {
 /// What the job's coordinator needs of a job's storage.
 ///
 /// The order of calls: [`begin_term`](Self::begin_term) once; then, for each snapshot, [`begin`](Self::begin), the tasks'
-/// state files, and either [`complete`](Self::complete) or [`discard`](Self::discard). `epoch` is always the caller's term.
+/// state files, and either [`complete`](Self::complete) or [`discard`](Self::discard). `epoch` is always the caller's term; a call of a
+/// term that is over is [`StorageError::Fenced`], one of a term that has not begun [`StorageError::TermNotBegun`].
 pub trait CheckpointStorage: StateFiles {
     /// One more than the largest term that is recorded below the checkpoint directory, by whatever job.
     ///
@@ -48,11 +49,12 @@ pub trait CheckpointStorage: StateFiles {
     fn next_epoch(&self) -> Result<u64, StorageError>;
 
     /// Records that term `epoch` of the job has begun. From then on every call of an older term is refused, so that nobody else
-    /// completes a checkpoint behind the back of the caller, who may now decide where to restore from.
+    /// completes a checkpoint behind the back of the caller, who may now decide where to restore from. Returns the number to go
+    /// on with: above those of all checkpoints that are complete, or were begun and left.
     ///
     /// # Errors
     /// [`StorageError::Fenced`] if a term of this number, or a later one, has begun before; file system errors.
-    fn begin_term(&self, epoch: u64) -> Result<(), StorageError>;
+    fn begin_term(&self, epoch: u64) -> Result<CheckpointId, StorageError>;
 
     /// Makes an empty folder for a snapshot. What an earlier attempt at a checkpoint of the same number has left behind goes away.
     ///

@@ -180,7 +180,8 @@ impl CheckpointCoordinator {
             Phase::Acknowledged => None,
             Phase::Finalizing { retry_at, .. } => *retry_at,
         });
-        let free = self.stop.is_none() && self.pending.len() < self.max_concurrent();
+        // While others come first their end is the next event, not a time.
+        let free = !self.is_busy() && self.queue.is_empty();
         let periodic = self.next_periodic.filter(|_| free).map(|due| due.max(self.after_pause()));
         pending.chain(periodic).chain(self.final_not_before).min()
     }
@@ -211,8 +212,7 @@ impl CheckpointCoordinator {
     /// Triggers the checkpoint whose turn it is, if any.
     fn trigger_next(&mut self, context: &mut Context<'_>) -> bool {
         let now = context.now.monotonic;
-        let busy = self.stop.is_some() || self.pending.len() >= self.max_concurrent() || self.pending.values().any(PendingCheckpoint::is_preparing);
-        if busy {
+        if self.is_busy() {
             return false;
         }
         if let Some((_, wanted)) = self.queue.front() {
@@ -236,6 +236,11 @@ impl CheckpointCoordinator {
             return true;
         }
         false
+    }
+
+    /// Whether what is under way leaves no room for another checkpoint.
+    fn is_busy(&self) -> bool {
+        self.stop.is_some() || self.pending.len() >= self.max_concurrent() || self.pending.values().any(PendingCheckpoint::is_preparing)
     }
 
     fn max_concurrent(&self) -> usize {

@@ -31,7 +31,7 @@ impl<T: Serialize + DeserializeOwned> std::fmt::Debug for Collected<T> {
 
 /// Sends results to a [`CollectedResults`].
 pub struct CollectSink<T> {
-    results: Arc<Mutex<mpsc::Sender<T>>>,
+    results: Arc<Mutex<mpsc::Sender<Message<T>>>>,
     /// The commits that were handed over: a commit is repeated after a recovery.
     seen: Arc<Mutex<HashSet<(u32, u64, u64)>>>,
     at_once: bool,
@@ -43,15 +43,46 @@ impl<T> std::fmt::Debug for CollectSink<T> {
     }
 }
 
-/// The results of a job, in the order in which they come. Ends with the job.
+/// The results of a job, in the order in which they come, up to [`EndOfResults::send`].
 #[derive(Debug)]
-pub struct CollectedResults<T>(mpsc::Receiver<T>);
+pub struct CollectedResults<T> {
+    receiver: mpsc::Receiver<Message<T>>,
+    end: mpsc::Sender<Message<T>>,
+}
+
+#[derive(Debug)]
+enum Message<T> {
+    Value(T),
+    End,
+}
+
+/// Tells a [`CollectedResults`] that no more results come.
+#[derive(Debug)]
+pub struct EndOfResults<T>(mpsc::Sender<Message<T>>);
+
+impl<T> EndOfResults<T> {
+    /// Ends the results behind those that were sent.
+    pub fn send(self) {
+        // Whoever has dropped the results does not wait for their end.
+        let _ = self.0.send(Message::End);
+    }
+}
+
+impl<T> CollectedResults<T> {
+    /// What to call when the job has ended.
+    pub fn end(&self) -> EndOfResults<T> {
+        EndOfResults(self.end.clone())
+    }
+}
 
 impl<T> Iterator for CollectedResults<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        self.0.recv().ok()
+        match self.receiver.recv() {
+            Ok(Message::Value(value)) => Some(value),
+            Ok(Message::End) | Err(_) => None,
+        }
     }
 }
 
@@ -59,11 +90,11 @@ impl<T: Data> CollectSink<T> {
     /// A sink and the results that it will bring. `at_once`: without waiting for checkpoints.
     pub fn new(at_once: bool) -> (Self, CollectedResults<T>) {
         let (sender, receiver) = mpsc::channel();
-        let sink = CollectSink { results: Arc::new(Mutex::new(sender)), seen: Arc::default(), at_once };
-        (sink, CollectedResults(receiver))
+        let sink = CollectSink { results: Arc::new(Mutex::new(sender.clone())), seen: Arc::default(), at_once };
+        (sink, CollectedResults { receiver, end: sender })
     }
 
-    fn sender(&self) -> mpsc::Sender<T> {
+    fn sender(&self) -> mpsc::Sender<Message<T>> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -83,7 +114,7 @@ impl<T: Data> Sink<T> for CollectSink<T> {
 }
 
 struct CollectWriter<T> {
-    at_once: Option<mpsc::Sender<T>>,
+    at_once: Option<mpsc::Sender<Message<T>>>,
     subtask: u32,
     seed: u64,
     values: Vec<T>,
@@ -93,7 +124,7 @@ impl<T: Data> SinkWriter<T, Collected<T>, ()> for CollectWriter<T> {
     fn write(&mut self, batch: Batch<T>) -> Result<(), BoxError> {
         match &self.at_once {
             // A program that has dropped its results wants no more of them; the job goes on.
-            Some(results) => drop(batch.values.into_iter().try_for_each(|value| results.send(value))),
+            Some(results) => drop(batch.values.into_iter().try_for_each(|value| results.send(Message::Value(value)))),
             None => self.values.extend(batch.values),
         }
         Ok(())
@@ -112,7 +143,7 @@ impl<T: Data> SinkWriter<T, Collected<T>, ()> for CollectWriter<T> {
 }
 
 struct CollectCommitter<T> {
-    results: mpsc::Sender<T>,
+    results: mpsc::Sender<Message<T>>,
     seen: Arc<Mutex<HashSet<(u32, u64, u64)>>>,
 }
 
@@ -122,7 +153,7 @@ impl<T: Data> Committer<Collected<T>> for CollectCommitter<T> {
             return CommitOutcome::AlreadyCommitted;
         }
         // As above: nobody may be there to take them.
-        drop(committable.values.iter().cloned().try_for_each(|value| self.results.send(value)));
+        drop(committable.values.iter().cloned().try_for_each(|value| self.results.send(Message::Value(value))));
         CommitOutcome::Committed
     }
 }

@@ -5,7 +5,7 @@ mod discard;
 mod operator;
 mod print;
 
-pub use collect::{CollectSink, CollectedResults};
+pub use collect::{CollectSink, CollectedResults, EndOfResults};
 pub use discard::DiscardSink;
 pub use operator::sink_operator;
 pub use print::PrintSink;

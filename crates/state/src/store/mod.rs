@@ -117,7 +117,9 @@ impl<K: Key> KeyedStore<K> {
 
     /// The names of restored states that have not been registered.
     pub fn unclaimed(&self) -> Vec<String> {
-        self.0.keys.borrow().unclaimed.iter().map(|state| state.meta.name.clone()).collect()
+        let mut names: Vec<String> = self.0.keys.borrow().unclaimed.iter().map(|state| state.meta.name.clone()).collect();
+        names.dedup();
+        names
     }
 
     /// Gives up restored states that have not been registered.

@@ -64,12 +64,21 @@ impl FileStorage {
         }
     }
 
-    /// The register, locked, if term `epoch` is not over.
-    fn lock_register(&self, epoch: u64, doing: &str) -> Result<LockedRegister<'_>, StorageError> {
+    /// The register, locked.
+    fn lock_register(&self) -> Result<LockedRegister<'_>, StorageError> {
         let lock = self.register.lock()?;
-        let register = self.read_register()?;
-        register.admit(epoch).map_err(|_| self.fenced(&register, epoch, doing))?;
-        Ok(LockedRegister { file: &self.register, register, _lock: lock })
+        Ok(LockedRegister { file: &self.register, register: self.read_register()?, _lock: lock })
+    }
+
+    /// The register, locked, if `epoch` is the current term.
+    fn lock_in_term(&self, epoch: u64, doing: &str) -> Result<LockedRegister<'_>, StorageError> {
+        if self.read_register()?.epoch < epoch {
+            // Seen before the lock, whose folder may not exist yet.
+            return Err(StorageError::TermNotBegun { job: self.job, epoch });
+        }
+        let locked = self.lock_register()?;
+        locked.register.admit(epoch).map_err(|_| self.fenced(&locked.register, epoch, doing))?;
+        Ok(locked)
     }
 
     fn fenced(&self, register: &Register, epoch: u64, doing: &str) -> StorageError {
@@ -101,7 +110,7 @@ impl CheckpointStorage for FileStorage {
         self.directory.next_epoch()
     }
 
-    fn begin_term(&self, epoch: u64) -> Result<(), StorageError> {
+    fn begin_term(&self, epoch: u64) -> Result<CheckpointId, StorageError> {
         self.begin_job_term(epoch)
     }
 

@@ -5,7 +5,7 @@ use crate::{
     CheckpointMetadata, CompletedCheckpoint, SnapshotKind, SnapshotTarget, StorageError,
     files::{create_folders, write_file},
     frame::{self, Sealed},
-    location::{self, METADATA, TRASH},
+    location::{self, METADATA, TRASH, parse_checkpoint_name},
     metadata::METADATA_FRAME,
     register::Entry,
 };
@@ -20,22 +20,23 @@ use std::{
 const ATTEMPTS: u32 = 10_000;
 
 impl FileStorage {
-    pub(super) fn begin_job_term(&self, epoch: u64) -> Result<(), StorageError> {
+    pub(super) fn begin_job_term(&self, epoch: u64) -> Result<CheckpointId, StorageError> {
         self.create_folders(self.folder())?;
-        let doing = "begin";
-        let mut locked = self.lock_register(epoch, doing)?;
+        let mut locked = self.lock_register()?;
         if locked.register.begin_term(epoch).is_err() {
-            return Err(self.fenced(&locked.register, epoch, doing));
+            return Err(self.fenced(&locked.register, epoch, "begin"));
         }
         locked.write()?;
         self.term_begun.store(true, Ordering::Release);
-        Ok(())
+        // Above whatever has a folder as well, so that tasks of the term before do not meet those of this one.
+        let names = self.files().list(self.folder()).map_err(|error| StorageError::io("list", self.folder(), error))?;
+        let used = names.iter().filter_map(|name| parse_checkpoint_name(name)).chain(locked.register.last).max();
+        Ok(CheckpointId(used.map_or(1, |used| used.0.saturating_add(1))))
     }
 
     pub(super) fn begin_snapshot(&self, epoch: u64, checkpoint: CheckpointId, target: &SnapshotTarget) -> Result<(), StorageError> {
-        self.create_folders(self.folder())?;
         let doing = format!("begin checkpoint {checkpoint}");
-        let locked = self.lock_register(epoch, &doing)?;
+        let locked = self.lock_in_term(epoch, &doing)?;
         let folder = self.folder_of(checkpoint, target);
         if let SnapshotTarget::Savepoint { .. } = target {
             return self.begin_savepoint(&folder);
@@ -113,7 +114,7 @@ impl FileStorage {
         let path = folder.join(METADATA);
         let unconfirmed = |path: PathBuf| move |source| StorageError::Unconfirmed { checkpoint, path, source };
         // Under the lock from here on: neither a successor nor a removal comes between the steps.
-        let mut locked = self.lock_register(epoch, &doing)?;
+        let mut locked = self.lock_in_term(epoch, &doing)?;
         let state_bytes = check_state_files(self.files(), folder, metadata)?;
         let entry = Entry {
             epoch,
@@ -148,7 +149,7 @@ impl FileStorage {
     }
 
     pub(super) fn discard_snapshot(&self, epoch: u64, checkpoint: CheckpointId, target: &SnapshotTarget) -> Result<(), StorageError> {
-        let locked = self.lock_register(epoch, &format!("discard checkpoint {checkpoint}"))?;
+        let locked = self.lock_in_term(epoch, &format!("discard checkpoint {checkpoint}"))?;
         let folder = self.folder_of(checkpoint, target);
         if let SnapshotTarget::Savepoint { .. } = target {
             let metadata = folder.join(METADATA);

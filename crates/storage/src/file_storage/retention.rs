@@ -18,7 +18,7 @@ impl FileStorage {
             // First in the other register: if a crash comes between, nobody removes the files, rather than two.
             self.claim_from_other(folder)?;
         }
-        let mut locked = self.lock_register(epoch, &doing)?;
+        let mut locked = self.lock_in_term(epoch, &doing)?;
         let known = locked.register.entries.iter_mut().find(|entry| location::resolve(&entry.path, self.folder()) == folder);
         let entry = match known {
             Some(entry) if entry.owner == Some(self.job) => return self.register.completed(self.job, entry),
@@ -74,7 +74,7 @@ impl FileStorage {
     }
 
     pub(super) fn retain_newest(&self, epoch: u64, keep: usize) -> Result<Removal, StorageError> {
-        let mut locked = self.lock_register(epoch, "remove old checkpoints")?;
+        let mut locked = self.lock_in_term(epoch, "remove old checkpoints")?;
         let subsumed = locked.register.subsume(keep.max(1));
         if subsumed.is_empty() {
             return Ok(Removal::default());
@@ -85,7 +85,7 @@ impl FileStorage {
     }
 
     pub(super) fn remove_all(&self, epoch: u64) -> Result<Removal, StorageError> {
-        let mut locked = self.lock_register(epoch, "remove its checkpoints")?;
+        let mut locked = self.lock_in_term(epoch, "remove its checkpoints")?;
         let subsumed = locked.register.subsume(0);
         locked.write()?;
         drop(locked);
@@ -125,7 +125,7 @@ impl FileStorage {
     }
 
     pub(super) fn sweep(&self, epoch: u64, below: CheckpointId) -> Result<Removal, StorageError> {
-        let locked = self.lock_register(epoch, "remove unreferenced files")?;
+        let locked = self.lock_in_term(epoch, "remove unreferenced files")?;
         let kept: BTreeSet<&str> = locked.register.entries.iter().map(|entry| entry.path.as_str()).collect();
         let names = self.files().list(self.folder()).map_err(|error| StorageError::io("list", self.folder(), error))?;
         let mut removal = Removal::default();

@@ -17,7 +17,8 @@ pub struct MemoryOrDisk {
 
 impl MemoryOrDisk {
     fn at(&self, path: &Path) -> &dyn FileSystem {
-        if path.starts_with(MEMORY) { &self.memory } else { &DiskFiles }
+        // Paths on disk are absolute, so the empty one is the folder that `memory:` is in.
+        if path.starts_with(MEMORY) || path == Path::new("") { &self.memory } else { &DiskFiles }
     }
 }
 

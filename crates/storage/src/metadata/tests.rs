@@ -6,6 +6,9 @@ use flott_core::{
     snapshot::{BlockRef, KeyedStateMeta, ListStateSnapshot, Redistribution, StateKind},
 };
 
+/// Part of the message that is expected, and what brings it about.
+type Change<T> = (&'static str, fn(&mut T));
+
 fn schema() -> Schema {
     Schema { id: 1, description: "u64".into() }
 }
@@ -72,7 +75,7 @@ fn acknowledgements_of_chains_are_sorted_by_operator() {
 
 #[test]
 fn acknowledgements_that_do_not_fit_the_graph_are_refused() {
-    let changes: [(&str, fn(&mut VertexSnapshot)); 5] = [
+    let changes: [Change<VertexSnapshot>; 5] = [
         ("of 2 subtasks", |vertex| drop(vertex.subtasks.remove(&0))),
         ("of 1 subtasks", |vertex| vertex.parallelism = 1),
         ("not in its vertex", |vertex| drop(vertex.operators.pop().and(vertex.operators.pop()))),
@@ -95,7 +98,7 @@ fn contradictions_are_found() {
     fn counter_keyed(metadata: &mut CheckpointMetadata) -> &mut KeyedSnapshot {
         counter(metadata).subtasks.get_mut(&1).unwrap().snapshot.keyed.as_mut().unwrap()
     }
-    let changes: [(&str, fn(&mut CheckpointMetadata)); 12] = [
+    let changes: [Change<CheckpointMetadata>; 12] = [
         ("twice", |metadata| metadata.operators[2].id = OperatorId(1)),
         ("does not go with", |metadata| counter(metadata).max_parallelism = 1),
         ("does not go with", |metadata| counter(metadata).parallelism = 0),

@@ -11,12 +11,13 @@ fn a_complete_checkpoint_is_found_and_read_back() {
     everywhere(|place| {
         let storage = place.storage();
         assert_eq!(storage.completed().unwrap(), []);
-        storage.begin_term(storage.next_epoch().unwrap()).unwrap();
+        assert!(matches!(storage.begin(1, CheckpointId(1), &CHECKPOINT), Err(StorageError::TermNotBegun { .. })));
+        assert_eq!(storage.begin_term(storage.next_epoch().unwrap()).unwrap(), CheckpointId(1));
         let metadata = pending(&storage, JOB, 1, 1, SnapshotKind::Checkpoint, &CHECKPOINT).unwrap();
         assert_eq!(storage.completed().unwrap(), []);
         let completed = storage.complete(&CHECKPOINT, &metadata).unwrap();
         assert_eq!(completed.folder, place.at("chk-1"));
-        assert_eq!(storage.completed().unwrap(), [completed.clone()]);
+        assert_eq!(storage.completed().unwrap(), std::slice::from_ref(&completed));
         let loaded = storage.load(&completed.folder).unwrap();
         assert_eq!((&loaded.metadata, loaded.bytes, &loaded.folder), (&metadata, completed.bytes, &completed.folder));
         read_all(&storage, &loaded).unwrap();

@@ -64,29 +64,40 @@ fn a_number_is_completed_once_but_the_same_checkpoint_may_be_completed_again() {
         let metadata = pending(&storage, JOB, 1, 7, SnapshotKind::Checkpoint, &CHECKPOINT).unwrap();
         let completed = storage.complete(&CHECKPOINT, &metadata).unwrap();
         assert_eq!(storage.complete(&CHECKPOINT, &metadata).unwrap(), completed);
-        let mut other = metadata.clone();
+        let mut other = metadata;
         other.completed_at_ms += 1;
         assert!(storage.complete(&CHECKPOINT, &other).unwrap_err().is_fenced());
         assert_eq!(complete_and_sound(&storage), [7]);
     });
 }
 
+/// Leads the job again and again, each time for `count` checkpoints or until somebody else takes over.
+fn lead(storage: &dyn CheckpointStorage, count: u64) {
+    for _ in 0..10 {
+        let epoch = storage.next_epoch().unwrap();
+        let first = match storage.begin_term(epoch) {
+            Ok(first) => first.0,
+            Err(error) if error.is_fenced() => continue,
+            Err(error) => panic!("{error}: {error:?}"),
+        };
+        for checkpoint in first..first + count {
+            match take(storage, epoch, checkpoint) {
+                Ok(completed) => assert_eq!(completed.checkpoint.0, checkpoint),
+                // The successor begins with clean folders, under the feet of this one.
+                Err(StorageError::Fenced { .. } | StorageError::NotPending { .. }) => break,
+                Err(error) => panic!("{error}: {error:?}"),
+            }
+        }
+    }
+}
+
 #[test]
 fn leaders_that_race_leave_only_sound_checkpoints() {
     for place in [Place::disk(), Place::memory(&MemoryFiles::new())] {
         std::thread::scope(|scope| {
-            for epoch in 1..=4 {
+            for first in 0..4 {
                 let storage = place.storage();
-                scope.spawn(move || {
-                    for checkpoint in 1..=25 {
-                        match take(&storage, epoch, checkpoint) {
-                            Ok(_)
-                            | Err(StorageError::Fenced { .. } | StorageError::NotPending { .. } | StorageError::Missing { .. })
-                            | Err(StorageError::Damaged { .. }) => {}
-                            Err(error) => panic!("{error}: {error:?}"),
-                        }
-                    }
-                });
+                scope.spawn(move || lead(&storage, 5 + first));
             }
         });
         let storage = place.storage();
@@ -94,7 +105,7 @@ fn leaders_that_race_leave_only_sound_checkpoints() {
         assert!(numbers.is_sorted_by(|newer, older| newer > older), "{numbers:?}");
         let terms: Vec<u64> = storage.completed().unwrap().iter().map(|completed| completed.epoch).collect();
         assert!(terms.is_sorted_by(|newer, older| newer >= older), "{terms:?}");
-        take(&storage, 4, 26).unwrap();
+        assert!(terms.iter().collect::<std::collections::BTreeSet<_>>().len() > 1, "there was no race: {terms:?}");
     }
 }
 

@@ -42,7 +42,8 @@ impl Place {
 
     pub(crate) fn disk() -> Self {
         let temporary = TempDir::new().unwrap();
-        Place::below("disk", Arc::new(DiskFiles), &temporary.path().to_owned(), Some(temporary))
+        let base = temporary.path().to_owned();
+        Place::below("disk", Arc::new(DiskFiles), &base, Some(temporary))
     }
 
     pub(crate) fn memory(files: &MemoryFiles) -> Self {
@@ -87,13 +88,7 @@ pub(crate) fn everywhere(test: impl Fn(&Place)) {
         let directory = below.with_faults(|_, _| Fault::None);
         Place { name: "without faults", directory, ..below }
     };
-    let temporary = TempDir::new().unwrap();
-    let in_memory = Place {
-        name: "no directory",
-        directory: CheckpointDirectory::in_memory(),
-        path: "memory:".into(),
-        ..Place::below("", Arc::new(DiskFiles), &temporary.path().to_owned(), Some(temporary))
-    };
+    let in_memory = Place { name: "no directory", directory: CheckpointDirectory::in_memory(), path: "memory:".into(), ..Place::disk() };
     for place in [disk, memory, wrapped(below_disk), wrapped(below_memory), in_memory] {
         println!("{}", place.name);
         test(&place);

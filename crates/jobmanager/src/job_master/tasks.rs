@@ -1,0 +1,167 @@
+//! What tasks, enumerators and slots say. Only the newest attempt of a subtask is heard.
+
+use super::JobMaster;
+use crate::event::{JobAction, Now};
+use flott_core::{
+    error::TaskFailure,
+    id::{AttemptId, VertexId},
+};
+use flott_rpc::{
+    status::TaskStatus,
+    task::{EnumeratorReport, TaskReport},
+};
+
+impl JobMaster {
+    pub(super) fn task_reports(&mut self, now: Now, attempt: AttemptId, report: TaskReport, out: &mut Vec<JobAction>) {
+        let Some(place) = self.graph.place_of_alive(attempt) else {
+            if let TaskReport::CheckpointAcknowledged { checkpoint, .. } = report {
+                self.with_coordinator(now, out, |coordinator, context| coordinator.acknowledged_late(checkpoint, context));
+            }
+            return;
+        };
+        let task = self.graph.task_mut(place);
+        let vertex = task.subtask.vertex;
+        let subtask = task.subtask.index;
+        let running = task.status == TaskStatus::Running;
+        let canceling = task.status == TaskStatus::Canceling;
+        match report {
+            TaskReport::Running if task.status == TaskStatus::Deploying => {
+                task.status = TaskStatus::Running;
+                // The reader of a finished task is not run: splits for it would be lost.
+                if !task.restored_finished
+                    && let Some(source) = self.sources.get_mut(&vertex)
+                {
+                    source.reader_runs(subtask, &self.graph, out);
+                }
+            }
+            TaskReport::Running => {}
+            TaskReport::EndOfData => task.end_of_data |= running,
+            TaskReport::Finished { accumulators } if running && (task.released || self.coordinator.has_stopped()) => {
+                task.status = TaskStatus::Finished;
+                task.accumulators = accumulators;
+                if let Some(source) = self.sources.get_mut(&vertex) {
+                    source.reader_lost(subtask);
+                }
+                self.with_coordinator(now, out, |coordinator, context| coordinator.task_finished(attempt, context));
+            }
+            TaskReport::Finished { .. } | TaskReport::Canceled if canceling => task.status = TaskStatus::Canceled,
+            TaskReport::Finished { .. } => {
+                let failure = self.failure_of(attempt, "it finished before its last checkpoint was complete");
+                self.attempt_failed(now, place, failure, out);
+            }
+            TaskReport::Canceled => {
+                let failure = self.failure_of(attempt, "it was cancelled, but not by its JobManager");
+                self.attempt_failed(now, place, failure, out);
+            }
+            TaskReport::Failed(failure) => self.attempt_failed(now, place, failure, out),
+            TaskReport::CheckpointAcknowledged { checkpoint, snapshot, stats } => self.with_coordinator(now, out, |coordinator, context| {
+                if running {
+                    coordinator.acknowledged(attempt, checkpoint, *snapshot, stats, context);
+                } else {
+                    coordinator.acknowledged_late(checkpoint, context);
+                }
+            }),
+            TaskReport::CheckpointDeclined { checkpoint, reason } => {
+                self.with_coordinator(now, out, |coordinator, context| coordinator.declined(attempt, checkpoint, reason, context));
+            }
+            TaskReport::RequestSplit if running => {
+                if let Some(source) = self.sources.get_mut(&vertex) {
+                    source.request_split(subtask, out);
+                }
+            }
+            TaskReport::RequestSplit => {}
+        }
+    }
+
+    pub(super) fn attempt_lost(&mut self, now: Now, attempt: AttemptId, reason: String, out: &mut Vec<JobAction>) {
+        if let Some(place) = self.graph.place_of_alive(attempt) {
+            let failure = self.failure_of(attempt, reason);
+            self.attempt_ended(now, place, failure, true, out);
+        }
+    }
+
+    fn attempt_failed(&mut self, now: Now, place: usize, failure: TaskFailure, out: &mut Vec<JobAction>) {
+        self.attempt_ended(now, place, failure, false, out);
+    }
+
+    pub(super) fn slots_offered(&mut self, offered: Vec<u32>, out: &mut Vec<JobAction>) {
+        let surplus = if self.ending.is_some() { offered } else { self.slots.offer(offered) };
+        if !surplus.is_empty() {
+            out.push(JobAction::ReleaseSlots(surplus));
+        }
+    }
+
+    pub(super) fn slots_lost(&mut self, now: Now, lost: &[u32], out: &mut Vec<JobAction>) {
+        self.slots.lose(lost);
+        for place in 0..self.graph.tasks().len() {
+            let task = self.graph.task(place);
+            if let (Some(attempt), Some(slot)) = (task.alive(), task.slot)
+                && lost.contains(&slot)
+            {
+                self.attempt_lost(now, attempt, format!("slot {slot}, in which it ran, is gone"), out);
+            }
+        }
+    }
+
+    pub(super) fn enumerator_reports(&mut self, now: Now, vertex: VertexId, after: u64, report: EnumeratorReport, out: &mut Vec<JobAction>) {
+        let Some(source) = self.sources.get_mut(&vertex).filter(|source| source.is_current(after)) else { return };
+        if self.ending.is_some() {
+            return;
+        }
+        match report {
+            EnumeratorReport::Assign { subtask, splits } => {
+                let count = splits.len();
+                // Readers that have stopped with a savepoint need no splits: those assigned since are in the enumerator's state.
+                if !source.assign(subtask, splits, &self.graph, out) && !self.coordinator.has_stopped() {
+                    let reason = format!("it assigned {count} splits to reader {subtask}, which has ended or is not there; they would not be read");
+                    self.enumerator_failed(now, vertex, self.failure_of_source(vertex, reason), false, out);
+                }
+            }
+            EnumeratorReport::NoMoreSplits { subtask } => source.no_more_splits(subtask, after, &self.graph, out),
+            EnumeratorReport::Snapshot { checkpoint, state } => {
+                self.with_coordinator(now, out, |coordinator, context| coordinator.enumerator_state(vertex, checkpoint, state, context));
+            }
+            EnumeratorReport::SnapshotFailed { checkpoint, reason } => {
+                self.with_coordinator(now, out, |coordinator, context| coordinator.enumerator_refuses(vertex, checkpoint, reason, context));
+            }
+            EnumeratorReport::Failed(failure) => self.enumerator_failed(now, vertex, failure, false, out),
+        }
+    }
+
+    pub(super) fn enumerator_lost(&mut self, now: Now, vertex: VertexId, reason: String, out: &mut Vec<JobAction>) {
+        if self.sources.contains_key(&vertex) && self.ending.is_none() {
+            self.enumerator_failed(now, vertex, self.failure_of_source(vertex, reason), true, out);
+        }
+    }
+
+    /// All readers are started again, with an enumerator made anew.
+    fn enumerator_failed(&mut self, now: Now, vertex: VertexId, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
+        self.broken_sources.insert(vertex);
+        self.global_failure(now, failure, lost, out);
+    }
+
+    pub(super) fn failure_of(&self, attempt: AttemptId, reason: impl Into<String>) -> TaskFailure {
+        let vertex = self.graph.topology().vertex(attempt.subtask.vertex);
+        TaskFailure {
+            operator: vertex.name.clone(),
+            subtask: attempt.subtask.index,
+            parallelism: vertex.parallelism,
+            attempt: attempt.attempt,
+            causes: vec![reason.into()],
+            location: None,
+            panicked: false,
+        }
+    }
+
+    fn failure_of_source(&self, vertex: VertexId, reason: String) -> TaskFailure {
+        TaskFailure {
+            operator: format!("split enumerator of {}", self.graph.topology().vertex(vertex).name),
+            subtask: 0,
+            parallelism: 1,
+            attempt: 0,
+            causes: vec![reason],
+            location: None,
+            panicked: false,
+        }
+    }
+}
