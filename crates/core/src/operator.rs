@@ -66,7 +66,8 @@ pub trait SnapshotWriter {
 ///
 /// Order of calls: `open`, then `process`, `watermark`, `status` and `on_wake` in the order of the stream, `snapshot`
 /// between any two of them, `finish` once at the end of all input, further `snapshot`s, `close`. After a failure or a
-/// cancellation only `close` is called. A restored operator that had finished is not run again.
+/// cancellation only `close` is called. A restored operator that had finished is opened, since it may have something to
+/// commit, but takes no input and is not finished again.
 pub trait Operator {
     /// Prepares the operator, from restored state if there is any.
     ///

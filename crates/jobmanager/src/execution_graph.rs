@@ -62,7 +62,7 @@ impl Execution {
 
 /// All tasks of a job.
 #[derive(Debug, Clone)]
-pub struct ExecutionGraph {
+pub(crate) struct ExecutionGraph {
     topology: Arc<JobTopology>,
     first_of: Vec<usize>,
     tasks: Vec<Execution>,
@@ -73,7 +73,7 @@ pub struct ExecutionGraph {
 
 impl ExecutionGraph {
     /// The graph of a job of which nothing runs.
-    pub fn new(topology: Arc<JobTopology>) -> Self {
+    pub(crate) fn new(topology: Arc<JobTopology>) -> Self {
         let mut tasks = Vec::new();
         let mut first_of = Vec::new();
         for (number, vertex) in topology.vertices.iter().enumerate() {
@@ -98,7 +98,7 @@ impl ExecutionGraph {
                 for sender in 0..senders {
                     for receiver in edge.targets(sender, senders, receivers) {
                         let range: &mut Range<u32> = &mut origins[receiver as usize];
-                        *range = if range.is_empty() { sender..sender + 1 } else { range.start..sender + 1 };
+                        *range = if range.start == range.end { sender..sender + 1 } else { range.start..sender + 1 };
                     }
                 }
                 origins
@@ -143,11 +143,6 @@ impl ExecutionGraph {
     /// The place of an attempt's task, if the attempt is the newest one and has not ended. What others say is not heard.
     pub(crate) fn place_of_alive(&self, attempt: AttemptId) -> Option<usize> {
         self.place(attempt.subtask).filter(|place| self.tasks[*place].alive() == Some(attempt))
-    }
-
-    /// Whether the task is the head of a source.
-    pub(crate) fn is_source(&self, place: usize) -> bool {
-        is_source(&self.topology, self.tasks[place].subtask.vertex)
     }
 
     /// Whether every task runs or has finished, and at least one runs: only then are checkpoints taken.

@@ -118,10 +118,9 @@ impl Failover {
         self.incidents.push(incident);
     }
 
-    /// Takes the first incident that `ready` approves of.
-    pub(crate) fn take(&mut self, ready: impl Fn(&Incident) -> bool) -> Option<Incident> {
-        let place = self.incidents.iter().position(ready)?;
-        Some(self.incidents.remove(place))
+    /// Takes an incident, by its place: it is being deployed.
+    pub(crate) fn remove(&mut self, place: usize) -> Incident {
+        self.incidents.remove(place)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -28,7 +28,14 @@ pub struct RestartStrategy {
 impl RestartStrategy {
     /// A strategy that has seen no failure. `seed` decides the jitter.
     pub fn new(settings: RestartSettings, seed: u64) -> Self {
-        RestartStrategy { settings, random: Random::new(seed), granted: 0, recent: VecDeque::new(), backoff: Duration::ZERO, last_failure: None }
+        RestartStrategy {
+            settings,
+            random: Random::new(seed),
+            granted: 0,
+            recent: VecDeque::new(),
+            backoff: Duration::ZERO,
+            last_failure: None,
+        }
     }
 
     /// Takes note of a failure. The time to wait before the restart; `None`: there is none, the job fails.

@@ -123,7 +123,9 @@ pub(crate) fn assign(snapshot: &RestoredSnapshot, topology: &JobTopology, wanted
 
 fn starts_finished(states: &[Option<&OperatorState>], parallelism: u32, index: u32) -> bool {
     let vertex_finished = |state: &OperatorState| {
-        state.subtasks.len() == state.parallelism as usize && !state.subtasks.is_empty() && state.subtasks.values().all(|subtask| subtask.finished)
+        state.subtasks.len() == state.parallelism as usize
+            && !state.subtasks.is_empty()
+            && state.subtasks.values().all(|subtask| subtask.finished)
     };
     let subtask_finished =
         |state: &OperatorState| state.parallelism == parallelism && state.subtasks.get(&index).is_some_and(|subtask| subtask.finished);

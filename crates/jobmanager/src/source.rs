@@ -235,11 +235,14 @@ mod tests {
 
     /// The actions, shortened: `1: AddSplits [a]` goes to reader 1, `e: …` to the enumerator.
     fn shown(out: &mut Vec<JobAction>) -> Vec<String> {
-        let text = |splits: &[Vec<u8>]| splits.iter().map(|split| String::from_utf8_lossy(split).into_owned()).collect::<Vec<_>>().join(" ");
+        let text =
+            |splits: &[Vec<u8>]| splits.iter().map(|split| String::from_utf8_lossy(split).into_owned()).collect::<Vec<_>>().join(" ");
         let show = |action| match action {
             JobAction::Send(attempt, TaskCommand::AddSplits(splits)) => format!("{}: splits {}", attempt.subtask.index, text(&splits)),
             JobAction::Send(attempt, command) => format!("{}: {command:?}", attempt.subtask.index),
-            JobAction::Enumerator { command: EnumeratorCommand::AddSplitsBack { subtask, splits }, .. } => format!("e: {subtask} back {}", text(&splits)),
+            JobAction::Enumerator { command: EnumeratorCommand::AddSplitsBack { subtask, splits }, .. } => {
+                format!("e: {subtask} back {}", text(&splits))
+            }
             JobAction::Enumerator { command, .. } => format!("e: {command:?}"),
             other => format!("{other:?}"),
         };

@@ -67,7 +67,8 @@ pub struct TaskRestore {
     pub location: String,
     /// The state of each operator that has any.
     pub operators: BTreeMap<OperatorId, OperatorRestore>,
-    /// Whether the subtask had finished: its operators are not run again, it only tells the next tasks that input has ended.
+    /// Whether the subtask had finished: its operators take no input again, it only commits what they had prepared and tells the
+    /// next tasks that input has ended.
     pub finished: bool,
 }
 

@@ -124,7 +124,10 @@ fn words() {
         }
         best = best.min(start.elapsed());
     }
-    println!("words: for comparison, one hash table without groups and snapshots: {:.1} ns a record", best.as_nanos() as f64 / RECORDS as f64);
+    println!(
+        "words: for comparison, one hash table without groups and snapshots: {:.1} ns a record",
+        best.as_nanos() as f64 / RECORDS as f64
+    );
 }
 
 fn keys(millions: u64) {

@@ -70,7 +70,12 @@ impl Run {
 
     /// Appends an entry that `encode` writes.
     #[inline]
-    pub(crate) fn entry(&mut self, state: usize, group: usize, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), BoxError>) -> Result<(), BoxError> {
+    pub(crate) fn entry(
+        &mut self,
+        state: usize,
+        group: usize,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
         let unfinished = &mut self.unfinished[state * self.range.len() + group];
         encode(&mut unfinished.bytes)?;
         unfinished.entries += 1;

@@ -36,7 +36,9 @@ pub enum StateError {
         declared: String,
     },
     /// A stored block cannot be read.
-    #[error("state `{name}`, key group {group}: entry {entry} of a stored block cannot be read; the snapshot is damaged or was written by an incompatible type")]
+    #[error(
+        "state `{name}`, key group {group}: entry {entry} of a stored block cannot be read; the snapshot is damaged or was written by an incompatible type"
+    )]
     Unreadable {
         /// The state's name.
         name: String,
@@ -61,7 +63,9 @@ pub enum StateError {
         computed: KeyGroup,
     },
     /// A stored key comes twice.
-    #[error("state `{name}`, key group {group}: entry {entry} of a stored block is for a key that has been restored before; the snapshot is damaged")]
+    #[error(
+        "state `{name}`, key group {group}: entry {entry} of a stored block is for a key that has been restored before; the snapshot is damaged"
+    )]
     StoredTwice {
         /// The state's name.
         name: String,

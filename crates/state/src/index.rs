@@ -57,7 +57,7 @@ impl Index {
 
     /// Adds `slot`, which must not be in here.
     pub(crate) fn insert(&mut self, hash: u32, slot: u32) {
-        if (self.len + 1) * 2 > self.places.len() {
+        if (self.len + 1) * 4 > self.places.len() * 3 {
             self.resize((self.places.len() * 2).max(MIN_PLACES));
         }
         self.place((u64::from(mix(hash)) << 32) | (u64::from(slot) + 1));

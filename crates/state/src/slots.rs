@@ -75,7 +75,6 @@ impl<E> Segment<E> {
 
 /// The index and the segments of one key group.
 #[derive(Debug)]
-#[repr(C, align(64))]
 struct Group<E> {
     index: Index,
     segments: Vec<Segment<E>>,
@@ -189,7 +188,10 @@ impl<E> Slots<E> {
                 }
                 None => {
                     let number = group.segments.len();
-                    assert!(number < u32::MAX as usize / SEGMENT_SLOTS, "a key group cannot hold more than 2^32 keys: raise the maximum parallelism");
+                    assert!(
+                        number < u32::MAX as usize / SEGMENT_SLOTS,
+                        "a key group cannot hold more than 2^32 keys: raise the maximum parallelism"
+                    );
                     group.segments.push(Segment { entries: Box::default(), live: 0, version: self.version, open: true });
                     group.open.push(number as u32);
                 }
@@ -239,9 +241,9 @@ impl<E> Slots<E> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Position, &E)> {
         self.groups.iter().enumerate().flat_map(|(group, content)| {
             content.segments.iter().enumerate().flat_map(move |(segment, entries)| {
-                entries.iter().map(move |(offset, entry)| {
-                    (Position { group: group as u32, slot: (segment * SEGMENT_SLOTS + offset) as u32 }, entry)
-                })
+                entries
+                    .iter()
+                    .map(move |(offset, entry)| (Position { group: group as u32, slot: (segment * SEGMENT_SLOTS + offset) as u32 }, entry))
             })
         })
     }

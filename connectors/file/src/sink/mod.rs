@@ -107,7 +107,11 @@ pub struct FileSink<T> {
 
 impl<T> fmt::Debug for FileSink<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileSink").field("dir", &self.dir).field("rolling", &self.rolling).field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("FileSink")
+            .field("dir", &self.dir)
+            .field("rolling", &self.rolling)
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +135,12 @@ impl<T: Data> FileSink<T> {
             dir: dir.to_owned(),
             encoder,
             bucket_of: None,
-            rolling: Rolling { part_bytes: 128 * 1024 * 1024, rollover_interval: minute, inactivity_interval: minute, on_checkpoint: false },
+            rolling: Rolling {
+                part_bytes: 128 * 1024 * 1024,
+                rollover_interval: minute,
+                inactivity_interval: minute,
+                on_checkpoint: false,
+            },
             names: PartNames { prefix: "part".to_owned(), suffix: String::new() },
         }
     }

@@ -43,9 +43,12 @@ impl Part {
         if found < length {
             return Err(Error::ShortPart { path, expected: length, found });
         }
-        file.set_len(length).map_err(Error::io("truncate the in-progress file", &path))?;
+        let dirty = found > length;
+        if dirty {
+            file.set_len(length).map_err(Error::io("truncate the in-progress file", &path))?;
+        }
         file.seek(SeekFrom::Start(length)).map_err(Error::io("open the in-progress file", &path))?;
-        Ok(Part { file, names, buffer: Vec::new(), dirty: true, created: now, last_write: now })
+        Ok(Part { file, names, buffer: Vec::new(), dirty, created: now, last_write: now })
     }
 
     /// Appends the first `length` bytes of the file at `source`.

@@ -29,8 +29,7 @@ struct Harness {
 
 impl Harness {
     fn new(parallelism: u32, configure: fn(FileSink<Record>) -> FileSink<Record>) -> Self {
-        let mut harness =
-            Harness { root: tempfile::tempdir().unwrap(), configure, clock: TestClock::new(), writers: Vec::new(), seed: 0 };
+        let mut harness = Harness { root: tempfile::tempdir().unwrap(), configure, clock: TestClock::new(), writers: Vec::new(), seed: 0 };
         harness.restore(parallelism, &Checkpoint::default()).unwrap();
         harness
     }
@@ -173,7 +172,6 @@ fn a_crash_at_any_point_gives_each_record_once() {
     for configure in variants {
         for committed_before_crash in [true, false] {
             let mut harness = Harness::new(1, configure);
-            let mut last = Checkpoint::default();
             for round in 0..20 {
                 let from = round * 10;
                 harness.write(0, from..from + 10);
@@ -186,10 +184,8 @@ fn a_crash_at_any_point_gives_each_record_once() {
                 if round % 3 == 0 {
                     harness.checkpoint(false);
                 }
-                last = checkpoint;
-                harness.restore(1, &last).unwrap();
+                harness.restore(1, &checkpoint).unwrap();
             }
-            assert!(!last.states.is_empty());
             harness.write(0, 200..250);
             let checkpoint = harness.checkpoint(true);
             harness.commit(&checkpoint).unwrap();
@@ -296,9 +292,8 @@ fn a_bucket_outside_the_directory_is_refused_and_the_writer_stays_failed() {
 
 #[test]
 fn files_are_closed_when_they_are_old_or_not_written_to() {
-    let mut harness = Harness::new(1, |sink| {
-        sink.rollover_interval(Duration::from_millis(100)).inactivity_interval(Duration::from_millis(40))
-    });
+    let mut harness =
+        Harness::new(1, |sink| sink.rollover_interval(Duration::from_millis(100)).inactivity_interval(Duration::from_millis(40)));
     assert_eq!(harness.writers[0].next_wake(), None);
     harness.write(0, 0..1);
     assert_eq!(harness.writers[0].next_wake(), Some(Duration::from_millis(40)));
@@ -422,12 +417,7 @@ fn a_full_disk_is_an_error_and_nothing_gets_into_a_checkpoint_after_it() {
     let mut state = checkpoint.states[0].clone();
     state.part.as_mut().unwrap().length = 0;
     let context = harness.context(0, 1);
-    let names = state.part.unwrap();
-    let mut writer = match harness.sink().create_writer(&context, vec![FileWriterState { next_counter: 1, part: Some(names) }]) {
-        Ok(writer) => writer,
-        // A device cannot be truncated: refused even before.
-        Err(error) => return assert!(error.to_string().contains("truncate"), "{error}"),
-    };
+    let mut writer = harness.sink().create_writer(&context, vec![state]).unwrap();
     writer.write(Batch::of(vec![("n".to_owned(), 1)])).unwrap();
     assert!(writer.flush(false).unwrap_err().to_string().contains("cannot write to"));
     assert!(writer.prepare_commit(CheckpointId(2)).unwrap_err().to_string().contains("failed before"));

@@ -170,7 +170,7 @@ mod tests {
         let compressed = compress_to_vec(&text[..], CompressionLevel::Fastest);
         assert_eq!(read_all(&compressed).unwrap(), text);
         assert!(read_all(&compressed[..compressed.len() - 5]).is_err());
-        let mut damaged = compressed.clone();
+        let mut damaged = compressed;
         let last = damaged.len() - 1;
         damaged[last] ^= 1;
         assert!(read_all(&damaged).unwrap_err().to_string().contains("checksum"));

@@ -58,7 +58,7 @@ impl Input {
         self.eof
     }
 
-    /// Whether the end of `split` has been reached.
+    /// Bytes up to the end of `split`; `None` for a compressed file, whose text ends where it ends.
     fn remaining(&self, split: &FileSplit) -> Option<u64> {
         match self.stream {
             Stream::Plain(_) => Some(split.end.saturating_sub(self.offset)),

@@ -111,10 +111,11 @@ fn add_glob(pattern: &str, missing: Missing, files: &mut Files) -> Result<(), Er
     let matches = glob::glob(pattern).map_err(|source| Error::Glob { pattern: pattern.to_owned(), source })?;
     let fixed: PathBuf = Path::new(pattern).components().take_while(|part| !has_wildcard(part)).collect();
     // Who spells a hidden name wants it.
-    let spelled: Vec<u8> = Path::new(pattern).components().filter_map(|part| part.as_os_str().as_encoded_bytes().first().copied()).collect();
+    let spelled: Vec<u8> =
+        Path::new(pattern).components().filter_map(|part| part.as_os_str().as_encoded_bytes().first().copied()).collect();
     let mut any = false;
     for found in matches {
-        let path = found.map_err(|error| Error::List { path: error.path().to_owned(), source: error.into_error() })?;
+        let path = found.map_err(|error| Error::List { path: error.path().to_owned(), source: error.into() })?;
         let hidden = path.components().skip(fixed.components().count()).any(|part| {
             is_hidden(part.as_os_str()) && part.as_os_str().as_encoded_bytes().first().is_none_or(|first| !spelled.contains(first))
         });

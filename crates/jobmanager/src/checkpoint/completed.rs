@@ -7,7 +7,6 @@
 //! job stops is, because sinks do commit for it: starting from anything older would bring records twice.
 
 use crate::restore::RestoredSnapshot;
-use flott_core::id::CheckpointId;
 use flott_rpc::client::{CheckpointCounts, CheckpointSummary};
 use std::collections::VecDeque;
 
@@ -32,11 +31,6 @@ impl CompletedCheckpoints {
     /// What tasks are started from.
     pub fn latest(&self) -> Option<&RestoredSnapshot> {
         self.latest.as_ref()
-    }
-
-    /// The number of the checkpoint that tasks are started from.
-    pub(crate) fn latest_id(&self) -> Option<CheckpointId> {
-        self.latest.as_ref().map(|latest| latest.metadata.checkpoint)
     }
 
     /// The last complete snapshots, savepoints too, oldest first.

@@ -189,8 +189,12 @@ impl CheckpointCoordinator {
     /// Does what has become due. `ready`: the job is neither restarting nor ending.
     pub(crate) fn advance(&mut self, ready: bool, context: &mut Context<'_>) {
         let now = context.now.monotonic;
-        let expired: Vec<CheckpointId> =
-            self.pending.values().filter(|p| (p.is_preparing() || matches!(p.phase, Phase::Triggered)) && self.deadline(p) <= now).map(|p| p.id).collect();
+        let expired: Vec<CheckpointId> = self
+            .pending
+            .values()
+            .filter(|p| (p.is_preparing() || matches!(p.phase, Phase::Triggered)) && self.deadline(p) <= now)
+            .map(|p| p.id)
+            .collect();
         for id in expired {
             let failure = self.pending.get(&id).map(PendingCheckpoint::expired);
             self.abort(id, failure.unwrap_or(CheckpointFailure::JobEnded), context);
@@ -264,10 +268,12 @@ impl CheckpointCoordinator {
         for region in 0..graph.regions().len() {
             let tasks = graph.regions().tasks(region);
             if all || by_region && tasks.iter().all(ended) {
-                waiting.extend(tasks.iter().map(|place| graph.task(*place)).filter(|task| !task.released).filter_map(|task| task.running()));
+                waiting
+                    .extend(tasks.iter().map(|place| graph.task(*place)).filter(|task| !task.released).filter_map(|task| task.running()));
             }
         }
-        let covers = |pending: &PendingCheckpoint| !pending.kind.is_savepoint() && waiting.iter().all(|attempt| pending.may_cover(*attempt));
+        let covers =
+            |pending: &PendingCheckpoint| !pending.kind.is_savepoint() && waiting.iter().all(|attempt| pending.may_cover(*attempt));
         !waiting.is_empty() && !self.pending.values().any(covers)
     }
 
@@ -275,7 +281,9 @@ impl CheckpointCoordinator {
         let id = CheckpointId(self.next_id);
         let folder = |directory: &Option<String>| savepoint::folder(directory.as_deref(), &self.settings, self.job, self.epoch, id);
         let kind = match &cause {
-            Cause::Client { wanted: Wanted::Savepoint { directory }, .. } => folder(directory).map(|folder| SnapshotKind::Savepoint { folder }),
+            Cause::Client { wanted: Wanted::Savepoint { directory }, .. } => {
+                folder(directory).map(|folder| SnapshotKind::Savepoint { folder })
+            }
             Cause::Client { wanted: Wanted::Stop { directory, drain }, .. } => {
                 folder(directory).map(|folder| SnapshotKind::StopWithSavepoint { folder, drain: *drain })
             }
@@ -291,23 +299,25 @@ impl CheckpointCoordinator {
             self.stop = Some(Stop::Pending);
         }
         let running = context.graph.tasks().iter().filter_map(|task| task.running());
-        let participants: BTreeMap<_, _> =
-            running.map(|attempt| (attempt.subtask, Participant { attempt, acknowledged: None })).collect();
+        let participants: BTreeMap<_, _> = running.map(|attempt| (attempt.subtask, Participant { attempt, acknowledged: None })).collect();
         context.out.push(JobAction::Note(JobNote::CheckpointTriggered { checkpoint: id, kind: kind.clone(), tasks: participants.len() }));
         context.out.push(JobAction::BeginCheckpoint { checkpoint: id, kind: kind.clone() });
         for source in context.sources.values_mut() {
             source.command(EnumeratorCommand::Snapshot { checkpoint: id }, context.out);
         }
         let enumerators = context.sources.keys().copied().collect();
-        self.pending.insert(id, PendingCheckpoint {
+        self.pending.insert(
             id,
-            kind,
-            cause,
-            started: context.now,
-            phase: Phase::Preparing { begun: false, enumerators },
-            participants,
-            enumerators: BTreeMap::new(),
-        });
+            PendingCheckpoint {
+                id,
+                kind,
+                cause,
+                started: context.now,
+                phase: Phase::Preparing { begun: false, enumerators },
+                participants,
+                enumerators: BTreeMap::new(),
+            },
+        );
     }
 
     /// Tasks may write the files of a checkpoint now.

@@ -21,7 +21,7 @@ use crate::{
     restore::RestoredSnapshot,
 };
 use flott_core::{
-    id::{AttemptId, CheckpointId},
+    id::{AttemptId, CheckpointId, VertexId},
     snapshot::SubtaskSnapshot,
 };
 use flott_rpc::{
@@ -55,15 +55,10 @@ impl CheckpointCoordinator {
         stats: SubtaskCheckpointStats,
         context: &mut Context<'_>,
     ) {
-        match self.pending.get_mut(&id) {
-            Some(pending) if pending.acknowledge(attempt, snapshot, stats) => {
-                if pending.all_acknowledged() {
-                    pending.phase = Phase::Acknowledged;
-                    self.finalize_next(context);
-                }
-            }
-            Some(_) => {}
-            None => self.acknowledged_late(id, context),
+        let Some(pending) = self.pending.get_mut(&id) else { return self.acknowledged_late(id, context) };
+        if pending.acknowledge(attempt, snapshot, stats) && pending.all_acknowledged() {
+            pending.phase = Phase::Acknowledged;
+            self.finalize_next(context);
         }
     }
 
@@ -81,9 +76,18 @@ impl CheckpointCoordinator {
         }
     }
 
+    /// An enumerator cannot give its state.
+    pub(crate) fn enumerator_refuses(&mut self, vertex: VertexId, id: CheckpointId, reason: String, context: &mut Context<'_>) {
+        let awaited = |phase: &Phase| matches!(phase, Phase::Preparing { enumerators, .. } if enumerators.contains(&vertex));
+        if self.pending.get(&id).is_some_and(|pending| awaited(&pending.phase)) {
+            self.abort(id, CheckpointFailure::Enumerator { vertex, reason }, context);
+        }
+    }
+
     /// A task has finished; checkpoints that wait for it are taken again without it.
     pub(crate) fn task_finished(&mut self, attempt: AttemptId, context: &mut Context<'_>) {
-        let waiting: Vec<CheckpointId> = self.pending.values().filter(|pending| pending.waits_for(attempt)).map(|pending| pending.id).collect();
+        let waiting: Vec<CheckpointId> =
+            self.pending.values().filter(|pending| pending.waits_for(attempt)).map(|pending| pending.id).collect();
         // From the last to the first, so that what is queued again keeps its order.
         for id in waiting.into_iter().rev() {
             self.abort(id, CheckpointFailure::TaskFinished(attempt), context);
@@ -269,11 +273,23 @@ impl CheckpointCoordinator {
         }
         self.fatal = None;
     }
+
+    /// The job has ended although the storage has not spoken: whoever waits for it is told.
+    pub(crate) fn give_up(&mut self, context: &mut Context<'_>) {
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            if let Cause::Client { request, .. } = pending.cause {
+                let reason =
+                    format!("the job has ended before the storage said whether checkpoint {} is complete; look for it there", pending.id);
+                context.reply(request, JobReply::Refused(reason));
+            }
+        }
+    }
 }
 
 fn summary(pending: &PendingCheckpoint, completed: &CompletedCheckpoint, context: &Context<'_>) -> CheckpointSummary {
     let answers = || pending.participants.values().filter_map(|participant| participant.acknowledged.as_ref());
-    let longest = |of: fn(&SubtaskCheckpointStats) -> u64| Duration::from_micros(answers().map(|answer| of(&answer.stats)).max().unwrap_or(0));
+    let longest =
+        |of: fn(&SubtaskCheckpointStats) -> u64| Duration::from_micros(answers().map(|answer| of(&answer.stats)).max().unwrap_or(0));
     CheckpointSummary {
         checkpoint: pending.id,
         location: completed.folder.clone(),

@@ -135,9 +135,9 @@ impl PendingCheckpoint {
 
     /// Whether, once complete, it may hold the final state of a task that is at the end of its data: its answer says so, or is awaited.
     pub(crate) fn may_cover(&self, attempt: AttemptId) -> bool {
-        self.participants.get(&attempt.subtask).is_some_and(|task| {
-            task.attempt == attempt && task.acknowledged.as_ref().is_none_or(|acknowledged| acknowledged.finished)
-        })
+        self.participants
+            .get(&attempt.subtask)
+            .is_some_and(|task| task.attempt == attempt && task.acknowledged.as_ref().is_none_or(|acknowledged| acknowledged.finished))
     }
 
     /// The failure of a checkpoint whose time is over.

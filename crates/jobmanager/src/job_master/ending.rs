@@ -6,12 +6,12 @@
 //!     ─▶ checkpoints discarded if they are not to be kept, slots released, Ended
 //! ```
 
-use super::JobMaster;
+use super::{JobMaster, restarts::failure_without_task};
 use crate::{
     event::{JobAction, JobNote, Now},
     failover::CANCELLATION_TIMEOUT,
 };
-use flott_core::{accumulator::AccumulatorValue, error::TaskFailure};
+use flott_core::accumulator::AccumulatorValue;
 use flott_graph::settings::Retention;
 use flott_rpc::{
     client::{JobEnd, JobOutcome, JobReply},
@@ -65,15 +65,7 @@ impl JobMaster {
 
     /// Another leader has taken over.
     pub(super) fn fenced(&mut self, now: Now, reason: String, out: &mut Vec<JobAction>) {
-        let failure = TaskFailure {
-            operator: "checkpoint storage".into(),
-            subtask: 0,
-            parallelism: 1,
-            attempt: 0,
-            causes: vec![reason],
-            location: None,
-            panicked: false,
-        };
+        let failure = failure_without_task("checkpoint storage", reason);
         self.remember_failure(&failure);
         self.begin_end(now, JobEnd::Failed(failure), out);
         if let Some(ending) = &mut self.ending {

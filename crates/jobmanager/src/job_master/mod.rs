@@ -209,7 +209,9 @@ impl JobMaster {
 
     fn storage_reports(&mut self, now: Now, report: StorageReport, out: &mut Vec<JobAction>) {
         match report {
-            StorageReport::Begun { checkpoint, outcome } => self.with_coordinator(now, out, |c, context| c.begun(checkpoint, outcome, context)),
+            StorageReport::Begun { checkpoint, outcome } => {
+                self.with_coordinator(now, out, |c, context| c.begun(checkpoint, outcome, context))
+            }
             StorageReport::Completed { checkpoint, outcome } => {
                 self.with_coordinator(now, out, |c, context| c.finalized(checkpoint, outcome, context));
             }

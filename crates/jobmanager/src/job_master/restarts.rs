@@ -59,16 +59,7 @@ impl JobMaster {
 
     /// Something failed that is no task.
     pub(super) fn job_failure(&mut self, now: Now, what: &str, reason: String, out: &mut Vec<JobAction>) {
-        let failure = TaskFailure {
-            operator: what.to_owned(),
-            subtask: 0,
-            parallelism: 1,
-            attempt: 0,
-            causes: vec![reason],
-            location: None,
-            panicked: false,
-        };
-        self.global_failure(now, failure, false, out);
+        self.global_failure(now, failure_without_task(what, reason), false, out);
     }
 
     fn unfinished_regions(&self) -> BTreeSet<usize> {
@@ -154,28 +145,25 @@ impl JobMaster {
                 "the job needs {needed} slots, {available} were there after {waited} s; start more TaskManagers, give them more slots \
                  (`taskmanager.numberOfTaskSlots`), or lower the parallelism"
             );
-            self.job_failure(now, "scheduler", reason, out);
+            // Regions that run are left alone: they lack nothing.
+            let waiting = self.failover.incidents().iter().flat_map(|incident| incident.regions.iter().copied()).collect();
+            self.restart(now, waiting, failure_without_task("scheduler", reason), false, out);
         }
     }
 
     /// Kills what does not end, and deploys what is ready.
     pub(super) fn advance_restarts(&mut self, now: Now, out: &mut Vec<JobAction>) {
-        let late: Vec<usize> = self.failover.incidents().iter().filter(|incident| incident.kill_at <= now.monotonic).flat_map(|i| self.alive_in(i)).collect();
+        let late: Vec<usize> =
+            self.failover.incidents().iter().filter(|incident| incident.kill_at <= now.monotonic).flat_map(|i| self.alive_in(i)).collect();
         for place in late {
             self.kill_task(place, out);
         }
-        while !self.coordinator.is_finalizing() && self.ending.is_none() {
-            let (graph, slots) = (&self.graph, &self.slots);
-            let slots_there = |region: &usize| {
-                let mut tasks = graph.regions().tasks(*region).iter().map(|place| graph.task(*place).subtask);
-                tasks.all(|subtask| slots.slot_of(graph.topology(), subtask).is_some())
-            };
+        while !self.coordinator.is_finalizing() {
             let ready = |incident: &Incident| {
-                incident.deploy_at <= now.monotonic && self.alive_in(incident).is_empty() && incident.regions.iter().all(slots_there)
+                incident.deploy_at <= now.monotonic && self.alive_in(incident).is_empty() && !self.lacks_slots(incident)
             };
-            let first = self.failover.clone_first(ready);
-            let Some(incident) = first else { break };
-            self.failover.remove(&incident);
+            let Some(place) = self.failover.incidents().iter().position(ready) else { break };
+            let incident = self.failover.remove(place);
             self.deploy(&incident, out);
         }
     }
@@ -215,7 +203,8 @@ impl JobMaster {
         let snapshot = self.coordinator.completed().latest().cloned();
         let from = snapshot.as_ref().map(|snapshot| snapshot.metadata.checkpoint);
         let vertices: BTreeSet<VertexId> = places.iter().map(|place| self.graph.task(*place).subtask.vertex).collect();
-        let mut assigned = snapshot.as_ref().map(|snapshot| restore::assign(snapshot, self.graph.topology(), &vertices)).unwrap_or_default();
+        let mut assigned =
+            snapshot.as_ref().map(|snapshot| restore::assign(snapshot, self.graph.topology(), &vertices)).unwrap_or_default();
         for vertex in self.sources.keys().copied().collect::<Vec<_>>() {
             self.restore_source(vertex, incident, from, out);
         }
@@ -269,4 +258,9 @@ impl JobMaster {
             }
         }
     }
+}
+
+/// A failure that is no task's: of `what`.
+pub(super) fn failure_without_task(what: impl Into<String>, reason: String) -> TaskFailure {
+    TaskFailure { operator: what.into(), subtask: 0, parallelism: 1, attempt: 0, causes: vec![reason], location: None, panicked: false }
 }

@@ -1,6 +1,6 @@
 //! What tasks, enumerators and slots say. Only the newest attempt of a subtask is heard.
 
-use super::JobMaster;
+use super::{JobMaster, restarts::failure_without_task};
 use crate::event::{JobAction, Now};
 use flott_core::{
     error::TaskFailure,
@@ -54,13 +54,15 @@ impl JobMaster {
                 self.attempt_failed(now, place, failure, out);
             }
             TaskReport::Failed(failure) => self.attempt_failed(now, place, failure, out),
-            TaskReport::CheckpointAcknowledged { checkpoint, snapshot, stats } => self.with_coordinator(now, out, |coordinator, context| {
-                if running {
-                    coordinator.acknowledged(attempt, checkpoint, *snapshot, stats, context);
-                } else {
-                    coordinator.acknowledged_late(checkpoint, context);
-                }
-            }),
+            TaskReport::CheckpointAcknowledged { checkpoint, snapshot, stats } => {
+                self.with_coordinator(now, out, |coordinator, context| {
+                    if running {
+                        coordinator.acknowledged(attempt, checkpoint, *snapshot, stats, context);
+                    } else {
+                        coordinator.acknowledged_late(checkpoint, context);
+                    }
+                })
+            }
             TaskReport::CheckpointDeclined { checkpoint, reason } => {
                 self.with_coordinator(now, out, |coordinator, context| coordinator.declined(attempt, checkpoint, reason, context));
             }
@@ -93,17 +95,31 @@ impl JobMaster {
 
     pub(super) fn slots_lost(&mut self, now: Now, lost: &[u32], out: &mut Vec<JobAction>) {
         self.slots.lose(lost);
+        // All of them are gone before any of their regions is taken down: nobody is there to be told.
+        let mut gone = Vec::new();
         for place in 0..self.graph.tasks().len() {
-            let task = self.graph.task(place);
+            let task = self.graph.task_mut(place);
             if let (Some(attempt), Some(slot)) = (task.alive(), task.slot)
                 && lost.contains(&slot)
             {
-                self.attempt_lost(now, attempt, format!("slot {slot}, in which it ran, is gone"), out);
+                task.status = TaskStatus::Failed;
+                gone.push((place, attempt, slot));
             }
+        }
+        for (place, attempt, slot) in gone {
+            let failure = self.failure_of(attempt, format!("slot {slot}, in which it ran, is gone"));
+            self.attempt_ended(now, place, failure, true, out);
         }
     }
 
-    pub(super) fn enumerator_reports(&mut self, now: Now, vertex: VertexId, after: u64, report: EnumeratorReport, out: &mut Vec<JobAction>) {
+    pub(super) fn enumerator_reports(
+        &mut self,
+        now: Now,
+        vertex: VertexId,
+        after: u64,
+        report: EnumeratorReport,
+        out: &mut Vec<JobAction>,
+    ) {
         let Some(source) = self.sources.get_mut(&vertex).filter(|source| source.is_current(after)) else { return };
         if self.ending.is_some() {
             return;
@@ -113,7 +129,8 @@ impl JobMaster {
                 let count = splits.len();
                 // Readers that have stopped with a savepoint need no splits: those assigned since are in the enumerator's state.
                 if !source.assign(subtask, splits, &self.graph, out) && !self.coordinator.has_stopped() {
-                    let reason = format!("it assigned {count} splits to reader {subtask}, which has ended or is not there; they would not be read");
+                    let reason =
+                        format!("it assigned {count} splits to reader {subtask}, which has ended or is not there; they would not be read");
                     self.enumerator_failed(now, vertex, self.failure_of_source(vertex, reason), false, out);
                 }
             }
@@ -154,14 +171,6 @@ impl JobMaster {
     }
 
     fn failure_of_source(&self, vertex: VertexId, reason: String) -> TaskFailure {
-        TaskFailure {
-            operator: format!("split enumerator of {}", self.graph.topology().vertex(vertex).name),
-            subtask: 0,
-            parallelism: 1,
-            attempt: 0,
-            causes: vec![reason],
-            location: None,
-            panicked: false,
-        }
+        failure_without_task(format!("split enumerator of {}", self.graph.topology().vertex(vertex).name), reason)
     }
 }

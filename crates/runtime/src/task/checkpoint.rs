@@ -7,10 +7,7 @@ use crate::{
     element::StreamElement,
     snapshot::{OperatorPart, PendingSnapshot},
 };
-use flott_core::{
-    id::CheckpointId,
-    operator::{SnapshotProgress, SnapshotWriter},
-};
+use flott_core::{id::CheckpointId, operator::SnapshotProgress};
 use flott_rpc::task::{Barrier, SnapshotKind, SubtaskCheckpointStats, TaskReport};
 
 /// Entries that are written between two batches: some hundred microseconds.
@@ -72,10 +69,6 @@ impl Task {
 
     /// Lets every operator take its state. An error declines the checkpoint and leaves the task as it was.
     fn snapshot_operators(&mut self, pending: &mut PendingSnapshot) -> Result<(), String> {
-        if self.had_finished() {
-            self.restored_lists(pending);
-            return Ok(());
-        }
         let checkpoint = pending.checkpoint();
         for index in 0..self.chain.nodes.len() {
             let part = &mut pending.parts[index];
@@ -93,16 +86,6 @@ impl Task {
             }
         }
         Ok(())
-    }
-
-    /// A subtask that had finished before keeps the state that it ended with.
-    fn restored_lists(&self, pending: &mut PendingSnapshot) {
-        let Some(restore) = &self.restore else { return };
-        for (node, part) in self.chain.nodes.iter().zip(&mut pending.parts) {
-            if let Some(state) = restore.operators.get(&node.info.id) {
-                state.lists.iter().for_each(|list| part.list(list.clone()));
-            }
-        }
     }
 
     /// Writes a little more of the snapshot under way.
@@ -149,12 +132,10 @@ impl Task {
     }
 
     pub(super) fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<()> {
-        if !self.had_finished() {
-            for index in 0..self.chain.nodes.len() {
-                match &self.chain.nodes[index].running {
-                    Running::Source(_) => self.chain.source(|source, _| source.checkpoint_completed(checkpoint))?,
-                    Running::Operator(_) => self.chain.operator(index, |operator, _| operator.checkpoint_completed(checkpoint))?,
-                }
+        for index in 0..self.chain.nodes.len() {
+            match &self.chain.nodes[index].running {
+                Running::Source(_) => self.chain.source(|source, _| source.checkpoint_completed(checkpoint))?,
+                Running::Operator(_) => self.chain.operator(index, |operator, _| operator.checkpoint_completed(checkpoint))?,
             }
         }
         let finished = self.finished_in.is_some_and(|first| first <= checkpoint);

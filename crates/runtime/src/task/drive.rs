@@ -35,18 +35,16 @@ enum Waiting {
 
 impl Task {
     pub(super) async fn drive(&mut self) -> Result<End> {
+        self.open()?;
+        self.report(TaskReport::Running);
         if self.had_finished() {
-            self.report(TaskReport::Running);
             self.tell_end(true);
-        } else {
-            self.open()?;
-            self.report(TaskReport::Running);
         }
         loop {
             if let Some(end) = self.commands()? {
                 return Ok(end);
             }
-            if self.phase != Phase::Orphaned && !self.had_finished() {
+            if self.phase != Phase::Orphaned {
                 self.wake_operators()?;
             }
             if !self.send().await {
@@ -289,7 +287,7 @@ impl Task {
             crate::chain::Running::Source(_) => true,
         };
         let sent = self.chain.edges.iter().all(crate::output::OutputEdge::is_clear);
-        sent && (self.had_finished() || self.chain.nodes.iter().all(settled))
+        sent && self.chain.nodes.iter().all(settled)
     }
 
     /// The time since the task began to align, µs.

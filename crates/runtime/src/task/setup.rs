@@ -87,7 +87,8 @@ impl Task {
         }
     }
 
-    /// Whether the subtask had come to its end before the snapshot that it starts from.
+    /// Whether the subtask had come to its end before the snapshot that it starts from. Its operators are opened all the same,
+    /// since what they had prepared may not be committed yet, but they take no input and do not finish again.
     pub(super) fn had_finished(&self) -> bool {
         self.restore.as_ref().is_some_and(|restore| restore.finished)
     }

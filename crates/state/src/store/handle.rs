@@ -19,7 +19,9 @@ impl<C> Clone for Handle<C> {
 #[cold]
 #[inline(never)]
 fn no_key(name: &str) -> ! {
-    panic!("state `{name}` was used while there is no current key: use keyed state only while a record or timer is processed, not in `open` or `close`")
+    panic!(
+        "state `{name}` was used while there is no current key: use keyed state only while a record or timer is processed, not in `open` or `close`"
+    )
 }
 
 impl<C> Handle<C> {

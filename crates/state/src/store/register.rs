@@ -90,7 +90,12 @@ impl<K: Key> Shared<K> {
     fn restore<C: Content>(&self, column: &Column<C>) -> Result<(), StateError> {
         // All must fit before any is taken out, so that a refused state stays unclaimed.
         let mine = |name: &str| name == column.meta.name;
-        self.keys.borrow().unclaimed.iter().filter(|state| mine(&state.meta.name)).try_for_each(|state| check_meta(&state.meta, &column.meta))?;
+        self.keys
+            .borrow()
+            .unclaimed
+            .iter()
+            .filter(|state| mine(&state.meta.name))
+            .try_for_each(|state| check_meta(&state.meta, &column.meta))?;
         let claimed: Vec<_> = self.keys.borrow_mut().unclaimed.extract_if(.., |state| mine(&state.meta.name)).collect();
         for (group, bytes) in claimed.into_iter().flat_map(|state| state.blocks) {
             self.restore_block(column, group, &bytes)?;

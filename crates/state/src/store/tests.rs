@@ -107,12 +107,17 @@ fn change(all: &[Subtask], model: &mut Model, random: &mut Random, keys: u64) {
                 kept.aggregating = Some((sum + number, count + 1));
             }
             14 => {
-                (states.reducing.clear(), states.aggregating.clear());
+                states.reducing.clear();
+                states.aggregating.clear();
                 (kept.reducing, kept.aggregating) = (None, None);
             }
             _ => {
                 // Everything goes, and perhaps comes back under the same key at once.
-                (states.value.clear(), states.list.clear(), states.map.clear(), states.reducing.clear(), states.aggregating.clear());
+                states.value.clear();
+                states.list.clear();
+                states.map.clear();
+                states.reducing.clear();
+                states.aggregating.clear();
                 *kept = Kept::default();
             }
         }
@@ -132,7 +137,8 @@ fn read(states: &Subtask) -> Kept {
 fn content(all: &[Subtask]) -> Model {
     let mut content = Model::new();
     for states in all {
-        states.store
+        states
+            .store
             .for_each_key(|key| {
                 assert_eq!(content.insert(key.clone(), read(states)), None);
                 Ok(())

@@ -89,13 +89,15 @@ fn play(seed: u64, keys: u64, hash: fn(&String, &u64) -> u64, changes: usize) {
     let mut subtasks = Subtasks::new(1, hash);
     for parallelism in [3, 2, 8, 1] {
         for round in 0..4 {
-            let growing = (round + seed) % 2 == 0;
+            let growing = (round + seed).is_multiple_of(2);
             (0..random.below(changes as u64)).for_each(|_| subtasks.change(&mut model, &mut random, keys, growing));
             if random.below(8) == 0 {
-                subtasks.tables.iter_mut().for_each(|table| table.retain(|_, value| {
-                    *value += 1;
-                    *value % 3 != 0
-                }));
+                subtasks.tables.iter_mut().for_each(|table| {
+                    table.retain(|_, value| {
+                        *value += 1;
+                        *value % 3 != 0
+                    })
+                });
                 model.retain(|_, value| {
                     *value += 1;
                     *value % 3 != 0
@@ -259,7 +261,8 @@ fn small_snapshot() -> (Table, Stored) {
 #[test]
 fn another_type_of_value_is_refused_with_both_schemas() {
     let (_, stored) = small_snapshot();
-    let mut other = KeyedTable::<String, (u64, bool)>::new("sums", StateKind::Reducing, MAX_PARALLELISM, KeyGroupRange { start: 0, end: 8 });
+    let mut other =
+        KeyedTable::<String, (u64, bool)>::new("sums", StateKind::Reducing, MAX_PARALLELISM, KeyGroupRange { start: 0, end: 8 });
     let message = other.restore(&stored).unwrap_err().to_string();
     let both = [flott_core::schema::Schema::of::<u64>().description, flott_core::schema::Schema::of::<(u64, bool)>().description];
     assert!(message.contains("`sums`") && both.iter().all(|schema| message.contains(schema.as_str())), "{message}");

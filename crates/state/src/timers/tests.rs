@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 const MAX_PARALLELISM: u32 = 8;
 
 fn services(parallelism: u32) -> Vec<TimerService<String>> {
-    (0..parallelism).map(|index| TimerService::new(MAX_PARALLELISM, KeyGroupRange::of_subtask(index, parallelism, MAX_PARALLELISM))).collect()
+    (0..parallelism)
+        .map(|index| TimerService::new(MAX_PARALLELISM, KeyGroupRange::of_subtask(index, parallelism, MAX_PARALLELISM)))
+        .collect()
 }
 
 fn of<'a>(services: &'a mut [TimerService<String>], key: &str) -> &'a mut TimerService<String> {
@@ -51,7 +53,7 @@ fn drain(services: &mut [TimerService<String>]) -> Model {
                 last = due;
                 assert!(all.insert((event, due, timer.key)), "fired twice");
             }
-            assert!(queue.is_empty() && queue.len() == 0 && queue.table.is_empty());
+            assert!(queue.is_empty() && queue.table.is_empty());
         }
     }
     all
@@ -81,7 +83,10 @@ fn timers_survive_snapshots_at_any_parallelism() {
             let mut restored = services(parallelism);
             restored.iter_mut().for_each(|service| service.restore(&stored).unwrap());
             assert_eq!(drain(&mut all), model);
-            assert_eq!(restored.iter().map(|service| service.event_time.len() + service.processing_time.len()).sum::<usize>(), expected.len());
+            assert_eq!(
+                restored.iter().map(|service| service.event_time.len() + service.processing_time.len()).sum::<usize>(),
+                expected.len()
+            );
             (all, model) = (restored, expected);
         }
         assert_eq!(drain(&mut all), model);

@@ -158,6 +158,10 @@ fn a_completion_that_failed_can_be_tried_again_and_a_discarded_one_is_gone() {
             |place, trouble, result| {
                 let (Trouble::Fails(_), Ok(Err((error, metadata)))) = (trouble, result) else { return };
                 let storage = place.storage();
+                if !matches!(trouble, Trouble::Fails(Fault::Lost(_))) {
+                    let names = place.files.list(place.at("chk-2").as_ref()).unwrap();
+                    assert!(!names.iter().any(|name| name.contains("tmp")), "{names:?} after {error}");
+                }
                 if again {
                     storage.complete(&SnapshotTarget::Checkpoint, &metadata).unwrap();
                     assert_eq!(complete_and_sound(&storage), [2, 1]);

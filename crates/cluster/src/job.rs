@@ -1,0 +1,232 @@
+//! The thread of a job: gives events to its JobMaster and performs the actions.
+
+use crate::{
+    enumerators,
+    storage_thread::StorageAction,
+    tasks::Tasks,
+};
+use flott_core::{
+    error::TaskFailure,
+    id::{AttemptId, CheckpointId},
+    time::SharedClock,
+};
+use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now};
+use flott_rpc::{
+    client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
+    task::TaskReport,
+};
+use flott_runtime::TaskReporter;
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
+    time::Duration,
+};
+
+/// To the job's thread.
+pub(crate) enum Message {
+    Event(JobEvent),
+    Request(flott_rpc::client::JobRequest, mpsc::Sender<JobReply>),
+    Overview(mpsc::Sender<JobOverview>),
+}
+
+/// How a job ended, for whoever waits.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    state: Mutex<Option<(JobOutcome, JobOverview)>>,
+    changed: Condvar,
+}
+
+impl Ended {
+    fn set(&self, outcome: JobOutcome, overview: JobOverview) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, overview));
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn overview(&self) -> Option<JobOverview> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, overview)| overview.clone())
+    }
+
+    pub(crate) fn wait(&self) -> JobOutcome {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some((outcome, _)) = state.as_ref() {
+                return outcome.clone();
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Reports of tasks become events of the job.
+pub(crate) struct ReportToJob(pub(crate) Mutex<mpsc::Sender<Message>>);
+
+impl TaskReporter for ReportToJob {
+    fn report(&self, attempt: AttemptId, report: TaskReport) {
+        let events = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A job that has ended hears no more.
+        let _ = events.send(Message::Event(JobEvent::Task(attempt, report)));
+    }
+}
+
+/// What the job's thread owns.
+pub(crate) struct JobThread {
+    pub(crate) master: JobMaster,
+    pub(crate) clock: SharedClock,
+    pub(crate) tasks: Tasks,
+    pub(crate) enumerators: mpsc::Sender<enumerators::Command>,
+    pub(crate) storage: mpsc::Sender<StorageAction>,
+    pub(crate) ended: Arc<Ended>,
+    /// The slots of this process: as many as jobs ask for.
+    pub(crate) next_slot: u32,
+    pub(crate) requests: HashMap<RequestId, mpsc::Sender<JobReply>>,
+    pub(crate) next_request: RequestId,
+    /// Attempts that did not end when they were told to. A thread cannot be killed.
+    pub(crate) stuck: HashSet<AttemptId>,
+}
+
+impl JobThread {
+    /// Runs the job to its end.
+    pub(crate) fn run(mut self, messages: &mpsc::Receiver<Message>, last_checkpoint: Option<CheckpointId>) {
+        let mut outcome = self.handle(JobEvent::Start { last_checkpoint });
+        while outcome.is_none() {
+            let now = self.clock.monotonic();
+            let received = match self.master.next_wake() {
+                None => messages.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                Some(at) if at <= now => messages.try_recv().map_err(|_| mpsc::RecvTimeoutError::Timeout),
+                Some(at) => messages.recv_timeout((at - now).min(Duration::from_secs(3600))),
+            };
+            outcome = match received {
+                Ok(Message::Event(event)) => self.handle(event),
+                Ok(Message::Request(body, reply)) => {
+                    self.next_request += 1;
+                    self.requests.insert(self.next_request, reply);
+                    self.handle(JobEvent::Client { request: self.next_request, body })
+                }
+                Ok(Message::Overview(reply)) => {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(self.master.overview());
+                    None
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => self.handle(JobEvent::Tick),
+                // The job itself keeps a sender for its tasks: this does not happen while they live.
+                Err(mpsc::RecvTimeoutError::Disconnected) => Some(failed("the job lost the link to its tasks")),
+            };
+        }
+        let Some(outcome) = outcome else { return };
+        self.finish_storage();
+        let overview = self.master.overview();
+        self.ended.set(outcome, overview);
+    }
+
+    /// Waits until files that the job does not need any more are removed, so that they are gone when the program ends.
+    fn finish_storage(&self) {
+        let (done, wait) = mpsc::channel();
+        if self.storage.send(StorageAction::Flush(done)).is_ok() {
+            // The thread ends only with its sender, which is here.
+            let _ = wait.recv();
+        }
+    }
+
+    fn handle(&mut self, event: JobEvent) -> Option<JobOutcome> {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            if let JobEvent::Task(attempt, _) = &event
+                && self.stuck.contains(attempt)
+            {
+                continue;
+            }
+            let now = Now { monotonic: self.clock.monotonic(), wall: self.clock.wall() };
+            for action in self.master.handle(now, event) {
+                if let Some(outcome) = self.perform(action, &mut events) {
+                    return Some(outcome);
+                }
+            }
+        }
+        None
+    }
+
+    /// Performs an action. What it leads to at once is added to `events`. Returns the outcome if the job has ended.
+    fn perform(&mut self, action: JobAction, events: &mut VecDeque<JobEvent>) -> Option<JobOutcome> {
+        match action {
+            JobAction::RequestSlots(count) => {
+                let slots = (self.next_slot..self.next_slot + count).collect();
+                self.next_slot += count;
+                events.push_back(JobEvent::Slots(slots));
+            }
+            JobAction::ReleaseSlots(_) => {}
+            JobAction::Deploy(deployments) => {
+                let failed = self.tasks.deploy(deployments);
+                events.extend(failed.into_iter().map(|(attempt, reason)| JobEvent::AttemptLost(attempt, reason)));
+            }
+            JobAction::Send(attempt, command) => self.tasks.send(attempt, command),
+            JobAction::Kill(attempt) => {
+                self.stuck.insert(attempt);
+                // Its thread may still write somewhere: nothing may be started in its place.
+                tracing::error!(%attempt, "a task does not end; the job is given up, since a thread cannot be killed");
+                return Some(failed(&format!(
+                    "task {attempt} does not end although it was told to: its user code blocks; the job is given up, since its thread \
+                     cannot be killed"
+                )));
+            }
+            JobAction::Enumerator { vertex, number, command } => {
+                // The thread ends with this sender.
+                let _ = self.enumerators.send(enumerators::Command { vertex, number, command });
+            }
+            JobAction::BeginCheckpoint { checkpoint, kind } => self.store(StorageAction::Begin { checkpoint, kind }),
+            JobAction::CompleteCheckpoint { metadata, kind } => self.store(StorageAction::Complete { metadata, kind }),
+            JobAction::DiscardCheckpoint { checkpoint, kind } => self.store(StorageAction::Discard { checkpoint, kind }),
+            JobAction::RetainCheckpoints(keep) => self.store(StorageAction::Retain(keep)),
+            JobAction::DiscardAllCheckpoints => self.store(StorageAction::DiscardAll),
+            JobAction::Reply(request, reply) => {
+                if let Some(client) = self.requests.remove(&request) {
+                    // Whoever asked may be gone.
+                    let _ = client.send(reply);
+                }
+            }
+            JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
+            JobAction::Ended(outcome) => return Some(*outcome),
+            JobAction::Note(note) => log(&note),
+        }
+        None
+    }
+
+    fn store(&self, action: StorageAction) {
+        // The thread ends with this sender.
+        let _ = self.storage.send(action);
+    }
+}
+
+fn failed(reason: &str) -> JobOutcome {
+    let failure = TaskFailure {
+        operator: "job".to_owned(),
+        subtask: 0,
+        parallelism: 1,
+        attempt: 0,
+        causes: vec![reason.to_owned()],
+        location: None,
+        panicked: false,
+    };
+    JobOutcome { end: JobEnd::Failed(failure), accumulators: Default::default(), restarts: 0, checkpoints: Default::default() }
+}
+
+fn log(note: &JobNote) {
+    match note {
+        JobNote::CheckpointFailed { checkpoint, reason, after } => {
+            tracing::warn!(%checkpoint, ?reason, after_ms = after.as_millis() as u64, "checkpoint failed");
+        }
+        JobNote::CheckpointUnconfirmed { .. } | JobNote::DiscardFailed(_) | JobNote::Killed(_) | JobNote::StopFailed { .. } => {
+            tracing::warn!(?note, "job");
+        }
+        JobNote::Restarting { tasks, whole_job, delay, cause } => {
+            tracing::warn!(tasks, whole_job, delay_ms = delay.as_millis() as u64, %cause, "restarting");
+        }
+        JobNote::CheckpointCompleted(summary) => tracing::info!(
+            checkpoint = %summary.checkpoint,
+            duration_ms = summary.duration.as_millis() as u64,
+            bytes = summary.bytes,
+            location = summary.location,
+            "checkpoint completed"
+        ),
+        note => tracing::info!(?note, "job"),
+    }
+}

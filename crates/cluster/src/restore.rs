@@ -1,0 +1,80 @@
+//! Finds and checks what a job starts from, before anything runs.
+
+use flott_core::Error;
+use flott_graph::settings::{ClaimMode, RestoreSettings};
+use flott_jobmanager::RestoredSnapshot;
+use flott_storage::{CheckpointDirectory, CheckpointStorage, LoadedCheckpoint, StorageError};
+use std::sync::Arc;
+
+/// The path that stands for the newest complete checkpoint under the checkpoint directory.
+pub const LATEST: &str = "latest";
+
+/// What the job starts from. Reads all of its files once: damage is found here, by name, and not by a task that fails.
+///
+/// # Errors
+/// The snapshot is not there or damaged. Of `latest`, damaged ones are passed over with a warning, as long as there is another.
+pub(crate) fn find(
+    settings: &RestoreSettings,
+    directory: &CheckpointDirectory,
+    storage: &dyn CheckpointStorage,
+) -> Result<LoadedCheckpoint, Error> {
+    if settings.path != LATEST {
+        let loaded = storage.load(&settings.path)?;
+        verify(storage, &loaded)?;
+        return Ok(loaded);
+    }
+    let found = directory.completed()?;
+    for error in &found.unreadable {
+        tracing::warn!(%error, "the register of a job is damaged: a newer checkpoint may be in it");
+    }
+    let mut damaged = None;
+    for completed in &found.checkpoints {
+        let checked = storage.load_completed(completed).and_then(|loaded| verify(storage, &loaded).map(|()| loaded));
+        match checked {
+            Ok(loaded) => return Ok(loaded),
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%error, checkpoint = %completed.folder, "a damaged checkpoint is passed over for the one before");
+                damaged.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let unreadable = found.unreadable.into_iter().next();
+    match damaged.or(unreadable) {
+        Some(error) => Err(Error::new(flott_core::ErrorKind::Data, "every checkpoint under the checkpoint directory is damaged").with_source(error)),
+        None => Err(Error::invalid(
+            "there is no complete checkpoint under the checkpoint directory to start from; start without `execution.state-recovery.path`, \
+             or check `execution.checkpointing.dir`",
+        )),
+    }
+}
+
+/// Reads every block once and compares its checksum.
+fn verify(storage: &dyn CheckpointStorage, loaded: &LoadedCheckpoint) -> Result<(), StorageError> {
+    let subtasks = loaded.metadata.operators.iter().flat_map(|operator| operator.subtasks.values());
+    let mut bytes = Vec::new();
+    for keyed in subtasks.filter_map(|subtask| subtask.snapshot.keyed.as_ref()) {
+        let blocks = storage.open_blocks(&loaded.folder, &keyed.data)?;
+        for block in &keyed.blocks {
+            blocks.read_block(block, &mut bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the snapshot what the JobMaster starts from; with claim mode CLAIM it becomes the job's own.
+///
+/// # Errors
+/// It cannot be claimed.
+pub(crate) fn take(
+    settings: &RestoreSettings,
+    storage: &dyn CheckpointStorage,
+    epoch: u64,
+    loaded: LoadedCheckpoint,
+) -> Result<RestoredSnapshot, Error> {
+    let owned = settings.claim == ClaimMode::Claim;
+    if owned {
+        storage.claim(epoch, &loaded)?;
+    }
+    Ok(RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned })
+}

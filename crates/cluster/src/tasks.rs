@@ -1,0 +1,78 @@
+//! The tasks of a job in this process: starts a thread for each, passes commands on, keeps their figures.
+
+use crate::thread::{SystemClock, drive};
+use flott_core::id::{AttemptId, SubtaskId};
+use flott_graph::{JobGraph, JobTopology};
+use flott_rpc::{
+    gateway::TaskFigures,
+    task::{TaskCommand, TaskDeployment},
+};
+use flott_runtime::{MailboxSender, Task, TaskEnv, TaskMetrics, wiring};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+/// The newest attempt of each subtask and its figures, shared with whoever watches.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Figures(Arc<Mutex<BTreeMap<SubtaskId, (String, TaskMetrics)>>>);
+
+impl Figures {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SubtaskId, (String, TaskMetrics)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn read(&self) -> Vec<TaskFigures> {
+        let figures = |(subtask, (name, metrics)): (&SubtaskId, &(String, TaskMetrics))| TaskFigures {
+            subtask: *subtask,
+            name: name.clone(),
+            task: metrics.group.read(),
+            operators: metrics.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
+        };
+        self.lock().iter().map(figures).collect()
+    }
+}
+
+/// Runs the tasks of one job.
+pub(crate) struct Tasks {
+    graph: Arc<JobGraph>,
+    topology: JobTopology,
+    env: TaskEnv,
+    clock: SystemClock,
+    mailboxes: HashMap<AttemptId, MailboxSender>,
+    figures: Figures,
+}
+
+impl Tasks {
+    pub(crate) fn new(graph: Arc<JobGraph>, env: TaskEnv, clock: SystemClock, figures: Figures) -> Self {
+        Tasks { topology: graph.topology(), graph, env, clock, mailboxes: HashMap::new(), figures }
+    }
+
+    /// Starts tasks that are connected with each other. Returns those that could not be started, and why.
+    pub(crate) fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<(AttemptId, String)> {
+        let mut failed = Vec::new();
+        for spec in wiring::connect(&self.graph, &self.topology, deployments, flott_core::time::Clock::monotonic(&self.clock)) {
+            let attempt = spec.deployment.attempt;
+            let vertex = self.topology.vertex(attempt.subtask.vertex);
+            self.mailboxes.retain(|other, _| other.subtask != attempt.subtask);
+            self.mailboxes.insert(attempt, spec.mailbox.sender());
+            self.figures.lock().insert(attempt.subtask, (vertex.name.clone(), spec.metrics.clone()));
+            let (env, clock) = (self.env.clone(), self.clock);
+            let name = format!("{} {}/{}", vertex.operators[0].name, attempt.subtask.index + 1, vertex.parallelism);
+            // Operators are made on the thread that runs them: they need not be `Send`.
+            let spawned = thread::Builder::new().name(name).spawn(move || drive(Task::new(spec, env).run(), &clock));
+            if let Err(error) = spawned {
+                failed.push((attempt, format!("cannot start a thread: {error}")));
+            }
+        }
+        failed
+    }
+
+    /// Passes a command on. One for an attempt that has ended is dropped.
+    pub(crate) fn send(&self, attempt: AttemptId, command: TaskCommand) {
+        if let Some(mailbox) = self.mailboxes.get(&attempt) {
+            mailbox.send(command);
+        }
+    }
+}

@@ -1,0 +1,692 @@
+//! The world in which a job runs: tasks, links, enumerators and a storage, all with faults, in virtual time.
+
+use crate::{
+    job::{self, Record, Shape, Split, source_of},
+    random::Random,
+    source::Enumerator,
+    storage::Storage,
+    task::{Committable, Effect, Element, Task},
+};
+use flott_core::{
+    context::RuntimeMode,
+    error::TaskFailure,
+    id::{AttemptId, CheckpointId, JobId, SubtaskId, VertexId},
+    snapshot::SubtaskSnapshot,
+};
+use flott_graph::{JobTopology, settings::JobSettings};
+use flott_jobmanager::{
+    JobAction, JobEvent, JobMaster, Now, RestoredSnapshot,
+    event::{CompletionOutcome, StorageReport},
+};
+use flott_rpc::{
+    client::{JobEnd, JobReply, JobRequest, RequestId},
+    task::{EnumeratorCommand, EnumeratorReport, SnapshotKind, SubtaskCheckpointStats, TaskCommand, TaskReport},
+};
+use flott_storage::CheckpointMetadata;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+/// After that time nothing fails any more.
+const FAULTS_UNTIL: Duration = Duration::from_millis(250);
+/// A job that has not ended by then never will.
+const GIVE_UP: Duration = Duration::from_secs(3_000);
+
+#[derive(Debug, Clone)]
+enum Happening {
+    ToJob(JobEvent),
+    ToTask(AttemptId, TaskCommand),
+    ToEnumerator(VertexId, u64, EnumeratorCommand),
+    EnumeratorWakes(VertexId, u64),
+    Step(AttemptId),
+    Uploaded(AttemptId, CheckpointId, Box<SubtaskSnapshot>),
+    TaskFinishes(AttemptId),
+    StorageBegins(CheckpointId),
+    StorageCompletes(Arc<CheckpointMetadata>, SnapshotKind),
+    Fault,
+    Client,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Link {
+    ToTask(AttemptId),
+    FromTask(AttemptId),
+    ToEnumerator(VertexId),
+    FromEnumerator(VertexId),
+    Storage,
+}
+
+struct Host {
+    enumerator: Option<Enumerator>,
+    /// The last command that it has handled.
+    handled: u64,
+    /// Counts enumerators, so that wakes of an earlier one do nothing.
+    made: u64,
+    eager: bool,
+    splits: Vec<Split>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) events: u64,
+    pub(crate) actions: u64,
+    pub(crate) trace: u64,
+    pub(crate) completed: u64,
+    pub(crate) restarts: u64,
+    pub(crate) crashes: u64,
+    pub(crate) kills: u64,
+    pub(crate) stops: u64,
+    pub(crate) failed_stops: u64,
+    pub(crate) savepoints: u64,
+    pub(crate) given_back: u64,
+    pub(crate) unknown: u64,
+}
+
+pub(crate) struct World {
+    random: Random,
+    shape: Shape,
+    topology: JobTopology,
+    settings: JobSettings,
+    job: JobMaster,
+    now: Duration,
+    queue: BTreeMap<(Duration, u64), Happening>,
+    sequence: u64,
+    fifo: BTreeMap<Link, Duration>,
+    tasks: BTreeMap<AttemptId, Task>,
+    current: BTreeMap<SubtaskId, AttemptId>,
+    generation: u64,
+    /// Attempts of which the job knows that they have ended.
+    ended: BTreeSet<AttemptId>,
+    /// Attempts whose last messages are lost.
+    cut_off: BTreeSet<AttemptId>,
+    hosts: BTreeMap<VertexId, Host>,
+    storage: Storage,
+    told_complete: BTreeSet<CheckpointId>,
+    committables: u64,
+    committed_ids: BTreeSet<u64>,
+    committed: BTreeMap<(VertexId, Record), u64>,
+    requests: RequestId,
+    open_requests: BTreeMap<RequestId, JobRequest>,
+    next_slot: u32,
+    slots: BTreeMap<AttemptId, u32>,
+    outcome: Option<JobEnd>,
+    stopped: Option<CheckpointId>,
+    hasher: DefaultHasher,
+    verbose: bool,
+    pub(crate) summary: Summary,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let shape = Shape::random(&mut random);
+        let settings = job::settings(&mut random);
+        let topology = shape.topology(&mut random, settings.mode == RuntimeMode::Batch);
+        let hosts = (0..shape.vertices).filter(|vertex| shape.is_source(*vertex)).map(|vertex| {
+            let splits = Enumerator::all(&mut random);
+            (VertexId(vertex as u32), Host { enumerator: None, handled: 0, made: 0, eager: random.percent(50), splits })
+        });
+        let hosts = hosts.collect();
+        let job = JobMaster::new(JobId(7), 1, topology.clone(), settings.clone(), None, random.next()).unwrap();
+        World {
+            random,
+            shape,
+            topology,
+            settings,
+            job,
+            now: Duration::from_secs(1),
+            queue: BTreeMap::new(),
+            sequence: 0,
+            fifo: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            current: BTreeMap::new(),
+            generation: 0,
+            ended: BTreeSet::new(),
+            cut_off: BTreeSet::new(),
+            hosts,
+            storage: Storage::new(),
+            told_complete: BTreeSet::new(),
+            committables: 0,
+            committed_ids: BTreeSet::new(),
+            committed: BTreeMap::new(),
+            requests: 0,
+            open_requests: BTreeMap::new(),
+            next_slot: 0,
+            slots: BTreeMap::new(),
+            outcome: None,
+            stopped: None,
+            hasher: DefaultHasher::new(),
+            verbose: std::env::var_os("FLOTT_SIMULATION_TRACE").is_some(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// Runs the job to its end, through crashes, stops and new starts.
+    pub(crate) fn run(mut self) -> Summary {
+        let start = self.now;
+        self.tell(JobEvent::Start { last_checkpoint: None });
+        for _ in 0..self.random.below(12) {
+            let at = start + Duration::from_micros(self.random.below(FAULTS_UNTIL.as_micros() as u64));
+            self.at(at, Happening::Fault);
+        }
+        for _ in 0..self.random.below(5) {
+            let at = start + Duration::from_micros(self.random.below(FAULTS_UNTIL.as_micros() as u64));
+            self.at(at, Happening::Client);
+        }
+        loop {
+            while self.outcome.is_none() {
+                let wake = self.job.next_wake();
+                let next = self.queue.first_key_value().map(|(key, _)| key.0);
+                match (next, wake) {
+                    (next, Some(wake)) if next.is_none_or(|next| wake < next) => {
+                        self.now = self.now.max(wake);
+                        self.tell(JobEvent::Tick);
+                    }
+                    (Some(_), _) => {
+                        let ((time, _), happening) = self.queue.pop_first().expect("not empty");
+                        self.now = self.now.max(time);
+                        self.happen(happening);
+                    }
+                    (None, _) => panic!("the job stands still: {:?}", self.job.overview()),
+                }
+                assert!(self.now < start + GIVE_UP, "the job does not end: {:?}", self.job.overview());
+            }
+            assert!(self.open_requests.is_empty(), "requests without an answer: {:?}", self.open_requests);
+            match self.outcome.take() {
+                Some(JobEnd::Finished) => {}
+                other => panic!("the job ended as {other:?}"),
+            }
+            let Some(stopped) = self.stopped.take() else { break };
+            self.summary.stops += 1;
+            let metadata = self.storage.kept.get(&stopped).expect("the stop's savepoint is kept").clone();
+            self.check_committed_is(&metadata);
+            self.start_again(Some(metadata));
+        }
+        self.check_all_committed();
+        self.summary.completed = self.storage.completed;
+        self.summary.trace = self.hasher.finish();
+        self.summary
+    }
+
+    fn faulty(&self) -> bool {
+        self.now < Duration::from_secs(1) + FAULTS_UNTIL
+    }
+
+    fn at(&mut self, time: Duration, happening: Happening) {
+        self.sequence += 1;
+        self.queue.insert((time, self.sequence), happening);
+    }
+
+    /// Over a link that keeps order.
+    fn over(&mut self, link: Link, happening: Happening) {
+        let arrival = (self.now + self.random.delay()).max(self.fifo.get(&link).copied().unwrap_or_default());
+        self.fifo.insert(link, arrival);
+        self.at(arrival, happening);
+    }
+
+    fn soon(&mut self, happening: Happening) {
+        let time = self.now + self.random.delay();
+        self.at(time, happening);
+    }
+
+    fn tell(&mut self, event: JobEvent) {
+        self.summary.events += 1;
+        if self.verbose {
+            println!("{:?} <- {event:?}", self.now);
+        }
+        let now = Now { monotonic: self.now, wall: self.now.as_millis() as i64 };
+        let actions = self.job.handle(now, event);
+        for action in actions {
+            self.summary.actions += 1;
+            let line = format!("{:?} {action:?}", self.now);
+            line.hash(&mut self.hasher);
+            if self.verbose {
+                println!("{line}");
+            }
+            self.perform(action);
+        }
+        let wake = self.job.next_wake();
+        assert!(wake.is_none_or(|wake| wake > self.now), "the job wants to be woken at {wake:?}, it is {:?}", self.now);
+    }
+
+    fn perform(&mut self, action: JobAction) {
+        match action {
+            JobAction::RequestSlots(count) => {
+                let slots = (self.next_slot..self.next_slot + count).collect();
+                self.next_slot += count;
+                self.soon(Happening::ToJob(JobEvent::Slots(slots)));
+            }
+            JobAction::Deploy(tasks) => {
+                self.generation += 1;
+                for deployment in tasks {
+                    let attempt = deployment.attempt;
+                    if let Some(earlier) = self.current.insert(attempt.subtask, attempt) {
+                        assert!(self.ended.contains(&earlier), "{attempt} was deployed while {earlier} may be alive");
+                        assert!(attempt.attempt > earlier.attempt);
+                    }
+                    if let Some(restore) = &deployment.restore {
+                        assert!(
+                            self.told_complete.contains(&restore.checkpoint),
+                            "{attempt} starts from checkpoint {}",
+                            restore.checkpoint
+                        );
+                        assert!(self.storage.kept.contains_key(&restore.checkpoint), "checkpoint {} is gone", restore.checkpoint);
+                    }
+                    let (task, commit) = Task::new(attempt, self.generation, &self.topology, deployment.restore.as_ref());
+                    self.tasks.insert(attempt, task);
+                    self.slots.insert(attempt, deployment.slot);
+                    self.over(Link::ToTask(attempt), Happening::Step(attempt));
+                    self.commit(attempt, commit);
+                }
+            }
+            JobAction::Send(attempt, command) => {
+                assert!(!self.ended.contains(&attempt), "{attempt} has ended, but is told {command:?}");
+                if let TaskCommand::CheckpointCompleted(checkpoint) = &command {
+                    assert!(self.told_complete.contains(checkpoint), "checkpoint {checkpoint} is not complete");
+                }
+                self.over(Link::ToTask(attempt), Happening::ToTask(attempt, command));
+            }
+            JobAction::Kill(attempt) => {
+                self.summary.kills += 1;
+                self.tasks.remove(&attempt);
+                self.ended.insert(attempt);
+            }
+            JobAction::Enumerator { vertex, number, command } => {
+                match &command {
+                    EnumeratorCommand::CheckpointCompleted(checkpoint) => assert!(self.told_complete.contains(checkpoint)),
+                    EnumeratorCommand::AddSplitsBack { .. } => self.summary.given_back += 1,
+                    _ => {}
+                }
+                self.over(Link::ToEnumerator(vertex), Happening::ToEnumerator(vertex, number, command));
+            }
+            JobAction::BeginCheckpoint { checkpoint, .. } => {
+                self.storage.begin(checkpoint);
+                self.over(Link::Storage, Happening::StorageBegins(checkpoint));
+            }
+            JobAction::CompleteCheckpoint { metadata, kind } => {
+                let totals = self.totals();
+                self.storage.ask(&metadata, &self.shape, &totals);
+                self.over(Link::Storage, Happening::StorageCompletes(metadata, kind));
+            }
+            JobAction::DiscardCheckpoint { checkpoint, .. } => self.storage.discard(checkpoint),
+            JobAction::RetainCheckpoints(keep) => self.storage.retain(keep),
+            JobAction::DiscardAllCheckpoints => {
+                self.storage.kept.retain(|_, kept| kept.kind == flott_storage::SnapshotKind::StopWithSavepoint)
+            }
+            JobAction::Reply(request, reply) => {
+                let asked = self.open_requests.remove(&request).expect("each request is answered once");
+                match (asked, reply) {
+                    (JobRequest::StopWithSavepoint { .. }, JobReply::Snapshot(taken)) => self.stopped = Some(taken.checkpoint),
+                    (JobRequest::StopWithSavepoint { .. }, JobReply::Refused(reason)) if reason.contains("did not stop") => {
+                        self.summary.failed_stops += 1
+                    }
+                    (JobRequest::TriggerSavepoint { .. }, JobReply::Snapshot(taken)) => {
+                        assert!(self.storage.savepoints.contains_key(&taken.checkpoint));
+                        self.summary.savepoints += 1;
+                    }
+                    (_, JobReply::Snapshot(taken)) => assert!(self.told_complete.contains(&taken.checkpoint)),
+                    (_, JobReply::Accepted | JobReply::Refused(_)) => {}
+                }
+            }
+            JobAction::Ended(outcome) => {
+                self.summary.restarts += outcome.restarts;
+                self.outcome = Some(outcome.end);
+            }
+            JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) | JobAction::Note(_) => {}
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::ToJob(event) => {
+                if let JobEvent::Task(attempt, report) = &event {
+                    if self.cut_off.contains(attempt) {
+                        return;
+                    }
+                    if matches!(report, TaskReport::Finished { .. } | TaskReport::Canceled | TaskReport::Failed(_)) {
+                        self.ended.insert(*attempt);
+                    }
+                }
+                if let JobEvent::AttemptLost(attempt, _) = &event {
+                    self.ended.insert(*attempt);
+                }
+                if let JobEvent::Storage(StorageReport::Completed { checkpoint, outcome: CompletionOutcome::Complete(_) }) = &event {
+                    self.told_complete.insert(*checkpoint);
+                }
+                self.tell(event);
+            }
+            Happening::ToTask(attempt, command) => self.to_task(attempt, command),
+            Happening::ToEnumerator(vertex, number, command) => self.to_enumerator(vertex, number, command),
+            Happening::EnumeratorWakes(vertex, made) => {
+                let Some(host) = self.hosts.get_mut(&vertex).filter(|host| host.made == made) else { return };
+                let Some(enumerator) = &mut host.enumerator else { return };
+                let reports = enumerator.wake();
+                let more = enumerator.has_more();
+                self.enumerator_says(vertex, reports);
+                if more {
+                    self.later(Happening::EnumeratorWakes(vertex, made));
+                }
+            }
+            Happening::Step(attempt) => self.step(attempt),
+            Happening::Uploaded(attempt, checkpoint, snapshot) => {
+                if self.tasks.get(&attempt).is_some_and(|task| !task.canceled) {
+                    let stats = SubtaskCheckpointStats::default();
+                    self.report(attempt, TaskReport::CheckpointAcknowledged { checkpoint, snapshot, stats });
+                }
+            }
+            Happening::TaskFinishes(attempt) => {
+                if let Some(task) = self.tasks.get(&attempt).filter(|task| !task.canceled) {
+                    let generation = task.generation;
+                    let Effect::Emit(elements) = task.to_all(&Element::EndOfPartition) else { unreachable!() };
+                    self.emit(attempt.subtask, generation, elements);
+                    self.tasks.remove(&attempt);
+                    self.report(attempt, TaskReport::Finished { accumulators: BTreeMap::new() });
+                }
+            }
+            Happening::StorageBegins(checkpoint) => {
+                let outcome = if self.faulty() && self.random.percent(3) { Err("simulated".into()) } else { Ok(()) };
+                self.over(Link::Storage, Happening::ToJob(JobEvent::Storage(StorageReport::Begun { checkpoint, outcome })));
+            }
+            Happening::StorageCompletes(metadata, kind) => self.storage_completes(&metadata, &kind),
+            Happening::Fault => self.fault(),
+            Happening::Client => self.client(),
+        }
+    }
+
+    fn later(&mut self, happening: Happening) {
+        let time = self.now + Duration::from_micros(self.random.below(30_000));
+        self.at(time, happening);
+    }
+
+    fn report(&mut self, attempt: AttemptId, report: TaskReport) {
+        self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::Task(attempt, report)));
+    }
+
+    fn wake_task(&mut self, attempt: AttemptId) {
+        if let Some(task) = self.tasks.get_mut(&attempt)
+            && !task.scheduled
+        {
+            task.scheduled = true;
+            self.soon(Happening::Step(attempt));
+        }
+    }
+
+    fn step(&mut self, attempt: AttemptId) {
+        let Some(task) = self.tasks.get_mut(&attempt) else { return };
+        task.scheduled = false;
+        if !task.running {
+            task.running = true;
+            self.report(attempt, TaskReport::Running);
+            return self.wake_task(attempt);
+        }
+        let generation = task.generation;
+        let effects = task.step(&mut self.random, &mut self.committables);
+        if !effects.is_empty() {
+            self.wake_task(attempt);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Emit(elements) => self.emit(attempt.subtask, generation, elements),
+                Effect::EndOfData => self.report(attempt, TaskReport::EndOfData),
+                Effect::Request => self.report(attempt, TaskReport::RequestSplit),
+                Effect::Snapshot(barrier, _) if self.faulty() && self.random.percent(4) => {
+                    let reason = "simulated".to_owned();
+                    self.report(attempt, TaskReport::CheckpointDeclined { checkpoint: barrier.checkpoint, reason });
+                }
+                Effect::Snapshot(barrier, snapshot) => self.soon(Happening::Uploaded(attempt, barrier.checkpoint, Box::new(snapshot))),
+            }
+        }
+    }
+
+    fn emit(&mut self, from: SubtaskId, generation: u64, elements: Vec<(SubtaskId, Element)>) {
+        for (to, element) in elements {
+            let Some(receiver) = self.current.get(&to).copied() else { continue };
+            if let Some(task) = self.tasks.get_mut(&receiver).filter(|task| task.generation == generation) {
+                task.push(from, element);
+                self.wake_task(receiver);
+            }
+        }
+    }
+
+    fn to_task(&mut self, attempt: AttemptId, command: TaskCommand) {
+        let Some(task) = self.tasks.get_mut(&attempt) else { return };
+        match command {
+            TaskCommand::CheckpointCompleted(checkpoint) => {
+                let commit = task.completed(checkpoint);
+                if task.last.contains(&checkpoint) && !task.finishing {
+                    task.finishing = true;
+                    self.soon(Happening::TaskFinishes(attempt));
+                }
+                self.commit(attempt, commit);
+            }
+            TaskCommand::CheckpointAborted(checkpoint) => task.aborted(checkpoint),
+            TaskCommand::Cancel => {
+                if !task.deaf {
+                    task.canceled = true;
+                    self.tasks.remove(&attempt);
+                    self.report(attempt, TaskReport::Canceled);
+                }
+                return;
+            }
+            command => task.command(command),
+        }
+        self.wake_task(attempt);
+    }
+
+    fn commit(&mut self, attempt: AttemptId, committables: Vec<Committable>) {
+        for committable in committables {
+            if !self.committed_ids.insert(committable.id) {
+                continue;
+            }
+            for record in committable.records {
+                let times = self.committed.entry((attempt.subtask.vertex, record)).or_default();
+                *times += 1;
+                let expected = self.shape.paths(source_of(record), attempt.subtask.vertex.0 as usize);
+                assert!(*times <= expected, "{attempt} committed record {record:x} {times} times, expected {expected}");
+            }
+        }
+    }
+
+    fn to_enumerator(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) {
+        let readers = self.topology.vertex(vertex).parallelism;
+        let Some(host) = self.hosts.get_mut(&vertex) else { return };
+        if let EnumeratorCommand::Create { restored } = &command {
+            host.enumerator = Some(Enumerator::new(readers, host.eager, &host.splits, restored.as_deref()));
+            host.made += 1;
+            host.handled = number;
+            let made = host.made;
+            return self.later(Happening::EnumeratorWakes(vertex, made));
+        }
+        let Some(enumerator) = &mut host.enumerator else { return };
+        assert!(number > host.handled);
+        host.handled = number;
+        let reports = enumerator.handle(command, &mut self.random);
+        self.enumerator_says(vertex, reports);
+    }
+
+    fn enumerator_says(&mut self, vertex: VertexId, reports: Vec<EnumeratorReport>) {
+        let after = self.hosts[&vertex].handled;
+        for report in reports {
+            self.over(Link::FromEnumerator(vertex), Happening::ToJob(JobEvent::Enumerator { vertex, after, report }));
+        }
+    }
+
+    fn storage_completes(&mut self, metadata: &Arc<CheckpointMetadata>, kind: &SnapshotKind) {
+        let checkpoint = metadata.checkpoint;
+        let choice = if self.faulty() { self.random.below(100) } else { 99 };
+        let outcome = match choice {
+            // What was complete once cannot fail later.
+            0..4 if !self.storage.kept.contains_key(&checkpoint) && !self.storage.savepoints.contains_key(&checkpoint) => {
+                CompletionOutcome::Failed("simulated".into())
+            }
+            0..12 => {
+                self.summary.unknown += 1;
+                if self.random.percent(50) {
+                    self.storage.complete(metadata, kind);
+                }
+                CompletionOutcome::Unknown("simulated".into())
+            }
+            _ => CompletionOutcome::Complete(self.storage.complete(metadata, kind)),
+        };
+        self.over(Link::Storage, Happening::ToJob(JobEvent::Storage(StorageReport::Completed { checkpoint, outcome })));
+    }
+
+    fn lose(&mut self, attempt: AttemptId) {
+        if self.tasks.remove(&attempt).is_some() {
+            if self.random.percent(50) {
+                self.cut_off.insert(attempt);
+            }
+            self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::AttemptLost(attempt, "simulated".into())));
+        }
+    }
+
+    fn fault(&mut self) {
+        let alive: Vec<AttemptId> = self.tasks.keys().copied().collect();
+        let some = (!alive.is_empty()).then(|| alive[self.random.below(alive.len() as u64) as usize]);
+        match (self.random.below(100), some) {
+            (0..35, Some(attempt)) => {
+                self.tasks.remove(&attempt);
+                self.report(attempt, TaskReport::Failed(failure()));
+            }
+            (35..60, Some(attempt)) => self.lose(attempt),
+            (60..68, _) => {
+                let chance = self.random.below(100);
+                for attempt in alive {
+                    if self.random.percent(chance) {
+                        self.lose(attempt);
+                    }
+                }
+            }
+            (68..76, _) => {
+                let lost: Vec<u32> = (0..self.next_slot).filter(|_| self.random.percent(30)).collect();
+                let gone: Vec<AttemptId> = self.slots.iter().filter(|(_, slot)| lost.contains(slot)).map(|(attempt, _)| *attempt).collect();
+                for attempt in gone {
+                    self.tasks.remove(&attempt);
+                    self.cut_off.insert(attempt);
+                    self.ended.insert(attempt);
+                }
+                self.tell(JobEvent::SlotsLost(lost));
+            }
+            (76..84, _) => {
+                let Some(vertex) = self.some_source() else { return };
+                if let Some(host) = self.hosts.get_mut(&vertex)
+                    && host.enumerator.take().is_some()
+                {
+                    let after = host.handled;
+                    let event = if self.random.percent(50) {
+                        JobEvent::EnumeratorLost { vertex, reason: "simulated".into() }
+                    } else {
+                        JobEvent::Enumerator { vertex, after, report: EnumeratorReport::Failed(failure()) }
+                    };
+                    self.over(Link::FromEnumerator(vertex), Happening::ToJob(event));
+                }
+            }
+            (84..88, Some(attempt)) => self.tasks.get_mut(&attempt).expect("alive").deaf = true,
+            (88..100, _) => self.crash(),
+            _ => {}
+        }
+    }
+
+    fn some_source(&mut self) -> Option<VertexId> {
+        let sources: Vec<VertexId> = self.hosts.keys().copied().collect();
+        (!sources.is_empty()).then(|| sources[self.random.below(sources.len() as u64) as usize])
+    }
+
+    fn client(&mut self) {
+        self.requests += 1;
+        let body = match self.random.below(4) {
+            0 => JobRequest::TriggerCheckpoint,
+            1 | 2 => JobRequest::TriggerSavepoint { directory: Some("/savepoints".into()) },
+            _ => JobRequest::StopWithSavepoint { directory: Some("/savepoints".into()), drain: false },
+        };
+        self.open_requests.insert(self.requests, body.clone());
+        self.tell(JobEvent::Client { request: self.requests, body });
+    }
+
+    /// The JobManager is gone with everything else; a new one starts from what the register has.
+    fn crash(&mut self) {
+        self.summary.crashes += 1;
+        for happening in std::mem::take(&mut self.queue).into_iter().collect::<Vec<_>>() {
+            match happening {
+                // Requests under way reach the storage or do not.
+                (_, Happening::StorageCompletes(metadata, kind)) if self.random.percent(50) => _ = self.storage.complete(&metadata, &kind),
+                ((time, _), again @ (Happening::Fault | Happening::Client)) => self.at(time, again),
+                _ => {}
+            }
+        }
+        self.open_requests.clear();
+        let latest = self.storage.kept.last_key_value().map(|(_, metadata)| metadata.clone());
+        self.start_again(latest);
+    }
+
+    fn start_again(&mut self, from: Option<Arc<CheckpointMetadata>>) {
+        self.storage.epoch += 1;
+        self.tasks.clear();
+        self.current.clear();
+        self.ended.clear();
+        self.cut_off.clear();
+        self.slots.clear();
+        self.fifo.clear();
+        self.queue.retain(|_, happening| matches!(happening, Happening::Fault | Happening::Client));
+        for host in self.hosts.values_mut() {
+            host.enumerator = None;
+            host.handled = 0;
+        }
+        if self.random.percent(50) {
+            self.topology = self.shape.topology(&mut self.random, self.settings.mode == RuntimeMode::Batch);
+        }
+        if let Some(metadata) = &from {
+            self.told_complete.insert(metadata.checkpoint);
+            self.storage.kept.insert(metadata.checkpoint, metadata.clone());
+        }
+        let restored = from.map(|metadata| RestoredSnapshot { location: format!("chk-{}", metadata.checkpoint), metadata, owned: true });
+        let (topology, settings) = (self.topology.clone(), self.settings.clone());
+        self.job = JobMaster::new(JobId(7), self.storage.epoch, topology, settings, restored, self.random.next()).unwrap();
+        self.tell(JobEvent::Start { last_checkpoint: self.storage.begun });
+    }
+
+    fn totals(&self) -> Vec<u64> {
+        let total = |vertex: usize| self.hosts.get(&VertexId(vertex as u32)).map_or(0, |host| host.splits.iter().map(Split::left).sum());
+        (0..self.shape.vertices).map(total).collect()
+    }
+
+    /// After a stop the outside has exactly what the savepoint has seen.
+    fn check_committed_is(&self, metadata: &CheckpointMetadata) {
+        let (cut, _) = crate::storage::cut(metadata, &self.shape);
+        for sink in (0..self.shape.vertices).filter(|vertex| self.shape.is_sink(*vertex)) {
+            let committed: u64 = self.committed.iter().filter(|((vertex, _), _)| vertex.0 as usize == sink).map(|(_, times)| times).sum();
+            assert_eq!(committed, cut.seen[sink], "sink {sink} after the stop with savepoint {}", metadata.checkpoint);
+        }
+    }
+
+    fn check_all_committed(&self) {
+        for sink in (0..self.shape.vertices).filter(|vertex| self.shape.is_sink(*vertex)) {
+            for (source, host) in &self.hosts {
+                let paths = self.shape.paths(source.0 as usize, sink);
+                for split in &host.splits {
+                    for place in 0..split.end {
+                        let record = job::record(source.0 as usize, split.id, place);
+                        let times = self.committed.get(&(VertexId(sink as u32), record)).copied().unwrap_or(0);
+                        assert_eq!(times, paths, "record {record:x} at sink {sink}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn failure() -> TaskFailure {
+    TaskFailure {
+        operator: "toy".into(),
+        subtask: 0,
+        parallelism: 1,
+        attempt: 0,
+        causes: vec!["simulated".into()],
+        location: None,
+        panicked: false,
+    }
+}
