@@ -46,8 +46,10 @@ pub(crate) struct Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Only counts if nothing else was said: a task must not wait for a thread that is no more.
-        self.queue.end(Err(SocketSourceError::Panicked));
+        // A task must not wait for a thread that is no more.
+        if std::thread::panicking() {
+            self.queue.end(Err(SocketSourceError::Panicked));
+        }
     }
 }
 
@@ -112,7 +114,7 @@ impl Connection {
         let result = loop {
             match stream.read(&mut chunk) {
                 Ok(0) => {
-                    lines.extend(splitter.take_rest().map(|rest| self.text(&rest)));
+                    lines.extend(splitter.take_rest().map_err(|TooLong| self.too_long())?.map(|rest| self.text(&rest)));
                     self.queue.push(&mut lines, 0)?;
                     break Ok(());
                 }
@@ -120,7 +122,7 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     // Half a line is no record.
-                    self.errors.add(u64::from(splitter.take_rest().is_some()));
+                    self.errors.add(u64::from(!matches!(splitter.take_rest(), Ok(None))));
                     break Err(error);
                 }
             }
@@ -140,10 +142,12 @@ impl Connection {
         });
         closed?;
         self.queue.push(lines, bytes_read)?;
-        cut.map_err(|TooLong| {
-            let SocketSource { max_line_bytes: max, delimiter, .. } = &self.source;
-            Stop::Failed(SocketSourceError::LineTooLong { address: self.source.address(), max: *max, delimiter: delimiter.clone() })
-        })
+        cut.map_err(|TooLong| self.too_long())
+    }
+
+    fn too_long(&self) -> Stop {
+        let SocketSource { max_line_bytes: max, delimiter, .. } = &self.source;
+        Stop::Failed(SocketSourceError::LineTooLong { address: self.source.address(), max: *max, delimiter: delimiter.clone() })
     }
 
     fn text(&self, line: &[u8]) -> String {

@@ -42,7 +42,12 @@ impl SplitEnumerator<SocketSplit, SocketEnumeratorState> for SocketEnumerator {
         Ok(())
     }
 
-    fn add_splits_back(&mut self, _subtask: u32, mut splits: Vec<SocketSplit>, _out: &mut Vec<Assignment<SocketSplit>>) -> Result<(), BoxError> {
+    fn add_splits_back(
+        &mut self,
+        _subtask: u32,
+        mut splits: Vec<SocketSplit>,
+        _out: &mut Vec<Assignment<SocketSplit>>,
+    ) -> Result<(), BoxError> {
         self.0.unassigned = splits.pop().or(self.0.unassigned.take());
         Ok(())
     }

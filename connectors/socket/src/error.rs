@@ -10,7 +10,7 @@ pub enum SocketSourceError {
     #[error("the delimiter of a socket source is empty: give it at least one character")]
     EmptyDelimiter,
     /// Nobody answers.
-    #[error("cannot connect to `{address}`, tried {attempts} times: start what the source reads from first, for instance `nc -lk {port}`")]
+    #[error("cannot connect to `{address}` ({attempts} attempted): start what the source reads from first, for instance `nc -lk {port}`")]
     Connect {
         /// Host and port.
         address: String,
@@ -22,7 +22,7 @@ pub enum SocketSourceError {
         source: io::Error,
     },
     /// The connection broke.
-    #[error("the connection to `{address}` broke; `max_retries` would connect again")]
+    #[error("the connection to `{address}` broke; with a higher `max_retries` the source would connect again")]
     Read {
         /// Host and port.
         address: String,

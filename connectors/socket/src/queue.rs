@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     net::{Shutdown, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -28,9 +28,9 @@ struct State {
     ended: Option<Result<(), SocketSourceError>>,
     /// The reader is gone.
     closed: bool,
-    /// The thread waits for room.
+    /// The thread waits for room, and was not told of any.
     waits: bool,
-    waker: Option<std::task::Waker>,
+    waker: Option<Waker>,
     stream: Option<TcpStream>,
 }
 
@@ -80,8 +80,10 @@ impl LineQueue {
         }
         state.bytes += lines.iter().map(String::len).sum::<usize>();
         state.bytes_read += bytes_read;
-        state.lines.extend(lines.drain(..));
-        Self::wake(state);
+        if !lines.is_empty() {
+            state.lines.extend(lines.drain(..));
+            Self::wake(state);
+        }
         Ok(())
     }
 
@@ -144,7 +146,7 @@ impl LineQueue {
             emit(line);
         }
         state.bytes -= bytes;
-        if state.waits {
+        if std::mem::take(&mut state.waits) {
             self.changed.notify_all();
         }
         Poll::Ready(Taken::Lines(std::mem::take(&mut state.bytes_read)))
@@ -161,6 +163,13 @@ impl LineQueue {
             let _ = stream.shutdown(Shutdown::Both);
         }
         self.changed.notify_all();
+    }
+
+    /// Sends `bytes` to the peer.
+    #[cfg(test)]
+    pub(crate) fn send(&self, bytes: &[u8]) {
+        use std::io::Write;
+        self.lock().stream.as_mut().expect("there is a connection").write_all(bytes).expect("the peer is there");
     }
 
     /// The number of lines, when the thread has come to wait for room.
@@ -182,7 +191,7 @@ impl LineQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{sync::mpsc, task::Waker, thread};
+    use std::{sync::mpsc, thread};
 
     fn take(queue: &LineQueue, records: usize) -> Vec<String> {
         let mut lines = Vec::new();
@@ -204,9 +213,6 @@ mod tests {
             for _ in 0..8 {
                 assert_eq!(queue.len_when_full(), 2);
                 all.extend(take(&queue, 1));
-                while all.len() < 8 && queue.lock().waits && queue.lock().lines.len() < 2 {
-                    thread::yield_now();
-                }
             }
             thread.join().unwrap().unwrap();
             all.extend(take(&queue, 10));

@@ -41,7 +41,7 @@ impl SocketReader {
     }
 
     #[cfg(test)]
-    pub(crate) fn queue(&self) -> &LineQueue {
+    pub(crate) fn queue(&self) -> &Arc<LineQueue> {
         &self.queue
     }
 }

@@ -56,8 +56,12 @@ impl LineSplitter {
     }
 
     /// The input is at its end: what has no delimiter is a line as well.
-    pub(crate) fn take_rest(&mut self) -> Option<Vec<u8>> {
-        Some(std::mem::take(&mut self.rest)).filter(|rest| !rest.is_empty())
+    ///
+    /// # Errors
+    /// It is longer than allowed.
+    pub(crate) fn take_rest(&mut self) -> Result<Option<Vec<u8>>, TooLong> {
+        let rest = std::mem::take(&mut self.rest);
+        if rest.len() > self.max_line_bytes { Err(TooLong) } else { Ok(Some(rest).filter(|rest| !rest.is_empty())) }
     }
 }
 
@@ -86,7 +90,7 @@ mod tests {
                     for chunk in [&text.as_bytes()[..first], &text.as_bytes()[first..second], &text.as_bytes()[second..]] {
                         splitter.push(chunk, |line| lines.push(line.to_vec())).unwrap();
                     }
-                    lines.extend(splitter.take_rest());
+                    lines.extend(splitter.take_rest().unwrap());
                     let lines: Vec<&str> = lines.iter().map(|line| std::str::from_utf8(line).unwrap()).collect();
                     assert_eq!(lines, expected, "{text:?} cut at {first} and {second}");
                 }
@@ -98,10 +102,10 @@ mod tests {
     fn the_rest_is_taken_once_and_an_empty_one_is_no_line() {
         let mut splitter = LineSplitter::new("\n", 100);
         assert_eq!(split(&mut splitter, "a\nb"), Ok(vec!["a".to_owned()]));
-        assert_eq!(splitter.take_rest(), Some(b"b".to_vec()));
-        assert_eq!(splitter.take_rest(), None);
+        assert_eq!(splitter.take_rest(), Ok(Some(b"b".to_vec())));
+        assert_eq!(splitter.take_rest(), Ok(None));
         assert_eq!(split(&mut splitter, "c\n"), Ok(vec!["c".to_owned()]));
-        assert_eq!(splitter.take_rest(), None);
+        assert_eq!(splitter.take_rest(), Ok(None));
     }
 
     #[test]
@@ -112,6 +116,8 @@ mod tests {
         let mut whole = splitter();
         assert_eq!(split(&mut whole, "abc\r"), Ok(vec![]));
         assert_eq!(split(&mut whole, "\n"), Ok(vec!["abc".to_owned()]));
+        assert_eq!(split(&mut whole, "abc\r"), Ok(vec![]));
+        assert_eq!(whole.take_rest(), Err(TooLong), "a carriage return without a delimiter is text");
         assert_eq!(split(&mut splitter(), "abcde"), Err(TooLong), "is not waited for to the end");
     }
 }

@@ -44,12 +44,14 @@ pub use flott_core::{
 pub use flott_graph::plan;
 pub use flott_operators::{
     Collector,
+    process::{KeyedContext, KeyedProcessFunction, KeyedRuntimeContext, OperatorListState, ProcessContext, ProcessFunction, RuntimeContext},
     sink::{DiscardSink, PrintSink},
 };
 pub use flott_rpc::{
     client::{CheckpointCounts, CheckpointSummary, JobOverview, SnapshotTaken},
     status::{JobStatus, TaskStatus},
 };
+pub use flott_state::{AggregateFunction, AggregatingState, ListState, MapState, ReducingState, ValueState};
 pub use progress::Progress;
 
 /// Connectors.
@@ -64,7 +66,11 @@ pub mod connector {
 
 /// What most programs need.
 pub mod prelude {
-    pub use crate::{Collector, DataStream, JobClient, KeyedStream, StreamExecutionEnvironment, Timestamp, WatermarkStrategy};
+    pub use crate::{
+        AggregateFunction, AggregatingState, BoxError, Collector, DataStream, JobClient, KeyedContext, KeyedProcessFunction,
+        KeyedRuntimeContext, KeyedStream, ListState, MapState, OperatorListState, ProcessContext, ProcessFunction, ReducingState,
+        RuntimeContext, StreamExecutionEnvironment, Timestamp, ValueState, WatermarkStrategy,
+    };
     /// A string that keeps up to 24 bytes in place, without an allocation: for words, names and ids.
     pub use compact_str::CompactString;
     pub use flott_core::config::{RuntimeMode, options};

@@ -8,7 +8,9 @@
 //!
 //! A subtask starts as finished if all of its vertex had, or, at unchanged parallelism, if it had itself with all its
 //! operators. Its state is given to it all the same: what it had prepared to commit may not be committed yet. At another
-//! parallelism the state of finished subtasks is spread like that of others, and everyone runs.
+//! parallelism the state of finished subtasks is spread like that of others, and everyone runs. Nobody starts as finished behind
+//! someone who runs: after a change of parallelism a finished subtask may have other inputs than it had, and would lose their
+//! records.
 
 use flott_core::{
     id::{CheckpointId, OperatorId, SubtaskId, VertexId},
@@ -95,6 +97,7 @@ fn has_state(operator: &OperatorState) -> bool {
 /// What subtasks of the vertices `wanted` start from.
 pub(crate) fn assign(snapshot: &RestoredSnapshot, topology: &JobTopology, wanted: &BTreeSet<VertexId>) -> BTreeMap<SubtaskId, TaskRestore> {
     let states: BTreeMap<OperatorId, &OperatorState> = snapshot.metadata.operators.iter().map(|state| (state.id, state)).collect();
+    let finished = finished_subtasks(&states, topology);
     let mut assigned = BTreeMap::new();
     for vertex in wanted {
         let topology = topology.vertex(*vertex);
@@ -104,7 +107,7 @@ pub(crate) fn assign(snapshot: &RestoredSnapshot, topology: &JobTopology, wanted
                 checkpoint: snapshot.metadata.checkpoint,
                 location: snapshot.location.clone(),
                 operators: BTreeMap::new(),
-                finished: starts_finished(&states, topology.parallelism, index),
+                finished: finished[vertex.0 as usize][index as usize],
             })
             .collect();
         for state in states.into_iter().flatten() {
@@ -121,7 +124,30 @@ pub(crate) fn assign(snapshot: &RestoredSnapshot, topology: &JobTopology, wanted
     assigned
 }
 
-fn starts_finished(states: &[Option<&OperatorState>], parallelism: u32, index: u32) -> bool {
+/// Of each vertex, which subtasks start as finished.
+fn finished_subtasks(states: &BTreeMap<OperatorId, &OperatorState>, topology: &JobTopology) -> Vec<Vec<bool>> {
+    let mut finished: Vec<Vec<bool>> = Vec::with_capacity(topology.vertices.len());
+    // Inputs come before their consumers.
+    for (number, vertex) in topology.vertices.iter().enumerate() {
+        let states: Vec<Option<&OperatorState>> = vertex.operators.iter().map(|operator| states.get(&operator.id).copied()).collect();
+        let mut own: Vec<bool> = (0..vertex.parallelism).map(|index| was_finished(&states, vertex.parallelism, index)).collect();
+        for edge in topology.inputs(VertexId(number as u32)) {
+            if !own.contains(&true) {
+                break;
+            }
+            let senders = finished.get(edge.from.0 as usize).map_or(&[][..], Vec::as_slice);
+            for (sender, _) in senders.iter().enumerate().filter(|(_, finished)| !**finished) {
+                for receiver in edge.targets(sender as u32, senders.len() as u32, vertex.parallelism) {
+                    own[receiver as usize] = false;
+                }
+            }
+        }
+        finished.push(own);
+    }
+    finished
+}
+
+fn was_finished(states: &[Option<&OperatorState>], parallelism: u32, index: u32) -> bool {
     let vertex_finished = |state: &OperatorState| {
         state.subtasks.len() == state.parallelism as usize
             && !state.subtasks.is_empty()

@@ -8,6 +8,7 @@
 mod collector;
 pub mod key;
 pub mod partition;
+pub mod process;
 pub mod rolling;
 pub mod sink;
 pub mod source;

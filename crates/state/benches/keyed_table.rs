@@ -51,10 +51,13 @@ fn resident_bytes() -> usize {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
-/// The content of the table at any moment must not matter for speed, so a hash that is quick to compute will do.
+/// A hash that is quick to compute. It must scatter consecutive numbers like chance does: one that spreads them evenly fills all
+/// key groups in step, and then all of their indexes grow in the same batch.
 fn spread(value: u64) -> u64 {
-    let product = u128::from(value ^ 0x9E37_79B9_7F4A_7C15) * 0xA076_1D64_78BD_642F_E703_7ED1_A0B4_28DB;
-    (product as u64) ^ ((product >> 64) as u64)
+    let mut mixed = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 fn longest_of(batches: &mut [Duration]) -> String {

@@ -4,6 +4,7 @@ use super::DataStream;
 use flott_core::{BoxError, Data};
 use flott_operators::{
     key::KeySelector,
+    process::{self, KeyedProcessFunction, KeyedRuntimeContext},
     rolling::{self, Extreme, ExtremeBy, Fold, Reduce, Rolling, Sum},
 };
 use std::{marker::PhantomData, ops::AddAssign, panic::Location, sync::Arc};
@@ -97,5 +98,14 @@ impl<T: Data, S: KeySelector<T>> KeyedStream<T, S> {
         function: impl Fn(&mut A, T) -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> DataStream<A> {
         self.rolling(Fold { initial, add: function }, Location::caller())
+    }
+
+    /// Runs user code with state and timers for each key. `open` makes the function in each subtask and registers its states.
+    #[track_caller]
+    pub fn process<P: KeyedProcessFunction<Key = S::Key, In = T>>(
+        &self,
+        open: impl Fn(&mut KeyedRuntimeContext<'_, S::Key>) -> Result<P, BoxError> + Send + Sync + 'static,
+    ) -> DataStream<P::Out> {
+        self.stream.then("KeyedProcess", process::keyed_process::<T, S, P, _>(self.selector.clone(), open), Location::caller())
     }
 }

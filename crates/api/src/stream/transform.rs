@@ -2,7 +2,11 @@
 
 use super::DataStream;
 use flott_core::{BoxError, Data};
-use flott_operators::{Collector, stateless};
+use flott_operators::{
+    Collector,
+    process::{self, ProcessFunction, RuntimeContext},
+    stateless,
+};
 use std::panic::Location;
 
 impl<T: Data> DataStream<T> {
@@ -70,5 +74,14 @@ impl<T: Data> DataStream<T> {
             Ok(())
         };
         self.then("Flat Map", stateless::flat_map(function), Location::caller())
+    }
+
+    /// Runs user code with state of the operator as a whole. `open` makes the function in each subtask and registers its states.
+    #[track_caller]
+    pub fn process<P: ProcessFunction<In = T>>(
+        &self,
+        open: impl Fn(&mut RuntimeContext<'_>) -> Result<P, BoxError> + Send + Sync + 'static,
+    ) -> DataStream<P::Out> {
+        self.then("Process", process::process::<T, P, _>(open), Location::caller())
     }
 }

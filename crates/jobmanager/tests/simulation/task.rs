@@ -73,6 +73,7 @@ pub(crate) struct Task {
     prepared: Vec<(CheckpointId, Committable)>,
     /// Snapshots after which the task ends once they are complete.
     pub(crate) last: BTreeSet<CheckpointId>,
+    aborted: BTreeSet<CheckpointId>,
 }
 
 impl Task {
@@ -124,6 +125,7 @@ impl Task {
             written: Vec::new(),
             prepared: Vec::new(),
             last: BTreeSet::new(),
+            aborted: BTreeSet::new(),
         };
         let mut to_commit = Vec::new();
         if let Some(state) = restore.and_then(|restore| restore.operators.get(&operator(me.vertex.0 as usize))) {
@@ -163,6 +165,7 @@ impl Task {
             self.stopped_by = None;
         }
         self.last.remove(&checkpoint);
+        self.aborted.insert(checkpoint);
     }
 
     pub(crate) fn completed(&mut self, checkpoint: CheckpointId) -> Vec<Committable> {
@@ -310,10 +313,11 @@ impl Task {
             operators: vec![OperatorSnapshot { operator: operator(me.vertex.0 as usize), name: "toy".into(), lists, keyed: None }],
             finished: self.end_of_data,
         };
-        if self.is_source && barrier.kind.stops() {
+        let aborted = self.aborted.contains(&barrier.checkpoint);
+        if self.is_source && barrier.kind.stops() && !aborted {
             self.stopped_by = Some(barrier.checkpoint);
         }
-        if self.end_of_data || barrier.kind.stops() {
+        if !aborted && (self.end_of_data || barrier.kind.stops()) {
             self.last.insert(barrier.checkpoint);
         }
         vec![self.to_all(&Element::Barrier(barrier.clone())), Effect::Snapshot(barrier, snapshot)]
