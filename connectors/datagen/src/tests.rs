@@ -7,7 +7,7 @@ use flott_core::{
     codec::{decode, encode},
     id::CheckpointId,
     metrics::{Counter, MetricGroup},
-    source::{Assignment, EnumeratorContext, ReadStatus, ReaderContext, ReaderOutput, Source, SourceReader},
+    source::{Assignment, EnumeratorContext, ReadRecords, ReadStatus, ReaderContext, ReaderOutput, Source, SourceReader},
     time::Clock,
 };
 use std::{
@@ -69,7 +69,7 @@ fn start<S: Source<Split = GeneratorSplit>>(source: &S, parallelism: u32, clock:
 fn poll<T, S>(reader: &mut Box<dyn SourceReader<T, S>>) -> Option<Vec<T>> {
     let mut output = ReaderOutput::new(Counter::default());
     let polled = reader.poll_next(&mut Context::from_waker(Waker::noop()), &mut output);
-    let records = output.take().0.values;
+    let records = output.take().batch.values;
     match polled.map(Result::unwrap) {
         Poll::Ready(ReadStatus::Finished) => None,
         Poll::Ready(ReadStatus::More) => Some(records),
@@ -123,7 +123,7 @@ fn records_are_named_by_their_split_and_its_end_is_told() {
     let mut output = ReaderOutput::new(Counter::default());
     let polled = readers[1].poll_next(&mut Context::from_waker(Waker::noop()), &mut output);
     assert!(matches!(polled, Poll::Ready(Ok(ReadStatus::More))));
-    let (batch, starts, finished) = output.take();
+    let ReadRecords { batch, starts, finished } = output.take();
     assert_eq!((batch.values, starts, finished), (vec![2], vec![(0, Arc::from("1"))], vec![Arc::from("1")]));
 }
 

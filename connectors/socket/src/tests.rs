@@ -85,7 +85,7 @@ impl Task {
                 Poll::Pending => self.bell.wait(),
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Ready(Ok(ReadStatus::Finished)) => return Ok(None),
-                Poll::Ready(Ok(ReadStatus::More)) => return Ok(Some(self.output.take().0.values)),
+                Poll::Ready(Ok(ReadStatus::More)) => return Ok(Some(self.output.take().batch.values)),
             }
         }
     }
@@ -143,7 +143,7 @@ fn a_snapshot_holds_the_split_until_the_stream_has_ended() {
     assert_eq!(task.reader.snapshot(CheckpointId(1)).unwrap(), [split]);
     drop(peer);
     assert_eq!(task.next().unwrap(), Some(vec![]));
-    assert_eq!(task.output.take().2, []);
+    assert_eq!(task.output.take().finished, []);
     assert_eq!(task.reader.snapshot(CheckpointId(2)).unwrap(), []);
     assert_eq!(task.next().unwrap(), None);
 }

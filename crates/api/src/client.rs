@@ -1,10 +1,6 @@
 //! A job that runs, in the hands of the program that started it.
 
-use flott_core::{
-    Error, ErrorKind,
-    accumulator::AccumulatorValue,
-    id::JobId,
-};
+use flott_core::{Error, ErrorKind, accumulator::AccumulatorValue, id::JobId};
 use flott_rpc::{
     client::{CheckpointCounts, JobEnd, JobOverview, JobReply, JobRequest, SnapshotTaken},
     gateway::{JobGateway, TaskFigures},

@@ -7,7 +7,7 @@ use crate::{
 };
 use flott_core::{
     Error,
-    config::{ConfigOption, Configuration, ConfigValue, RuntimeMode, options},
+    config::{ConfigOption, ConfigValue, Configuration, RuntimeMode, options},
     error::location_of,
     source::Source,
     watermark::WatermarkStrategy,

@@ -8,7 +8,11 @@ use crate::{
     tasks::{Figures, Tasks},
     thread::SystemClock,
 };
-use flott_core::{Error, ErrorKind, id::JobId, time::SharedClock};
+use flott_core::{
+    Error, ErrorKind,
+    id::{CheckpointId, JobId},
+    time::SharedClock,
+};
 use flott_graph::JobGraph;
 use flott_jobmanager::{JobEvent, JobMaster};
 use flott_rpc::{
@@ -41,7 +45,7 @@ impl JobExecutor for EmbeddedCluster {
         let storage = Arc::new(directory.storage(job));
         let found = graph.settings.restore.as_ref().map(|settings| restore::find(settings, &directory, storage.as_ref())).transpose()?;
         let epoch = storage.next_epoch()?;
-        storage.begin_term(epoch)?;
+        let first_checkpoint = storage.begin_term(epoch)?;
         let restored = match (&graph.settings.restore, found) {
             (Some(settings), Some(loaded)) => Some(restore::take(settings, storage.as_ref(), epoch, loaded)?),
             _ => None,
@@ -52,7 +56,7 @@ impl JobExecutor for EmbeddedCluster {
         let seed = random_u128() as u64;
         let master = JobMaster::new(job, epoch, graph.topology(), graph.settings.clone(), restored, seed)
             .map_err(|error| Error::invalid(error.to_string()))?;
-        let last_checkpoint = storage.completed()?.first().map(|completed| completed.checkpoint);
+        let last_checkpoint = first_checkpoint.0.checked_sub(1).map(CheckpointId);
         self.start(job, epoch, graph, master, storage, seed, last_checkpoint)
     }
 }
@@ -67,7 +71,7 @@ impl EmbeddedCluster {
         master: JobMaster,
         storage: Arc<flott_storage::FileStorage>,
         seed: u64,
-        last_checkpoint: Option<flott_core::id::CheckpointId>,
+        last_checkpoint: Option<CheckpointId>,
     ) -> Result<Arc<dyn JobGateway>, Error> {
         let clock: SharedClock = Arc::new(self.clock);
         let graph = Arc::new(graph);

@@ -34,7 +34,9 @@ pub(crate) fn start(
     report: impl Fn(JobEvent) + Send + 'static,
 ) -> std::io::Result<mpsc::Sender<Command>> {
     let (sender, receiver) = mpsc::channel();
-    thread::Builder::new().name("flott-sources".to_owned()).spawn(move || Host { graph, clock, report, hosted: BTreeMap::new() }.run(&receiver))?;
+    thread::Builder::new()
+        .name("flott-sources".to_owned())
+        .spawn(move || Host { graph, clock, report, hosted: BTreeMap::new() }.run(&receiver))?;
     Ok(sender)
 }
 
@@ -72,7 +74,9 @@ impl<R: Fn(JobEvent)> Host<R> {
             EnumeratorCommand::Create { restored } => self.create(vertex, restored.as_deref()),
             EnumeratorCommand::AddReader { subtask } => self.call(vertex, |enumerator| enumerator.add_reader(subtask)),
             EnumeratorCommand::RequestSplit { subtask } => self.call(vertex, |enumerator| enumerator.request_split(subtask)),
-            EnumeratorCommand::AddSplitsBack { subtask, splits } => self.call(vertex, |enumerator| enumerator.add_splits_back(subtask, &splits)),
+            EnumeratorCommand::AddSplitsBack { subtask, splits } => {
+                self.call(vertex, |enumerator| enumerator.add_splits_back(subtask, &splits))
+            }
             EnumeratorCommand::Snapshot { checkpoint } => {
                 let Some(enumerator) = self.hosted.get_mut(&vertex).and_then(|hosted| hosted.enumerator.as_mut()) else { return };
                 let report = match catching(|| enumerator.snapshot(checkpoint)) {
@@ -105,7 +109,8 @@ impl<R: Fn(JobEvent)> Host<R> {
 
     fn wake(&mut self) {
         let now = self.clock.monotonic();
-        let due: Vec<VertexId> = self.hosted.iter().filter(|(_, hosted)| hosted.wake.is_some_and(|at| at <= now)).map(|(vertex, _)| *vertex).collect();
+        let due: Vec<VertexId> =
+            self.hosted.iter().filter(|(_, hosted)| hosted.wake.is_some_and(|at| at <= now)).map(|(vertex, _)| *vertex).collect();
         for vertex in due {
             if let Some(hosted) = self.hosted.get_mut(&vertex) {
                 hosted.wake = None;

@@ -1,10 +1,6 @@
 //! The thread of a job: gives events to its JobMaster and performs the actions.
 
-use crate::{
-    enumerators,
-    storage_thread::StorageAction,
-    tasks::Tasks,
-};
+use crate::{enumerators, storage_thread::StorageAction, tasks::Tasks};
 use flott_core::{
     error::TaskFailure,
     id::{AttemptId, CheckpointId},

@@ -41,7 +41,9 @@ pub(crate) fn find(
     }
     let unreadable = found.unreadable.into_iter().next();
     match damaged.or(unreadable) {
-        Some(error) => Err(Error::new(flott_core::ErrorKind::Data, "every checkpoint under the checkpoint directory is damaged").with_source(error)),
+        Some(error) => {
+            Err(Error::new(flott_core::ErrorKind::Data, "every checkpoint under the checkpoint directory is damaged").with_source(error))
+        }
         None => Err(Error::invalid(
             "there is no complete checkpoint under the checkpoint directory to start from; start without `execution.state-recovery.path`, \
              or check `execution.checkpointing.dir`",

@@ -14,9 +14,18 @@ use std::{
 
 /// Something to do.
 pub(crate) enum StorageAction {
-    Begin { checkpoint: CheckpointId, kind: SnapshotKind },
-    Complete { metadata: Arc<CheckpointMetadata>, kind: SnapshotKind },
-    Discard { checkpoint: CheckpointId, kind: SnapshotKind },
+    Begin {
+        checkpoint: CheckpointId,
+        kind: SnapshotKind,
+    },
+    Complete {
+        metadata: Arc<CheckpointMetadata>,
+        kind: SnapshotKind,
+    },
+    Discard {
+        checkpoint: CheckpointId,
+        kind: SnapshotKind,
+    },
     Retain(u32),
     DiscardAll,
     /// Says when everything before it was done.

@@ -57,7 +57,9 @@ impl Accumulators {
                 all.insert(name.to_owned(), value);
             }
             Some(present) => {
-                *present = present.merge(value).ok_or_else(|| crate::Error::invalid(format!("accumulator `{name}` holds {present:?}; {value:?} cannot be added to it")))?;
+                *present = present.merge(value).ok_or_else(|| {
+                    crate::Error::invalid(format!("accumulator `{name}` holds {present:?}; {value:?} cannot be added to it"))
+                })?;
             }
         }
         Ok(())

@@ -46,6 +46,9 @@ impl OperatorInfo {
     }
 }
 
+/// Takes the description of a keyed state, a key group, and entries of that state and group.
+pub type BlockVisitor<'a> = dyn FnMut(&KeyedStateMeta, KeyGroup, &[u8]) -> Result<(), BoxError> + 'a;
+
 /// State to start from, already cut to what this subtask gets.
 pub trait RestoredState {
     /// The snapshot that it comes from.
@@ -58,7 +61,7 @@ pub trait RestoredState {
     ///
     /// # Errors
     /// A block cannot be read, its checksum is wrong, or `visit` failed.
-    fn keyed_blocks(&self, visit: &mut dyn FnMut(&KeyedStateMeta, KeyGroup, &[u8]) -> Result<(), BoxError>) -> Result<(), BoxError>;
+    fn keyed_blocks(&self, visit: &mut BlockVisitor<'_>) -> Result<(), BoxError>;
 }
 
 /// What an operator is opened with.
@@ -85,6 +88,10 @@ pub struct OpenContext<'a> {
 
 impl std::fmt::Debug for OpenContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenContext").field("info", self.info).field("mode", &self.mode).field("restored", &self.restored.is_some()).finish()
+        f.debug_struct("OpenContext")
+            .field("info", self.info)
+            .field("mode", &self.mode)
+            .field("restored", &self.restored.is_some())
+            .finish()
     }
 }

@@ -106,7 +106,14 @@ impl TaskFailure {
 impl fmt::Display for TaskFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = if self.panicked { "panicked" } else { "failed" };
-        write!(f, "operator `{}`, subtask {} of {} (attempt {}) {verb}", self.operator, self.subtask + 1, self.parallelism, self.attempt + 1)?;
+        write!(
+            f,
+            "operator `{}`, subtask {} of {} (attempt {}) {verb}",
+            self.operator,
+            self.subtask + 1,
+            self.parallelism,
+            self.attempt + 1
+        )?;
         if let Some(location) = &self.location {
             write!(f, " at {location}")?;
         }

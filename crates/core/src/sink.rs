@@ -22,7 +22,7 @@ pub trait Sink<T: Data>: Send + Sync + 'static {
         &self,
         context: &WriterContext,
         restored: Vec<Self::WriterState>,
-    ) -> Result<Box<dyn SinkWriter<T, Self::Committable, Self::WriterState>>, BoxError>;
+    ) -> Result<BoxWriter<T, Self::Committable, Self::WriterState>, BoxError>;
 
     /// The committer of one subtask; `None` for a sink that writes through at once.
     ///
@@ -30,6 +30,9 @@ pub trait Sink<T: Data>: Send + Sync + 'static {
     /// Fails the task.
     fn create_committer(&self, context: &WriterContext) -> Result<Option<Box<dyn Committer<Self::Committable>>>, BoxError>;
 }
+
+/// A writer of any type.
+pub type BoxWriter<T, C, S> = Box<dyn SinkWriter<T, C, S>>;
 
 /// What a writer is made with.
 #[derive(Clone)]

@@ -139,7 +139,8 @@ pub struct SubtaskSnapshot {
 impl SubtaskSnapshot {
     /// The bytes of state.
     pub fn bytes(&self) -> u64 {
-        let of_lists = |operator: &OperatorSnapshot| -> u64 { operator.lists.iter().flat_map(|list| &list.items).map(|item| item.len() as u64).sum() };
+        let of_lists =
+            |operator: &OperatorSnapshot| -> u64 { operator.lists.iter().flat_map(|list| &list.items).map(|item| item.len() as u64).sum() };
         let of_keyed = |operator: &OperatorSnapshot| match operator.keyed.as_ref().map(|keyed| &keyed.data) {
             Some(BlockData::Inline(bytes)) => bytes.len() as u64,
             Some(BlockData::File { bytes, .. }) => *bytes,

@@ -274,13 +274,24 @@ impl<T> ReaderOutput<T> {
         self.batch.is_empty()
     }
 
-    /// Takes the records, the places where splits begin among them, and the splits that ended.
-    pub fn take(&mut self) -> (Batch<T>, Vec<(usize, Arc<str>)>, Vec<Arc<str>>) {
+    /// Takes what was read.
+    pub fn take(&mut self) -> ReadRecords<T> {
         self.bytes_in.add(std::mem::take(&mut self.bytes));
         let capacity = self.batch.values.capacity();
         let batch = std::mem::replace(&mut self.batch, Batch::with_capacity(capacity));
-        (batch, std::mem::take(&mut self.splits), std::mem::take(&mut self.finished))
+        ReadRecords { batch, starts: std::mem::take(&mut self.splits), finished: std::mem::take(&mut self.finished) }
     }
+}
+
+/// What a reader has read.
+#[derive(Debug)]
+pub struct ReadRecords<T> {
+    /// The records.
+    pub batch: Batch<T>,
+    /// From which record on which split was read.
+    pub starts: Vec<(usize, Arc<str>)>,
+    /// The splits that ended.
+    pub finished: Vec<Arc<str>>,
 }
 
 /// What a source task tells its enumerator.

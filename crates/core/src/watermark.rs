@@ -57,7 +57,10 @@ impl<T> Clone for WatermarkStrategy<T> {
 
 impl<T> std::fmt::Debug for WatermarkStrategy<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WatermarkStrategy").field("watermarks", &self.generator.is_some()).field("idleness", &self.idleness).finish_non_exhaustive()
+        f.debug_struct("WatermarkStrategy")
+            .field("watermarks", &self.generator.is_some())
+            .field("idleness", &self.idleness)
+            .finish_non_exhaustive()
     }
 }
 

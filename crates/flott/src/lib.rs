@@ -37,7 +37,7 @@ pub use arguments::program_arguments;
 pub use environment::StreamExecutionEnvironment;
 pub use flott_api::{DataStream, DataStreamSink, Environment, JobClient, JobExecutionResult, KeyedStream, Results};
 pub use flott_core::{
-    BoxError, Data, Error, ErrorKind, Key, Timestamp, config, format, sink, source,
+    Batch, BoxError, Data, Error, ErrorKind, Key, Timestamp, config, format, id, metrics, sink, source, time,
     accumulator::AccumulatorValue,
     watermark::{self, WatermarkStrategy},
 };

@@ -107,7 +107,8 @@ fn resolve(nodes: &[StreamNode], defaults: GraphDefaults) -> Result<Vec<Resolved
             });
         }
         let inputs = || node.inputs.iter().map(|edge| &resolved[edge.from.0]);
-        let inherited = inputs().next().map(|first| &first.slot_sharing_group).filter(|group| inputs().all(|i| i.slot_sharing_group == **group));
+        let inherited =
+            inputs().next().map(|first| &first.slot_sharing_group).filter(|group| inputs().all(|i| i.slot_sharing_group == **group));
         let slot_sharing_group = node.slot_sharing_group.clone().or_else(|| inherited.cloned());
         let id = match &node.uid {
             Some(uid) => OperatorId::from_uid(uid),

@@ -83,7 +83,7 @@ impl EdgeTopology {
         }
         let mut connected = (0..senders).filter(|from| self.targets(*from, senders, receivers).contains(&to));
         let first = connected.next().unwrap_or(0);
-        first..connected.last().unwrap_or(first) + 1
+        first..connected.next_back().unwrap_or(first) + 1
     }
 }
 

@@ -30,6 +30,12 @@ pub struct ByValue<F, K> {
     key: PhantomData<fn() -> K>,
 }
 
+impl<F, K> std::fmt::Debug for ByValue<F, K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ByValue").finish_non_exhaustive()
+    }
+}
+
 impl<F, K> ByValue<F, K> {
     /// Keys by what `select` returns.
     pub fn new(select: F) -> Self {
@@ -64,9 +70,18 @@ pub struct ByRef<F, Q: ?Sized> {
     view: PhantomData<fn() -> Box<Q>>,
 }
 
+impl<F, Q: ?Sized> std::fmt::Debug for ByRef<F, Q> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ByRef").finish_non_exhaustive()
+    }
+}
+
 impl<F, Q: ?Sized> ByRef<F, Q> {
     /// Keys by what `select` points to.
-    pub fn new(select: F) -> Self {
+    pub fn new<T>(select: F) -> Self
+    where
+        F: Fn(&T) -> &Q,
+    {
         ByRef { select, view: PhantomData }
     }
 }

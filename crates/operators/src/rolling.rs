@@ -42,6 +42,12 @@ pub trait Rolling<T>: Send + Sync + 'static {
 /// Sums one field; the others are those of the key's first record.
 pub struct Sum<F, N>(pub F, pub PhantomData<fn(N)>);
 
+impl<F, N> std::fmt::Debug for Sum<F, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sum").finish_non_exhaustive()
+    }
+}
+
 impl<T: Data, N: AddAssign + Clone + 'static, F: Fn(&mut T) -> &mut N + Send + Sync + 'static> Rolling<T> for Sum<F, N> {
     type State = T;
     type Out = T;
@@ -68,6 +74,12 @@ pub struct Extreme<F, N> {
     pub largest: bool,
     /// The field's type.
     pub types: PhantomData<fn(N)>,
+}
+
+impl<F, N> std::fmt::Debug for Extreme<F, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extreme").finish_non_exhaustive()
+    }
 }
 
 impl<T: Data, N: PartialOrd + Clone + 'static, F: Fn(&mut T) -> &mut N + Send + Sync + 'static> Rolling<T> for Extreme<F, N> {
@@ -99,6 +111,12 @@ pub struct ExtremeBy<F, N> {
     pub types: PhantomData<fn() -> N>,
 }
 
+impl<F, N> std::fmt::Debug for ExtremeBy<F, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExtremeBy").finish_non_exhaustive()
+    }
+}
+
 impl<T: Data, N: PartialOrd + 'static, F: Fn(&T) -> N + Send + Sync + 'static> Rolling<T> for ExtremeBy<F, N> {
     type State = T;
     type Out = T;
@@ -120,6 +138,12 @@ impl<T: Data, N: PartialOrd + 'static, F: Fn(&T) -> N + Send + Sync + 'static> R
 
 /// Merges records by a function of two.
 pub struct Reduce<F>(pub F);
+
+impl<F> std::fmt::Debug for Reduce<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reduce").finish_non_exhaustive()
+    }
+}
 
 impl<T: Data, F: Fn(T, T) -> Result<T, BoxError> + Send + Sync + 'static> Rolling<T> for Reduce<F> {
     // `None` only while the function has the value.
@@ -147,6 +171,12 @@ pub struct Fold<A, F> {
     pub initial: A,
     /// Takes a record in.
     pub add: F,
+}
+
+impl<A, F> std::fmt::Debug for Fold<A, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fold").finish_non_exhaustive()
+    }
 }
 
 impl<T: Data, A: Data + Sync, F: Fn(&mut A, T) -> Result<(), BoxError> + Send + Sync + 'static> Rolling<T> for Fold<A, F> {

@@ -11,8 +11,8 @@ use flott_core::{
     schema::Schema,
     snapshot::{ListStateSnapshot, Redistribution},
     source::{
-        Assignment, Boundedness, EnumeratorContext, ErasedEnumerator, ReadStatus, ReaderContext, ReaderOutput, Source, SourceFactory,
-        SourceOperator, SourceReader, SourceRequest, SplitEnumerator,
+        Assignment, Boundedness, EnumeratorContext, ErasedEnumerator, ReadRecords, ReadStatus, ReaderContext, ReaderOutput, Source,
+        SourceFactory, SourceOperator, SourceReader, SourceRequest, SplitEnumerator,
     },
     time::SharedClock,
     watermark::WatermarkStrategy,
@@ -74,7 +74,7 @@ impl<S: Source> TypedSourceOperator<S> {
 impl<S: Source> OpenSource<S> {
     /// Emits what the reader has read, with timestamps and the watermarks that follow from it.
     fn emit(&mut self, assigner: &WatermarkStrategy<S::Out>, output: &mut dyn Output) -> Result<(), BoxError> {
-        let (mut batch, splits, finished) = self.output.take();
+        let ReadRecords { mut batch, starts, finished } = self.output.take();
         if let Some(assign) = assigner.assigner() {
             let given = std::mem::take(&mut batch.timestamps);
             let all = batch.values.iter().enumerate().map(|(index, value)| assign(value, given.get(index)));
@@ -84,7 +84,7 @@ impl<S: Source> OpenSource<S> {
             None if batch.is_empty() => Ok(()),
             None => output.emit(AnyBatch::new(batch)),
             Some(watermarks) => {
-                let at_once = watermarks.observe(&batch, &splits, &finished);
+                let at_once = watermarks.observe(&batch, &starts, &finished);
                 let woke_up = watermarks.take_status_change(WatermarkStatus::Active);
                 emit_status(woke_up, output)?;
                 emit_records(batch, output)?;
@@ -119,9 +119,10 @@ impl<S: Source> SourceOperator for TypedSourceOperator<S> {
             metrics: context.metrics.clone(),
         };
         let mut reader = self.source.create_reader(&reader_context)?;
-        let mut watermarks = self.strategy.create_generator().map(|_| {
-            SplitWatermarks::new(self.strategy.clone(), context.watermark_interval, context.clock.monotonic())
-        });
+        let mut watermarks = self
+            .strategy
+            .create_generator()
+            .map(|_| SplitWatermarks::new(self.strategy.clone(), context.watermark_interval, context.clock.monotonic()));
         let mut splits: Vec<S::Split> = Vec::new();
         for list in context.restored.map_or(&[][..], |restored| restored.lists()).iter().filter(|list| list.name == SPLITS) {
             for item in &list.items {

@@ -69,11 +69,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Calls `call` for operator `index` with the output that leads to those behind it.
-    fn with<R>(
-        &mut self,
-        index: usize,
-        call: impl FnOnce(&mut Running, &mut dyn Output) -> Result<R, BoxError>,
-    ) -> Result<R, BoxError> {
+    fn with<R>(&mut self, index: usize, call: impl FnOnce(&mut Running, &mut dyn Output) -> Result<R, BoxError>) -> Result<R, BoxError> {
         let (head, tail) = self.nodes.split_at_mut(index + 1);
         let Some(node) = head.last_mut() else { return Err("the chain has no such operator".into()) };
         self.at_work.set(index);
@@ -190,7 +186,11 @@ struct Downstream<'a> {
 
 impl Downstream<'_> {
     /// Calls `call` for child number `child`, with the output that leads to those behind it.
-    fn child(&mut self, child: usize, call: impl FnOnce(&mut dyn Operator, &mut dyn Output) -> Result<(), BoxError>) -> Result<(), BoxError> {
+    fn child(
+        &mut self,
+        child: usize,
+        call: impl FnOnce(&mut dyn Operator, &mut dyn Output) -> Result<(), BoxError>,
+    ) -> Result<(), BoxError> {
         let (head, tail) = self.tail.split_at_mut(child - self.base + 1);
         let Some(node) = head.last_mut() else { return Err("the chain has no such operator".into()) };
         let Running::Operator(operator) = &mut node.running else { return Err("a source stands inside a chain".into()) };
@@ -213,7 +213,7 @@ impl Downstream<'_> {
         Ok(())
     }
 
-    fn to_all(
+    fn everywhere(
         &mut self,
         mut to_child: impl FnMut(&mut dyn Operator, &mut dyn Output) -> Result<(), BoxError>,
         element: &StreamElement,
@@ -258,10 +258,10 @@ impl Output for Downstream<'_> {
         if !self.outputs.is_empty() {
             self.watermark_out.set(watermark);
         }
-        self.to_all(|operator, output| operator.watermark(watermark, output), &StreamElement::Watermark(watermark))
+        self.everywhere(|operator, output| operator.watermark(watermark, output), &StreamElement::Watermark(watermark))
     }
 
     fn emit_status(&mut self, status: WatermarkStatus) -> Result<(), BoxError> {
-        self.to_all(|operator, output| operator.status(status, output), &StreamElement::Status(status))
+        self.everywhere(|operator, output| operator.status(status, output), &StreamElement::Status(status))
     }
 }

@@ -36,7 +36,9 @@ pub fn catching<R>(work: impl FnOnce() -> R) -> Result<R, CaughtPanic> {
     result.map_err(|payload| {
         let message = match payload.downcast::<String>() {
             Ok(text) => *text,
-            Err(payload) => payload.downcast::<&'static str>().map_or_else(|_| "a panic without a message".to_owned(), |text| (*text).to_owned()),
+            Err(payload) => {
+                payload.downcast::<&'static str>().map_or_else(|_| "a panic without a message".to_owned(), |text| (*text).to_owned())
+            }
         };
         CaughtPanic { message, location: LOCATION.take() }
     })

@@ -2,10 +2,10 @@
 
 use flott_core::{
     BoxError,
-    context::RestoredState,
+    context::{BlockVisitor, RestoredState},
     id::CheckpointId,
-    key_group::{KeyGroup, KeyGroupRange},
-    snapshot::{BlockRef, KeyedStateMeta, ListStateSnapshot},
+    key_group::KeyGroupRange,
+    snapshot::{BlockRef, ListStateSnapshot},
 };
 use flott_rpc::task::OperatorRestore;
 use flott_storage::StateFiles;
@@ -29,7 +29,7 @@ impl RestoredState for RestoredOperator<'_> {
         &self.state.lists
     }
 
-    fn keyed_blocks(&self, visit: &mut dyn FnMut(&KeyedStateMeta, KeyGroup, &[u8]) -> Result<(), BoxError>) -> Result<(), BoxError> {
+    fn keyed_blocks(&self, visit: &mut BlockVisitor<'_>) -> Result<(), BoxError> {
         for snapshot in &self.state.keyed {
             let wanted = snapshot.blocks.iter().filter(|block| self.groups.contains(block.group));
             let meta = |block: &BlockRef| {

@@ -12,7 +12,12 @@ use std::{
 
 enum File {
     /// Not created yet.
-    Planned { storage: Arc<dyn StateFiles>, checkpoint: CheckpointId, target: SnapshotTarget, hint: String },
+    Planned {
+        storage: Arc<dyn StateFiles>,
+        checkpoint: CheckpointId,
+        target: SnapshotTarget,
+        hint: String,
+    },
     Open(Box<dyn StateFileWriter>),
     Failed(BoxError),
     Ended,
@@ -104,6 +109,8 @@ impl Upload {
 fn target_of(barrier: &Barrier) -> SnapshotTarget {
     match &barrier.kind {
         SnapshotKind::Checkpoint => SnapshotTarget::Checkpoint,
-        SnapshotKind::Savepoint { folder } | SnapshotKind::StopWithSavepoint { folder, .. } => SnapshotTarget::Savepoint { folder: folder.clone() },
+        SnapshotKind::Savepoint { folder } | SnapshotKind::StopWithSavepoint { folder, .. } => {
+            SnapshotTarget::Savepoint { folder: folder.clone() }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use flott_core::{
     BoxError,
-    context::RestoredState,
+    context::{BlockVisitor, RestoredState},
     id::CheckpointId,
     key_group::KeyGroup,
     operator::SnapshotWriter,
@@ -66,7 +66,7 @@ impl RestoredState for Stored {
     fn lists(&self) -> &[ListStateSnapshot] {
         &[]
     }
-    fn keyed_blocks(&self, visit: &mut dyn FnMut(&KeyedStateMeta, KeyGroup, &[u8]) -> Result<(), BoxError>) -> Result<(), BoxError> {
+    fn keyed_blocks(&self, visit: &mut BlockVisitor<'_>) -> Result<(), BoxError> {
         self.blocks.iter().try_for_each(|(state, group, bytes)| visit(&self.states[usize::from(*state)], *group, bytes))
     }
 }

@@ -3,7 +3,7 @@ use crate::test_clock::TestClock;
 use flott_core::{
     id::CheckpointId,
     metrics::{Counter, MetricGroup},
-    source::{Assignment, ReadStatus, ReaderOutput},
+    source::{Assignment, ReadRecords, ReadStatus, ReaderOutput},
 };
 use std::{
     fs,
@@ -68,7 +68,7 @@ impl Harness {
             Poll::Ready(Ok(ReadStatus::Finished)) => Step::Finished,
             Poll::Ready(Err(error)) => return Err(error),
         };
-        let (batch, started, finished) = self.output.take();
+        let ReadRecords { batch, starts: started, finished } = self.output.take();
         self.lines.extend(batch.values);
         self.started.extend(started.into_iter().map(|(_, split)| split.to_string()));
         self.finished.extend(finished.into_iter().map(|split| split.to_string()));

@@ -62,7 +62,8 @@ impl<T: Data> DataStream<T> {
     /// The program is no job, or the job could not be started. Later errors come with the results.
     #[track_caller]
     pub fn execute_and_collect(&self, name: &str) -> Result<Results<T>, Error> {
-        let at_once = self.env.option(&options::CHECKPOINTING_INTERVAL)?.is_none() && self.env.option(&options::RESTART_STRATEGY_TYPE)?.is_none();
+        let at_once =
+            self.env.option(&options::CHECKPOINTING_INTERVAL)?.is_none() && self.env.option(&options::RESTART_STRATEGY_TYPE)?.is_none();
         let (sink, values) = CollectSink::new(at_once);
         self.sink("Sink: Collect", sink, Location::caller());
         let client = self.env.execute_async(name)?;

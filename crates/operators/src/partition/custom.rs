@@ -14,6 +14,12 @@ pub struct CustomEdge<T, F> {
     records: PhantomData<fn() -> T>,
 }
 
+impl<T, F> std::fmt::Debug for CustomEdge<T, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CustomEdge").finish_non_exhaustive()
+    }
+}
+
 impl<T, F> CustomEdge<T, F> {
     /// `choose` gets a record and the number of channels, and returns the channel.
     pub fn new(choose: F) -> Self {

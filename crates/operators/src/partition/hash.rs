@@ -17,6 +17,12 @@ pub struct KeyEdge<T, S> {
     records: PhantomData<fn() -> T>,
 }
 
+impl<T, S> std::fmt::Debug for KeyEdge<T, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyEdge").finish_non_exhaustive()
+    }
+}
+
 impl<T, S> KeyEdge<T, S> {
     /// Partitions by the key that `selector` gives.
     pub fn new(selector: S) -> Self {

@@ -8,11 +8,7 @@ pub use custom::CustomEdge;
 pub use hash::KeyEdge;
 pub use records::RecordEdge;
 
-use flott_core::{
-    AnyBatch, Batch, Data, Timestamp,
-    batch::BATCH_RECORDS,
-    exchange::ChannelOutput,
-};
+use flott_core::{AnyBatch, Batch, Data, Timestamp, batch::BATCH_RECORDS, exchange::ChannelOutput};
 
 /// Part-full batches, one for each channel.
 struct ChannelBuffers<T> {
@@ -108,9 +104,10 @@ mod tests {
     #[test]
     fn a_key_goes_to_the_owner_of_its_group_with_its_hash_and_timestamp() {
         let edge = KeyEdge::<u64, _>::new(ByValue::new(|n: &u64| n % 100));
-        let mut partitioner = edge.create(PartitionKind::Hash).create(PartitionContext { subtask: 0, channels: 3, max_parallelism: 128 });
+        let mut partitioner =
+            EdgeFactory::create(&edge, PartitionKind::Hash).create(PartitionContext { subtask: 0, channels: 3, max_parallelism: 128 });
         let mut received = Received::default();
-        let batch = Batch { values: (0..1000).collect(), timestamps: Timestamps::Each((0..1000).collect()), hashes: Vec::new() };
+        let batch = Batch { values: (0..1000u64).collect(), timestamps: Timestamps::Each((0..1000).collect()), hashes: Vec::new() };
         partitioner.partition(AnyBatch::new(batch), &mut received).unwrap();
         partitioner.flush(&mut received);
         let mut seen = 0;
@@ -132,7 +129,7 @@ mod tests {
     #[test]
     fn a_key_by_reference_has_the_hash_of_the_owned_key() {
         use crate::key::KeySelector;
-        let by_ref = ByRef::<_, str>::new(|record: &(String, u64)| record.0.as_str());
+        let by_ref = ByRef::new(|record: &(String, u64)| record.0.as_str());
         assert_eq!(by_ref.hash(&("word".to_owned(), 1)), key_hash("word"));
         assert_eq!(key_hash("word"), key_hash(&"word".to_owned()));
     }
@@ -140,7 +137,8 @@ mod tests {
     #[test]
     fn a_custom_partitioner_that_names_no_channel_fails() {
         let edge = CustomEdge::<u64, _>::new(|n: &u64, channels: usize| (*n as usize) % (channels + 1));
-        let mut partitioner = edge.create(PartitionKind::Custom).create(PartitionContext { subtask: 0, channels: 2, max_parallelism: 128 });
+        let mut partitioner =
+            EdgeFactory::create(&edge, PartitionKind::Custom).create(PartitionContext { subtask: 0, channels: 2, max_parallelism: 128 });
         let mut received = Received::default();
         partitioner.partition(AnyBatch::new(Batch::of(vec![0u64, 1])), &mut received).unwrap();
         assert!(partitioner.partition(AnyBatch::new(Batch::of(vec![2u64])), &mut received).is_err());

@@ -11,6 +11,12 @@ use std::{marker::PhantomData, sync::Arc};
 /// An edge of records of `T` that is not keyed.
 pub struct RecordEdge<T>(PhantomData<fn() -> T>);
 
+impl<T> std::fmt::Debug for RecordEdge<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordEdge").finish_non_exhaustive()
+    }
+}
+
 impl<T> Default for RecordEdge<T> {
     fn default() -> Self {
         RecordEdge(PhantomData)

@@ -1,0 +1,131 @@
+//! What the tests share: environments, results with a deadline, texts of errors.
+
+use flott::{
+    Data, DataStream, Error, JobClient, StreamExecutionEnvironment,
+    config::{Configuration, RestartStrategyType, options},
+    connector::datagen::GeneratorSource,
+    prelude::*,
+};
+use std::{
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longer than anything here takes on a busy machine; reached only if something hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+
+/// An environment of this parallelism that knows neither files nor variables of the machine.
+pub(crate) fn env(parallelism: u32) -> StreamExecutionEnvironment {
+    let env = StreamExecutionEnvironment::with_configuration(Configuration::new());
+    env.set_parallelism(parallelism);
+    env
+}
+
+/// An environment that takes checkpoints into `dir`.
+pub(crate) fn checkpointed(parallelism: u32, dir: &tempfile::TempDir) -> StreamExecutionEnvironment {
+    let env = env(parallelism);
+    env.enable_checkpointing(Duration::from_millis(20));
+    env.set(&options::CHECKPOINTING_DIR, Some(text(dir.path())));
+    env
+}
+
+/// Starts the jobs of `env` again at once, `attempts` times.
+pub(crate) fn restarts(env: &StreamExecutionEnvironment, attempts: u32) {
+    env.set(&options::RESTART_STRATEGY_TYPE, Some(RestartStrategyType::FixedDelay));
+    env.set(&options::RESTART_FIXED_DELAY_ATTEMPTS, attempts);
+    env.set(&options::RESTART_FIXED_DELAY_DELAY, Duration::ZERO);
+}
+
+pub(crate) fn text(path: &std::path::Path) -> String {
+    path.to_str().expect("paths of tests are UTF-8").to_owned()
+}
+
+/// What `work` returns, unless it takes longer than anything here may.
+pub(crate) fn within<R: Send + 'static>(what: &str, work: impl FnOnce() -> R + Send + 'static) -> R {
+    let (sender, receiver) = mpsc::channel();
+    let worker = thread::spawn(move || drop(sender.send(work())));
+    match receiver.recv_timeout(DEADLINE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what} hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => std::panic::resume_unwind(worker.join().expect_err("it has sent nothing")),
+    }
+}
+
+/// Waits until `done` says so.
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < DEADLINE, "in vain waited until {what}");
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// The records of a stream or why its job failed.
+pub(crate) fn try_collect<T: Data>(stream: &DataStream<T>) -> Result<Vec<T>, Error> {
+    let results = stream.execute_and_collect("test")?;
+    within("a job", move || results.collect())
+}
+
+/// The records of a stream.
+pub(crate) fn collect<T: Data>(stream: &DataStream<T>) -> Vec<T> {
+    try_collect(stream).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The records of a stream in their own order, since that between subtasks is any.
+pub(crate) fn sorted<T: Data + Ord>(stream: &DataStream<T>) -> Vec<T> {
+    let mut records = collect(stream);
+    records.sort();
+    records
+}
+
+/// What a failed job says.
+pub(crate) fn failure<T: Data>(stream: &DataStream<T>) -> String {
+    match try_collect(stream) {
+        Ok(records) => panic!("the job finished with {} records", records.len()),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Waits for the end of a job.
+pub(crate) fn end_of(client: &JobClient) -> Result<flott::JobExecutionResult, Error> {
+    let client = client.clone();
+    within("a job", move || client.wait())
+}
+
+/// Cancels a job and waits for its end.
+pub(crate) fn cancel(client: &JobClient) {
+    client.cancel().unwrap();
+    let error = end_of(client).unwrap_err();
+    assert_eq!(error.kind(), flott::ErrorKind::Cancelled, "{error}");
+}
+
+/// Waits until `count` checkpoints more are complete.
+pub(crate) fn await_checkpoints(client: &JobClient, count: u64) {
+    let before = client.overview().checkpoints.completed;
+    eventually("checkpoints are complete", || {
+        let overview = client.overview();
+        assert!(!overview.status.is_terminal(), "the job ended while it was to take checkpoints: {:?}", overview.failures);
+        overview.checkpoints.completed >= before + count
+    });
+}
+
+/// Numbers from 0, as many a second.
+pub(crate) fn numbers(env: &StreamExecutionEnvironment, count: u64, rate: f64) -> DataStream<u64> {
+    let source = GeneratorSource::new(count, |index, _| index).records_per_second(rate);
+    env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers").uid("numbers")
+}
+
+/// Numbers from 0 without an end.
+pub(crate) fn endless(env: &StreamExecutionEnvironment, rate: f64) -> DataStream<u64> {
+    let source = GeneratorSource::unbounded(|index, _| index).records_per_second(rate);
+    env.from_source(source, WatermarkStrategy::no_watermarks(), "endless").uid("endless")
+}
+
+/// Asserts that `message` contains all `parts`.
+#[track_caller]
+pub(crate) fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
