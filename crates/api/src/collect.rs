@@ -5,11 +5,16 @@ use flott_core::{Data, Error};
 use flott_operators::sink::CollectedResults;
 
 /// The results of a job, in the order in which they come; behind the last one, the error if the job failed.
-#[derive(Debug)]
 pub struct Results<T> {
     values: CollectedResults<T>,
     client: JobClient,
     ended: bool,
+}
+
+impl<T> std::fmt::Debug for Results<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Results").field("client", &self.client).field("ended", &self.ended).finish_non_exhaustive()
+    }
 }
 
 impl<T: Data> Results<T> {

@@ -6,7 +6,7 @@
 //!                                          ▼                               ▼
 //!                               waits for the reader               held until the barrier is sent
 //! ```
-//! Three hazards are met here:
+//! Four hazards are met here:
 //! - A split that is assigned after the enumerator's snapshot must not reach its reader before the barrier: it would be in
 //!   both their states. It is held back.
 //! - A lost reader restarts from checkpoint `c`, but its enumerator goes on. What it was assigned after `c` exists nowhere
@@ -14,6 +14,8 @@
 //! - The enumerator may speak of a reader before it knows that the reader was lost. Commands are numbered and reports say which
 //!   was the last that the enumerator had seen. Splits reach the reader's next attempt; "no more splits" from before the
 //!   attempt was announced is void, for there may be splits again.
+//! - A reader that was given splits without asking asks twice. If the answers are "no more" and then splits that came back
+//!   meanwhile, those would be lost. So the enumerator hears one request of a reader at a time.
 
 use crate::{event::JobAction, execution_graph::ExecutionGraph};
 use flott_core::id::{CheckpointId, SubtaskId, VertexId};
@@ -73,6 +75,12 @@ struct Reader {
     announced: Option<u64>,
     /// Splits that came while none ran.
     waiting: Vec<Vec<u8>>,
+    /// The number of the request that the enumerator has not answered.
+    requested: Option<u64>,
+    /// It has asked again since.
+    asks_again: bool,
+    /// It was told that no more splits come.
+    no_more_splits: bool,
 }
 
 /// One source: its enumerator and its readers.
@@ -137,8 +145,15 @@ impl SourceCoordinator {
 
     /// A reader wants a split.
     pub(crate) fn request_split(&mut self, subtask: u32, out: &mut Vec<JobAction>) {
-        if self.readers[subtask as usize].announced.is_some() {
-            self.command(EnumeratorCommand::RequestSplit { subtask }, out);
+        let reader = &self.readers[subtask as usize];
+        if reader.announced.is_none() || reader.no_more_splits {
+            return;
+        }
+        if reader.requested.is_some() {
+            self.readers[subtask as usize].asks_again = true;
+        } else {
+            let number = self.command(EnumeratorCommand::RequestSplit { subtask }, out);
+            self.readers[subtask as usize].requested = Some(number);
         }
     }
 
@@ -157,26 +172,39 @@ impl SourceCoordinator {
         }
     }
 
-    /// The enumerator assigns splits. `false` if there is no such reader, or it has ended: the splits would be lost.
-    pub(crate) fn assign(&mut self, subtask: u32, splits: Vec<Vec<u8>>, graph: &ExecutionGraph, out: &mut Vec<JobAction>) -> bool {
+    /// The enumerator assigns splits. `false` if there is no such reader, or it ends: the splits would be lost.
+    pub(crate) fn assign(
+        &mut self,
+        subtask: u32,
+        splits: Vec<Vec<u8>>,
+        after: u64,
+        graph: &ExecutionGraph,
+        out: &mut Vec<JobAction>,
+    ) -> bool {
         let Some(reader) = self.readers.get_mut(subtask as usize) else { return false };
         let task = &graph.of_vertex(self.vertex)[subtask as usize];
-        if task.is_finished() || task.alive().is_some() && (task.end_of_data || task.restored_finished) {
+        if reader.no_more_splits || task.is_finished() || task.alive().is_some() && (task.end_of_data || task.restored_finished) {
             return false;
         }
         self.tracker.assign(subtask, &splits);
         if reader.announced.is_none() {
             reader.waiting.extend(splits);
-        } else {
-            self.deliver(subtask, TaskCommand::AddSplits(splits), graph, out);
+            return true;
+        }
+        let answers = reader.requested.take_if(|number| after >= *number).is_some();
+        let asks_again = answers && std::mem::take(&mut reader.asks_again);
+        self.deliver(subtask, TaskCommand::AddSplits(splits), graph, out);
+        if asks_again {
+            self.request_split(subtask, out);
         }
         true
     }
 
     /// The enumerator has no more splits for a reader.
     pub(crate) fn no_more_splits(&mut self, subtask: u32, after: u64, graph: &ExecutionGraph, out: &mut Vec<JobAction>) {
-        let known = self.readers.get(subtask as usize).and_then(|reader| reader.announced);
-        if known.is_some_and(|announced| after >= announced) {
+        let Some(reader) = self.readers.get_mut(subtask as usize) else { return };
+        if reader.announced.is_some() && !reader.no_more_splits {
+            reader.no_more_splits = true;
             self.deliver(subtask, TaskCommand::NoMoreSplits, graph, out);
         }
     }
@@ -219,6 +247,9 @@ mod tests {
     use crate::testing::topology;
     use flott_rpc::status::TaskStatus;
     use std::sync::Arc;
+
+    /// The enumerator has heard everything.
+    const NOW: u64 = u64::MAX;
 
     fn running() -> ExecutionGraph {
         let mut graph = ExecutionGraph::new(Arc::new(topology(&[2], &[])));
@@ -265,7 +296,7 @@ mod tests {
         let graph = running();
         let (mut source, mut out) = started(&graph);
         source.hold(CheckpointId(1));
-        assert!(source.assign(0, split("a"), &graph, &mut out));
+        assert!(source.assign(0, split("a"), NOW, &graph, &mut out));
         source.no_more_splits(0, 3, &graph, &mut out);
         assert_eq!(shown(&mut out), [""; 0]);
         source.release(&graph, &mut out);
@@ -276,13 +307,13 @@ mod tests {
     fn a_restarted_reader_gives_back_what_came_after_its_checkpoint_and_nothing_else() {
         let graph = running();
         let (mut source, mut out) = started(&graph);
-        source.assign(0, split("before"), &graph, &mut out);
+        source.assign(0, split("before"), NOW, &graph, &mut out);
         source.hold(CheckpointId(4));
-        source.assign(0, split("held"), &graph, &mut out);
-        source.assign(1, split("other"), &graph, &mut out);
+        source.assign(0, split("held"), NOW, &graph, &mut out);
+        source.assign(1, split("other"), NOW, &graph, &mut out);
         source.release(&graph, &mut out);
         source.completed(CheckpointId(4), &mut out);
-        source.assign(0, split("after"), &graph, &mut out);
+        source.assign(0, split("after"), NOW, &graph, &mut out);
         out.clear();
         source.reader_lost(0);
         source.restart_reader(0, Some(CheckpointId(4)), &mut out);
@@ -295,10 +326,10 @@ mod tests {
     fn an_aborted_snapshot_does_not_hide_assignments() {
         let graph = running();
         let (mut source, mut out) = started(&graph);
-        source.assign(0, split("a"), &graph, &mut out);
+        source.assign(0, split("a"), NOW, &graph, &mut out);
         source.hold(CheckpointId(1));
         source.release(&graph, &mut out);
-        source.assign(0, split("b"), &graph, &mut out);
+        source.assign(0, split("b"), NOW, &graph, &mut out);
         out.clear();
         source.restart_reader(0, None, &mut out);
         assert_eq!(shown(&mut out), ["e: 0 back a b"]);
@@ -309,7 +340,7 @@ mod tests {
         let graph = running();
         let (mut source, mut out) = started(&graph);
         source.hold(CheckpointId(1));
-        source.assign(0, split("a"), &graph, &mut out);
+        source.assign(0, split("a"), NOW, &graph, &mut out);
         source.reader_lost(0);
         source.release(&graph, &mut out);
         source.restart_reader(0, None, &mut out);
@@ -321,7 +352,7 @@ mod tests {
         let graph = running();
         let (mut source, mut out) = started(&graph);
         source.restart_reader(0, None, &mut out);
-        assert!(source.assign(0, split("late"), &graph, &mut out));
+        assert!(source.assign(0, split("late"), NOW, &graph, &mut out));
         source.reader_runs(0, &graph, &mut out);
         source.no_more_splits(0, 3, &graph, &mut out);
         assert_eq!(shown(&mut out), ["e: AddReader { subtask: 0 }", "0: splits late"]);
@@ -344,7 +375,24 @@ mod tests {
         let mut graph = running();
         let (mut source, mut out) = started(&graph);
         graph.task_mut(1).end_of_data = true;
-        assert!(!source.assign(1, split("a"), &graph, &mut out));
-        assert!(!source.assign(2, split("a"), &graph, &mut out));
+        assert!(!source.assign(1, split("a"), NOW, &graph, &mut out));
+        assert!(!source.assign(2, split("a"), NOW, &graph, &mut out));
+    }
+
+    #[test]
+    fn the_enumerator_hears_one_request_of_a_reader_at_a_time() {
+        let graph = running();
+        let (mut source, mut out) = started(&graph);
+        source.request_split(0, &mut out);
+        source.request_split(0, &mut out);
+        assert_eq!(shown(&mut out), ["e: RequestSplit { subtask: 0 }"]);
+        source.assign(0, split("unasked"), 3, &graph, &mut out);
+        assert_eq!(shown(&mut out), ["0: splits unasked"]);
+        source.assign(0, split("a"), 4, &graph, &mut out);
+        assert_eq!(shown(&mut out), ["0: splits a", "e: RequestSplit { subtask: 0 }"]);
+        source.no_more_splits(0, 5, &graph, &mut out);
+        source.request_split(0, &mut out);
+        assert_eq!(shown(&mut out), ["0: NoMoreSplits"]);
+        assert!(!source.assign(0, split("lost"), NOW, &graph, &mut out), "nobody would read it");
     }
 }

@@ -15,13 +15,18 @@ impl<T: Data> DataStream<T> {
     ///
     /// The key is made twice for each record. Where it is a part of the record, as a string field,
     /// [`key_by_ref`](DataStream::key_by_ref) spares the copies.
-    pub fn key_by<K: Key>(&self, key: impl Fn(&T) -> K + Send + Sync + 'static) -> KeyedStream<T, impl KeySelector<T, Key = K>> {
+    pub fn key_by<K, F>(&self, key: F) -> KeyedStream<T, impl KeySelector<T, Key = K> + use<T, K, F>>
+    where
+        K: Key,
+        F: Fn(&T) -> K + Send + Sync + 'static,
+    {
         self.keyed(ByValue::new(key))
     }
 
     /// Groups records by a part of each, without a copy: `key_by_ref(|click| click.user.as_str())` keys by `String`.
-    pub fn key_by_ref<Q>(&self, key: impl Fn(&T) -> &Q + Send + Sync + 'static) -> KeyedStream<T, impl KeySelector<T, Key = Q::Owned>>
+    pub fn key_by_ref<Q, F>(&self, key: F) -> KeyedStream<T, impl KeySelector<T, Key = Q::Owned> + use<T, Q, F>>
     where
+        F: Fn(&T) -> &Q + Send + Sync + 'static,
         Q: ToOwned + Serialize + Eq + ?Sized + 'static,
         Q::Owned: Key,
     {

@@ -2,6 +2,12 @@
 
 mod aggregates;
 mod chaining;
+mod failures;
+mod life_cycle;
+mod naming;
 mod partitioning;
+mod plans;
+mod regions;
+mod restarts;
 mod support;
 mod transformations;

@@ -128,9 +128,10 @@ impl JobMaster {
             EnumeratorReport::Assign { subtask, splits } => {
                 let count = splits.len();
                 // Readers that have stopped with a savepoint need no splits: those assigned since are in the enumerator's state.
-                if !source.assign(subtask, splits, &self.graph, out) && !self.coordinator.has_stopped() {
-                    let reason =
-                        format!("it assigned {count} splits to reader {subtask}, which has ended or is not there; they would not be read");
+                if !source.assign(subtask, splits, after, &self.graph, out) && !self.coordinator.has_stopped() {
+                    let reason = format!(
+                        "it assigned {count} splits to reader {subtask}, which is not there, has ended, or was told that no more come; nobody would read them"
+                    );
                     self.enumerator_failed(now, vertex, self.failure_of_source(vertex, reason), false, out);
                 }
             }

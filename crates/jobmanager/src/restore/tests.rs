@@ -115,7 +115,8 @@ fn union_lists_go_to_everyone_also_those_of_finished_subtasks() {
 fn lists_of_different_schemas_are_not_mixed() {
     let mut other = list("l", Redistribution::Split, &["b"]);
     other.schema.id = 2;
-    let restored = snapshot(vec![state(0, vec![(vec![list("l", Redistribution::Split, &["a"])], None, false), (vec![other], None, false)])]);
+    let restored =
+        snapshot(vec![state(0, vec![(vec![list("l", Redistribution::Split, &["a"])], None, false), (vec![other], None, false)])]);
     let restores = restores(&restored, &topology(&[1], &[]), 0);
     assert_eq!(restores[0].operators[&OperatorId::from_uid("op0")].lists.len(), 2);
 }
@@ -128,9 +129,14 @@ fn keyed_state_goes_to_all_owners_of_its_groups_and_to_no_one_else() {
         for new in [1, 2, 3, 7, 128] {
             for (index, restore) in restores(&restored, &topology(&[new], &[]), 0).iter().enumerate() {
                 let own = KeyGroupRange::of_subtask(index as u32, new, 128);
-                let got: Vec<u32> = restore.operators.values().flat_map(|o| &o.keyed).flat_map(|keyed| keyed.groups.start..keyed.groups.end).collect();
-                assert!((own.start..own.end).all(|group| got.iter().filter(|got| **got == group).count() == 1), "{old} to {new}, subtask {index}");
-                let none_foreign = restore.operators.values().flat_map(|o| &o.keyed).all(|k| k.groups.start < own.end && own.start < k.groups.end);
+                let got: Vec<u32> =
+                    restore.operators.values().flat_map(|o| &o.keyed).flat_map(|keyed| keyed.groups.start..keyed.groups.end).collect();
+                assert!(
+                    (own.start..own.end).all(|group| got.iter().filter(|got| **got == group).count() == 1),
+                    "{old} to {new}, subtask {index}"
+                );
+                let none_foreign =
+                    restore.operators.values().flat_map(|o| &o.keyed).all(|k| k.groups.start < own.end && own.start < k.groups.end);
                 assert!(none_foreign, "{old} to {new}, subtask {index}");
             }
         }

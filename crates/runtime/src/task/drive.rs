@@ -167,24 +167,23 @@ impl Task {
     }
 
     fn read_source(&mut self, cx: &mut Context<'_>) -> Result<Polled> {
-        let mut polled = Poll::Pending;
-        let request = self.chain.source(|source, output| {
-            polled = source.poll(cx, output);
-            Ok(source.take_request())
+        let (polled, request) = self.chain.source(|source, output| {
+            // An error ends the call here: the operator that it comes from, perhaps one behind the source, stays the one to blame.
+            let polled = match source.poll(cx, output) {
+                Poll::Ready(status) => Poll::Ready(status?),
+                Poll::Pending => Poll::Pending,
+            };
+            Ok((polled, source.take_request()))
         })?;
         if let Some(SourceRequest::Split) = request {
             self.report(TaskReport::RequestSplit);
         }
         match polled {
             Poll::Pending => Ok(Polled::Nothing),
-            Poll::Ready(Ok(ReadStatus::More)) => Ok(Polled::Worked),
-            Poll::Ready(Ok(ReadStatus::Finished)) => {
+            Poll::Ready(ReadStatus::More) => Ok(Polled::Worked),
+            Poll::Ready(ReadStatus::Finished) => {
                 self.end_of_input()?;
                 Ok(Polled::Worked)
-            }
-            Poll::Ready(Err(error)) => {
-                // Named again as the one at work, for the blame.
-                self.chain.source(|_, _| Err(error))
             }
         }
     }
