@@ -19,7 +19,7 @@ use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
     gateway::{JobExecutor, JobGateway, TaskFigures},
 };
-use flott_runtime::TaskEnv;
+use flott_runtime::{TaskEnv, panics::catching};
 use flott_storage::{CheckpointDirectory, CheckpointStorage};
 use std::{
     collections::{HashMap, HashSet},
@@ -97,14 +97,20 @@ impl EmbeddedCluster {
             enumerators: enumerators::start(graph, clock.clone(), to_job(&messages)).map_err(no_thread)?,
             storage: storage_thread::start(storage, job, epoch, to_job(&messages)).map_err(no_thread)?,
             clock,
-            ended,
+            ended: ended.clone(),
             next_slot: 0,
             requests: HashMap::new(),
             next_request: 0,
             stuck: HashSet::new(),
         };
         // The JobMaster is made here, so that its errors are the caller's, and runs there.
-        let job = move || job_thread.run(&inbox, last_checkpoint);
+        let overview = job_thread.master.overview();
+        let job = move || {
+            if let Err(panic) = catching(move || job_thread.run(&inbox, last_checkpoint)) {
+                // Whoever waits for the job must not wait for ever.
+                ended.set_panicked(&panic, overview);
+            }
+        };
         thread::Builder::new().name("flott-job".to_owned()).spawn(job).map_err(no_thread)?;
         Ok(Arc::new(gateway))
     }

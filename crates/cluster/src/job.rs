@@ -9,9 +9,10 @@ use flott_core::{
 use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now};
 use flott_rpc::{
     client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
+    status::JobStatus,
     task::TaskReport,
 };
-use flott_runtime::TaskReporter;
+use flott_runtime::{TaskReporter, panics::CaughtPanic};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
@@ -36,6 +37,17 @@ impl Ended {
     fn set(&self, outcome: JobOutcome, overview: JobOverview) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, overview));
         self.changed.notify_all();
+    }
+
+    /// The job's own thread has panicked, which is a bug in Flott; `overview` is the job as it was at the start.
+    pub(crate) fn set_panicked(&self, panic: &CaughtPanic, mut overview: JobOverview) {
+        let at = panic.location.as_deref().unwrap_or("an unknown place");
+        let outcome = failed(&format!("the job's own thread panicked at {at}, which is a bug in Flott: {}", panic.message));
+        overview.status = JobStatus::Failed;
+        if let JobEnd::Failed(failure) = &outcome.end {
+            overview.failures.push(failure.clone());
+        }
+        self.set(outcome, overview);
     }
 
     pub(crate) fn overview(&self) -> Option<JobOverview> {

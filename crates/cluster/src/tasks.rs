@@ -59,7 +59,9 @@ impl Tasks {
             self.mailboxes.insert(attempt, spec.mailbox.sender());
             self.figures.lock().insert(attempt.subtask, (vertex.name.clone(), spec.metrics.clone()));
             let (env, clock) = (self.env.clone(), self.clock);
-            let name = format!("{} {}/{}", vertex.operators[0].name, attempt.subtask.index + 1, vertex.parallelism);
+            // The name of a thread may hold no NUL.
+            let operator = vertex.operators[0].name.replace('\0', " ");
+            let name = format!("{operator} {}/{}", attempt.subtask.index + 1, vertex.parallelism);
             // Operators are made on the thread that runs them: they need not be `Send`.
             let spawned = thread::Builder::new().name(name).spawn(move || drive(Task::new(spec, env).run(), &clock));
             if let Err(error) = spawned {

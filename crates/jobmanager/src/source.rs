@@ -203,7 +203,7 @@ impl SourceCoordinator {
     /// The enumerator has no more splits for a reader.
     pub(crate) fn no_more_splits(&mut self, subtask: u32, after: u64, graph: &ExecutionGraph, out: &mut Vec<JobAction>) {
         let Some(reader) = self.readers.get_mut(subtask as usize) else { return };
-        if reader.announced.is_some() && !reader.no_more_splits {
+        if reader.announced.is_some_and(|announced| after >= announced) && !reader.no_more_splits {
             reader.no_more_splits = true;
             self.deliver(subtask, TaskCommand::NoMoreSplits, graph, out);
         }
@@ -313,6 +313,7 @@ mod tests {
         source.assign(1, split("other"), NOW, &graph, &mut out);
         source.release(&graph, &mut out);
         source.completed(CheckpointId(4), &mut out);
+        assert_eq!(source.tracker.assigned.len(), 2, "what is part of the checkpoint is forgotten");
         source.assign(0, split("after"), NOW, &graph, &mut out);
         out.clear();
         source.reader_lost(0);

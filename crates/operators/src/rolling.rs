@@ -15,6 +15,8 @@ use flott_state::{Entry, KeyedTable};
 use std::{marker::PhantomData, ops::AddAssign, sync::Arc};
 
 const STATE: &str = "rolling";
+/// Keys whose entries are brought into the cache together: what they touch fits the first-level cache.
+const WARM_KEYS: usize = 32;
 
 /// A rolling aggregate of records of `T`.
 pub trait Rolling<T>: Send + Sync + 'static {
@@ -241,7 +243,10 @@ impl<T: Data, S: KeySelector<T>, R: Rolling<T>> Operator for RollingOperator<T, 
         let table = self.table.as_mut().ok_or("the operator was not opened")?;
         let running = self.mode == RuntimeMode::Streaming;
         let mut results = Vec::with_capacity(if running { values.len() } else { 0 });
-        for (value, hash) in values.into_iter().zip(hashes) {
+        for (index, (value, hash)) in values.into_iter().zip(hashes.iter().copied()).enumerate() {
+            if index % WARM_KEYS == 0 {
+                table.warm(&hashes[index..hashes.len().min(index + WARM_KEYS)]);
+            }
             let entry = self.selector.with_key(&value, |key| match table.entry(hash, |kept| S::is(kept, key)) {
                 Entry::Occupied(entry) => Ok(entry.into_mut()),
                 Entry::Vacant(entry) => Err((entry, S::own(key))),

@@ -93,6 +93,8 @@ pub struct CheckpointSummary {
     pub bytes: u64,
     /// The longest time that a task stood still for it.
     pub longest_sync: Duration,
+    /// The longest turn of a task's loop while it was writing its snapshot: a batch, and what had to be written for it.
+    pub longest_step: Duration,
     /// The longest alignment of a task.
     pub longest_alignment: Duration,
     /// When it was complete, wall clock.

@@ -107,6 +107,8 @@ pub struct SubtaskCheckpointStats {
     pub alignment_us: u64,
     /// The part for which the task stood still, µs.
     pub sync_us: u64,
+    /// The longest turn of the task's loop, a batch with what was written before and between, while the snapshot was under way, µs.
+    pub longest_step_us: u64,
     /// From the barrier until everything was stored, µs.
     pub total_us: u64,
     /// Bytes of state.

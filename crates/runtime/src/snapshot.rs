@@ -18,9 +18,11 @@ const UPLOAD_CHUNK_BYTES: usize = 1 << 20;
 struct KeyedPart {
     states: Vec<KeyedStateMeta>,
     blocks: Vec<BlockRef>,
-    buffer: Vec<u8>,
-    /// Bytes already handed to the background.
-    handed: u64,
+    /// The bytes of blocks that were not handed to the background yet.
+    waiting: Vec<Vec<u8>>,
+    waiting_bytes: usize,
+    /// Bytes of all blocks.
+    bytes: u64,
     upload: Option<Upload>,
 }
 
@@ -38,19 +40,19 @@ impl OperatorPart {
             template: OperatorSnapshot { operator: info.id, name: info.name.clone(), lists: Vec::new(), keyed: None },
             max_parallelism: info.max_parallelism,
             groups: info.key_groups(),
-            keyed: KeyedPart { states: Vec::new(), blocks: Vec::new(), buffer: Vec::new(), handed: 0, upload: None },
+            keyed: KeyedPart { states: Vec::new(), blocks: Vec::new(), waiting: Vec::new(), waiting_bytes: 0, bytes: 0, upload: None },
         }
     }
 
     /// Hands gathered bytes to the background if they are many.
     fn hand_over(&mut self, barrier: &Barrier, attempt: AttemptId, env: &TaskEnv, least: usize) {
-        if self.keyed.buffer.len() < least.max(1) {
+        if self.keyed.waiting_bytes < least.max(1) {
             return;
         }
         let hint = format!("{}-{}-{}", attempt.subtask.vertex, attempt.subtask.index, self.template.operator);
         let upload = self.keyed.upload.get_or_insert_with(|| Upload::start(env, barrier, hint));
-        self.keyed.handed += self.keyed.buffer.len() as u64;
-        upload.append(std::mem::take(&mut self.keyed.buffer));
+        self.keyed.waiting_bytes = 0;
+        upload.append(std::mem::take(&mut self.keyed.waiting));
     }
 }
 
@@ -64,10 +66,11 @@ impl SnapshotWriter for OperatorPart {
     }
 
     fn keyed_block(&mut self, state: u16, group: KeyGroup, entries: Vec<u8>) {
-        let offset = self.keyed.handed + self.keyed.buffer.len() as u64;
         let crc = flott_storage::block_crc(&entries);
-        self.keyed.blocks.push(BlockRef { state, group, offset, len: entries.len() as u32, crc });
-        self.keyed.buffer.extend_from_slice(&entries);
+        self.keyed.blocks.push(BlockRef { state, group, offset: self.keyed.bytes, len: entries.len() as u32, crc });
+        self.keyed.bytes += entries.len() as u64;
+        self.keyed.waiting_bytes += entries.len();
+        self.keyed.waiting.push(entries);
     }
 }
 
@@ -136,7 +139,7 @@ impl PendingSnapshot {
             let mut operator = part.template;
             if !part.keyed.states.is_empty() {
                 let data = match part.keyed.upload {
-                    None => BlockData::Inline(part.keyed.buffer),
+                    None => BlockData::Inline(part.keyed.waiting.concat()),
                     Some(upload) => {
                         let (name, bytes) = upload.finish()?;
                         BlockData::File { name, bytes }

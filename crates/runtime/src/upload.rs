@@ -75,8 +75,8 @@ impl Upload {
     }
 
     /// Appends bytes. Errors come with [`Upload::finish`].
-    pub(crate) fn append(&mut self, bytes: Vec<u8>) {
-        lock(&self.state.chunks).push_back(bytes);
+    pub(crate) fn append(&mut self, chunks: Vec<Vec<u8>>) {
+        lock(&self.state.chunks).extend(chunks);
         let state = self.state.clone();
         self.background.run(Box::new(move || drop(state.drain())));
     }

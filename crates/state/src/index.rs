@@ -55,6 +55,18 @@ impl Index {
         }
     }
 
+    /// What lies where a look-up of `hash` begins: reading it brings that into the cache.
+    #[inline]
+    pub(crate) fn peek(&self, hash: u32) -> u64 {
+        self.places.get(self.home(mix(hash))).copied().unwrap_or(0)
+    }
+
+    /// The first slot with `hash`, most likely the one that is meant.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u32) -> Option<u32> {
+        self.find(hash, |_| true)
+    }
+
     /// Adds `slot`, which must not be in here.
     pub(crate) fn insert(&mut self, hash: u32, slot: u32) {
         if (self.len + 1) * 4 > self.places.len() * 3 {

@@ -131,6 +131,24 @@ impl<E> Slots<E> {
         index
     }
 
+    /// Brings what look-ups of `hashes` will read into the cache. Each look-up is a chain of reads that wait for memory; here the
+    /// chains of many keys run side by side.
+    #[inline]
+    pub(crate) fn warm(&self, hashes: &[u64]) {
+        let mut seen = 0;
+        for hash in hashes {
+            seen ^= self.groups[self.group_of(*hash)].index.peek(*hash as u32);
+        }
+        for hash in hashes {
+            let group = &self.groups[self.group_of(*hash)];
+            if let Some(slot) = group.index.guess(*hash as u32) {
+                let entry = &group.segments[slot as usize / SEGMENT_SLOTS].entries[slot as usize % SEGMENT_SLOTS];
+                seen ^= u64::from(entry.is_some());
+            }
+        }
+        std::hint::black_box(seen);
+    }
+
     /// The entry with `hash` that `matches` takes.
     #[inline]
     pub(crate) fn find(&self, hash: u64, mut matches: impl FnMut(&E) -> bool) -> Option<Position> {

@@ -297,6 +297,7 @@ fn summary(pending: &PendingCheckpoint, completed: &CompletedCheckpoint, context
         duration: context.now.monotonic.saturating_sub(pending.started.monotonic),
         bytes: answers().map(|answer| answer.bytes).sum(),
         longest_sync: longest(|stats| stats.sync_us),
+        longest_step: longest(|stats| stats.longest_step_us),
         longest_alignment: longest(|stats| stats.alignment_us),
         completed_at: context.now.wall,
     }

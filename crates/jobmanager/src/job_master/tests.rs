@@ -105,7 +105,9 @@ fn what_an_earlier_attempt_says_is_not_heard() {
     job.lose(0, 0);
     job.task(1, 0, TaskReport::Canceled);
     job.all_run();
-    for report in [TaskReport::RequestSplit, TaskReport::EndOfData, TaskReport::Canceled, TaskReport::Finished { accumulators: BTreeMap::new() }] {
+    for report in
+        [TaskReport::RequestSplit, TaskReport::EndOfData, TaskReport::Canceled, TaskReport::Finished { accumulators: BTreeMap::new() }]
+    {
         assert_eq!(job.event(JobEvent::Task(old, report)), NOTHING);
     }
     assert_eq!(job.event(JobEvent::AttemptLost(old, "again".into())), NOTHING);

@@ -1,5 +1,8 @@
 //! The world in which a job runs: tasks, links, enumerators and a storage, all with faults, in virtual time.
 
+mod faults;
+mod parts;
+
 use crate::{
     job::{self, Record, Shape, Split, source_of},
     random::Random,
@@ -212,10 +215,6 @@ impl World {
         self.summary
     }
 
-    fn faulty(&self) -> bool {
-        self.now < Duration::from_secs(1) + FAULTS_UNTIL
-    }
-
     fn at(&mut self, time: Duration, happening: Happening) {
         self.sequence += 1;
         self.queue.insert((time, self.sequence), happening);
@@ -359,8 +358,8 @@ impl World {
                 }
                 self.tell(event);
             }
-            Happening::ToTask(attempt, command) => self.to_task(attempt, command),
-            Happening::ToEnumerator(vertex, number, command) => self.to_enumerator(vertex, number, command),
+            Happening::ToTask(attempt, command) => self.task_hears(attempt, command),
+            Happening::ToEnumerator(vertex, number, command) => self.enumerator_hears(vertex, number, command),
             Happening::EnumeratorWakes(vertex, made) => {
                 let Some(host) = self.hosts.get_mut(&vertex).filter(|host| host.made == made) else { return };
                 let Some(enumerator) = &mut host.enumerator else { return };
@@ -402,253 +401,6 @@ impl World {
         self.at(time, happening);
     }
 
-    fn report(&mut self, attempt: AttemptId, report: TaskReport) {
-        self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::Task(attempt, report)));
-    }
-
-    fn wake_task(&mut self, attempt: AttemptId) {
-        if let Some(task) = self.tasks.get_mut(&attempt)
-            && !task.scheduled
-        {
-            task.scheduled = true;
-            self.soon(Happening::Step(attempt));
-        }
-    }
-
-    fn step(&mut self, attempt: AttemptId) {
-        let Some(task) = self.tasks.get_mut(&attempt) else { return };
-        task.scheduled = false;
-        if !task.running {
-            task.running = true;
-            self.report(attempt, TaskReport::Running);
-            return self.wake_task(attempt);
-        }
-        let generation = task.generation;
-        let effects = task.step(&mut self.random, &mut self.committables);
-        if !effects.is_empty() {
-            self.wake_task(attempt);
-        }
-        for effect in effects {
-            match effect {
-                Effect::Emit(elements) => self.emit(attempt.subtask, generation, elements),
-                Effect::EndOfData => self.report(attempt, TaskReport::EndOfData),
-                Effect::Request => self.report(attempt, TaskReport::RequestSplit),
-                Effect::Snapshot(barrier, _) if self.faulty() && self.random.percent(4) => {
-                    let reason = "simulated".to_owned();
-                    self.report(attempt, TaskReport::CheckpointDeclined { checkpoint: barrier.checkpoint, reason });
-                }
-                Effect::Snapshot(barrier, snapshot) => self.soon(Happening::Uploaded(attempt, barrier.checkpoint, Box::new(snapshot))),
-            }
-        }
-    }
-
-    fn emit(&mut self, from: SubtaskId, generation: u64, elements: Vec<(SubtaskId, Element)>) {
-        for (to, element) in elements {
-            let Some(receiver) = self.current.get(&to).copied() else { continue };
-            if let Some(task) = self.tasks.get_mut(&receiver).filter(|task| task.generation == generation) {
-                task.push(from, element);
-                self.wake_task(receiver);
-            }
-        }
-    }
-
-    fn to_task(&mut self, attempt: AttemptId, command: TaskCommand) {
-        let Some(task) = self.tasks.get_mut(&attempt) else { return };
-        match command {
-            TaskCommand::CheckpointCompleted(checkpoint) => {
-                let commit = task.completed(checkpoint);
-                if task.last.contains(&checkpoint) && !task.finishing {
-                    task.finishing = true;
-                    self.soon(Happening::TaskFinishes(attempt));
-                }
-                self.commit(attempt, commit);
-            }
-            TaskCommand::CheckpointAborted(checkpoint) => task.aborted(checkpoint),
-            TaskCommand::Cancel => {
-                if !task.deaf {
-                    task.canceled = true;
-                    self.tasks.remove(&attempt);
-                    self.report(attempt, TaskReport::Canceled);
-                }
-                return;
-            }
-            command => task.command(command),
-        }
-        self.wake_task(attempt);
-    }
-
-    fn commit(&mut self, attempt: AttemptId, committables: Vec<Committable>) {
-        for committable in committables {
-            if !self.committed_ids.insert(committable.id) {
-                continue;
-            }
-            for record in committable.records {
-                let times = self.committed.entry((attempt.subtask.vertex, record)).or_default();
-                *times += 1;
-                let expected = self.shape.paths(source_of(record), attempt.subtask.vertex.0 as usize);
-                assert!(*times <= expected, "{attempt} committed record {record:x} {times} times, expected {expected}");
-            }
-        }
-    }
-
-    fn to_enumerator(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) {
-        let readers = self.topology.vertex(vertex).parallelism;
-        let Some(host) = self.hosts.get_mut(&vertex) else { return };
-        if let EnumeratorCommand::Create { restored } = &command {
-            host.enumerator = Some(Enumerator::new(readers, host.eager, &host.splits, restored.as_deref()));
-            host.made += 1;
-            host.handled = number;
-            let made = host.made;
-            return self.later(Happening::EnumeratorWakes(vertex, made));
-        }
-        let Some(enumerator) = &mut host.enumerator else { return };
-        assert!(number > host.handled);
-        host.handled = number;
-        let reports = enumerator.handle(command, &mut self.random);
-        self.enumerator_says(vertex, reports);
-    }
-
-    fn enumerator_says(&mut self, vertex: VertexId, reports: Vec<EnumeratorReport>) {
-        let after = self.hosts[&vertex].handled;
-        for report in reports {
-            self.over(Link::FromEnumerator(vertex), Happening::ToJob(JobEvent::Enumerator { vertex, after, report }));
-        }
-    }
-
-    fn storage_completes(&mut self, metadata: &Arc<CheckpointMetadata>, kind: &SnapshotKind) {
-        let checkpoint = metadata.checkpoint;
-        let choice = if self.faulty() { self.random.below(100) } else { 99 };
-        let outcome = match choice {
-            // What was complete once cannot fail later.
-            0..4 if !self.storage.kept.contains_key(&checkpoint) && !self.storage.savepoints.contains_key(&checkpoint) => {
-                CompletionOutcome::Failed("simulated".into())
-            }
-            0..12 => {
-                self.summary.unknown += 1;
-                if self.random.percent(50) {
-                    self.storage.complete(metadata, kind);
-                }
-                CompletionOutcome::Unknown("simulated".into())
-            }
-            _ => CompletionOutcome::Complete(self.storage.complete(metadata, kind)),
-        };
-        self.over(Link::Storage, Happening::ToJob(JobEvent::Storage(StorageReport::Completed { checkpoint, outcome })));
-    }
-
-    fn lose(&mut self, attempt: AttemptId) {
-        if self.tasks.remove(&attempt).is_some() {
-            if self.random.percent(50) {
-                self.cut_off.insert(attempt);
-            }
-            self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::AttemptLost(attempt, "simulated".into())));
-        }
-    }
-
-    fn fault(&mut self) {
-        let alive: Vec<AttemptId> = self.tasks.keys().copied().collect();
-        let some = (!alive.is_empty()).then(|| alive[self.random.below(alive.len() as u64) as usize]);
-        match (self.random.below(100), some) {
-            (0..35, Some(attempt)) => {
-                self.tasks.remove(&attempt);
-                self.report(attempt, TaskReport::Failed(failure()));
-            }
-            (35..60, Some(attempt)) => self.lose(attempt),
-            (60..68, _) => {
-                let chance = self.random.below(100);
-                for attempt in alive {
-                    if self.random.percent(chance) {
-                        self.lose(attempt);
-                    }
-                }
-            }
-            (68..76, _) => {
-                let lost: Vec<u32> = (0..self.next_slot).filter(|_| self.random.percent(30)).collect();
-                let gone: Vec<AttemptId> = self.slots.iter().filter(|(_, slot)| lost.contains(slot)).map(|(attempt, _)| *attempt).collect();
-                for attempt in gone {
-                    self.tasks.remove(&attempt);
-                    self.cut_off.insert(attempt);
-                    self.ended.insert(attempt);
-                }
-                self.tell(JobEvent::SlotsLost(lost));
-            }
-            (76..84, _) => {
-                let Some(vertex) = self.some_source() else { return };
-                if let Some(host) = self.hosts.get_mut(&vertex)
-                    && host.enumerator.take().is_some()
-                {
-                    let after = host.handled;
-                    let event = if self.random.percent(50) {
-                        JobEvent::EnumeratorLost { vertex, reason: "simulated".into() }
-                    } else {
-                        JobEvent::Enumerator { vertex, after, report: EnumeratorReport::Failed(failure()) }
-                    };
-                    self.over(Link::FromEnumerator(vertex), Happening::ToJob(event));
-                }
-            }
-            (84..88, Some(attempt)) => self.tasks.get_mut(&attempt).expect("alive").deaf = true,
-            (88..100, _) => self.crash(),
-            _ => {}
-        }
-    }
-
-    fn some_source(&mut self) -> Option<VertexId> {
-        let sources: Vec<VertexId> = self.hosts.keys().copied().collect();
-        (!sources.is_empty()).then(|| sources[self.random.below(sources.len() as u64) as usize])
-    }
-
-    fn client(&mut self) {
-        self.requests += 1;
-        let body = match self.random.below(4) {
-            0 => JobRequest::TriggerCheckpoint,
-            1 | 2 => JobRequest::TriggerSavepoint { directory: Some("/savepoints".into()) },
-            _ => JobRequest::StopWithSavepoint { directory: Some("/savepoints".into()), drain: false },
-        };
-        self.open_requests.insert(self.requests, body.clone());
-        self.tell(JobEvent::Client { request: self.requests, body });
-    }
-
-    /// The JobManager is gone with everything else; a new one starts from what the register has.
-    fn crash(&mut self) {
-        self.summary.crashes += 1;
-        for happening in std::mem::take(&mut self.queue).into_iter().collect::<Vec<_>>() {
-            match happening {
-                // Requests under way reach the storage or do not.
-                (_, Happening::StorageCompletes(metadata, kind)) if self.random.percent(50) => _ = self.storage.complete(&metadata, &kind),
-                ((time, _), again @ (Happening::Fault | Happening::Client)) => self.at(time, again),
-                _ => {}
-            }
-        }
-        self.open_requests.clear();
-        let latest = self.storage.kept.last_key_value().map(|(_, metadata)| metadata.clone());
-        self.start_again(latest);
-    }
-
-    fn start_again(&mut self, from: Option<Arc<CheckpointMetadata>>) {
-        self.storage.epoch += 1;
-        self.tasks.clear();
-        self.current.clear();
-        self.ended.clear();
-        self.cut_off.clear();
-        self.slots.clear();
-        self.fifo.clear();
-        self.queue.retain(|_, happening| matches!(happening, Happening::Fault | Happening::Client));
-        for host in self.hosts.values_mut() {
-            host.enumerator = None;
-            host.handled = 0;
-        }
-        if self.random.percent(50) {
-            self.topology = self.shape.topology(&mut self.random, self.settings.mode == RuntimeMode::Batch);
-        }
-        if let Some(metadata) = &from {
-            self.told_complete.insert(metadata.checkpoint);
-            self.storage.kept.insert(metadata.checkpoint, metadata.clone());
-        }
-        let restored = from.map(|metadata| RestoredSnapshot { location: format!("chk-{}", metadata.checkpoint), metadata, owned: true });
-        let (topology, settings) = (self.topology.clone(), self.settings.clone());
-        self.job = JobMaster::new(JobId(7), self.storage.epoch, topology, settings, restored, self.random.next()).unwrap();
-        self.tell(JobEvent::Start { last_checkpoint: self.storage.begun });
-    }
-
     fn totals(&self) -> Vec<u64> {
         let total = |vertex: usize| self.hosts.get(&VertexId(vertex as u32)).map_or(0, |host| host.splits.iter().map(Split::left).sum());
         (0..self.shape.vertices).map(total).collect()
@@ -676,17 +428,5 @@ impl World {
                 }
             }
         }
-    }
-}
-
-fn failure() -> TaskFailure {
-    TaskFailure {
-        operator: "toy".into(),
-        subtask: 0,
-        parallelism: 1,
-        attempt: 0,
-        causes: vec!["simulated".into()],
-        location: None,
-        panicked: false,
     }
 }

@@ -51,11 +51,14 @@ impl Task {
                 self.wait(Waiting::Output).await;
                 continue;
             }
+            let step_started = self.snapshot.is_some().then(|| self.env.clock.monotonic());
             self.step_snapshot()?;
             if self.settling && self.is_settled() {
                 return Ok(End::Finished);
             }
-            match self.poll_input().await? {
+            let polled = self.poll_input().await?;
+            self.note_step(step_started);
+            match polled {
                 Polled::Worked => yield_now().await,
                 Polled::Nothing => {
                     // No more input at hand: what was gathered goes out now.
@@ -213,6 +216,7 @@ impl Task {
         match element {
             StreamElement::Batch(batch) => {
                 self.metrics.records_in.add(batch.len() as u64);
+                self.metrics.bytes_in.add(batch.estimated_bytes() as u64);
                 if !self.had_finished() {
                     self.chain.process(self.channel_inputs[channel], batch)?;
                 }
@@ -287,6 +291,14 @@ impl Task {
         };
         let sent = self.chain.edges.iter().all(crate::output::OutputEdge::is_clear);
         sent && self.chain.nodes.iter().all(settled)
+    }
+
+    /// A turn of the loop that began at `started` is over: the longest one during a snapshot is among its figures.
+    fn note_step(&mut self, started: Option<Duration>) {
+        if let (Some(started), Some(pending)) = (started, &mut self.snapshot) {
+            let took = self.env.clock.monotonic().saturating_sub(started).as_micros() as u64;
+            pending.stats.longest_step_us = pending.stats.longest_step_us.max(took);
+        }
     }
 
     /// The time since the task began to align, µs.

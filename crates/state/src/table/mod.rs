@@ -76,6 +76,12 @@ impl<K: Key, V: Data> KeyedTable<K, V> {
         self.slots.heap_bytes()
     }
 
+    /// Brings what look-ups of keys with these hashes will read into the cache, for a few dozen keys at a time.
+    #[inline]
+    pub fn warm(&self, hashes: &[u64]) {
+        self.slots.warm(hashes);
+    }
+
     /// The value of the key with `hash` that `matches` recognises.
     #[inline]
     pub fn get(&self, hash: u64, mut matches: impl FnMut(&K) -> bool) -> Option<&V> {

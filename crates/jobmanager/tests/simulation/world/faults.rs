@@ -1,0 +1,135 @@
+//! What goes wrong, what clients ask, and how a job starts again after a crash.
+
+use super::*;
+
+impl World {
+    pub(super) fn faulty(&self) -> bool {
+        self.now < Duration::from_secs(1) + FAULTS_UNTIL
+    }
+
+    pub(super) fn lose(&mut self, attempt: AttemptId) {
+        if self.tasks.remove(&attempt).is_some() {
+            if self.random.percent(50) {
+                self.cut_off.insert(attempt);
+            }
+            self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::AttemptLost(attempt, "simulated".into())));
+        }
+    }
+
+    pub(super) fn fault(&mut self) {
+        let alive: Vec<AttemptId> = self.tasks.keys().copied().collect();
+        let some = (!alive.is_empty()).then(|| alive[self.random.below(alive.len() as u64) as usize]);
+        match (self.random.below(100), some) {
+            (0..35, Some(attempt)) => {
+                self.tasks.remove(&attempt);
+                self.report(attempt, TaskReport::Failed(failure()));
+            }
+            (35..60, Some(attempt)) => self.lose(attempt),
+            (60..68, _) => {
+                let chance = self.random.below(100);
+                for attempt in alive {
+                    if self.random.percent(chance) {
+                        self.lose(attempt);
+                    }
+                }
+            }
+            (68..76, _) => {
+                let lost: Vec<u32> = (0..self.next_slot).filter(|_| self.random.percent(30)).collect();
+                let gone: Vec<AttemptId> = self.slots.iter().filter(|(_, slot)| lost.contains(slot)).map(|(attempt, _)| *attempt).collect();
+                for attempt in gone {
+                    self.tasks.remove(&attempt);
+                    self.cut_off.insert(attempt);
+                    self.ended.insert(attempt);
+                }
+                self.tell(JobEvent::SlotsLost(lost));
+            }
+            (76..84, _) => {
+                let Some(vertex) = self.some_source() else { return };
+                if let Some(host) = self.hosts.get_mut(&vertex)
+                    && host.enumerator.take().is_some()
+                {
+                    let after = host.handled;
+                    let event = if self.random.percent(50) {
+                        JobEvent::EnumeratorLost { vertex, reason: "simulated".into() }
+                    } else {
+                        JobEvent::Enumerator { vertex, after, report: EnumeratorReport::Failed(failure()) }
+                    };
+                    self.over(Link::FromEnumerator(vertex), Happening::ToJob(event));
+                }
+            }
+            (84..88, Some(attempt)) => self.tasks.get_mut(&attempt).expect("alive").deaf = true,
+            (88..100, _) => self.crash(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn some_source(&mut self) -> Option<VertexId> {
+        let sources: Vec<VertexId> = self.hosts.keys().copied().collect();
+        (!sources.is_empty()).then(|| sources[self.random.below(sources.len() as u64) as usize])
+    }
+
+    pub(super) fn client(&mut self) {
+        self.requests += 1;
+        let body = match self.random.below(4) {
+            0 => JobRequest::TriggerCheckpoint,
+            1 | 2 => JobRequest::TriggerSavepoint { directory: Some("/savepoints".into()) },
+            _ => JobRequest::StopWithSavepoint { directory: Some("/savepoints".into()), drain: false },
+        };
+        self.open_requests.insert(self.requests, body.clone());
+        self.tell(JobEvent::Client { request: self.requests, body });
+    }
+
+    /// The JobManager is gone with everything else; a new one starts from what the register has.
+    pub(super) fn crash(&mut self) {
+        self.summary.crashes += 1;
+        for happening in std::mem::take(&mut self.queue).into_iter().collect::<Vec<_>>() {
+            match happening {
+                // Requests under way reach the storage or do not.
+                (_, Happening::StorageCompletes(metadata, kind)) if self.random.percent(50) => _ = self.storage.complete(&metadata, &kind),
+                ((time, _), again @ (Happening::Fault | Happening::Client)) => self.at(time, again),
+                _ => {}
+            }
+        }
+        self.open_requests.clear();
+        let latest = self.storage.kept.last_key_value().map(|(_, metadata)| metadata.clone());
+        self.start_again(latest);
+    }
+
+    pub(super) fn start_again(&mut self, from: Option<Arc<CheckpointMetadata>>) {
+        self.storage.epoch += 1;
+        self.tasks.clear();
+        self.current.clear();
+        self.ended.clear();
+        self.cut_off.clear();
+        self.slots.clear();
+        self.fifo.clear();
+        self.queue.retain(|_, happening| matches!(happening, Happening::Fault | Happening::Client));
+        for host in self.hosts.values_mut() {
+            host.enumerator = None;
+            host.handled = 0;
+        }
+        if self.random.percent(50) {
+            self.topology = self.shape.topology(&mut self.random, self.settings.mode == RuntimeMode::Batch);
+        }
+        if let Some(metadata) = &from {
+            self.told_complete.insert(metadata.checkpoint);
+            self.storage.kept.insert(metadata.checkpoint, metadata.clone());
+        }
+        let restored = from.map(|metadata| RestoredSnapshot { location: format!("chk-{}", metadata.checkpoint), metadata, owned: true });
+        let (topology, settings) = (self.topology.clone(), self.settings.clone());
+        self.job = JobMaster::new(JobId(7), self.storage.epoch, topology, settings, restored, self.random.next()).unwrap();
+        self.tell(JobEvent::Start { last_checkpoint: self.storage.begun });
+    }
+}
+
+fn failure() -> TaskFailure {
+    TaskFailure {
+        operator: "toy".into(),
+        subtask: 0,
+        parallelism: 1,
+        attempt: 0,
+        causes: vec!["simulated".into()],
+        location: None,
+        panicked: false,
+    }
+}
