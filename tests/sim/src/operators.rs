@@ -138,15 +138,14 @@ impl KeyedProcessFunction for Buckets {
         if key != value.key {
             self.sim.violation(format!("{value:?} was given to key {key}"));
         }
-        // Even: event time. Odd: processing time.
-        let bucket = (value.time.div_euclid(self.width) + 1) * self.width * 2;
-        if context.current_watermark() != MIN_WATERMARK && bucket / 2 <= context.current_watermark() {
+        let bucket = (value.time.div_euclid(self.width) + 1) * self.width;
+        if bucket <= context.current_watermark() {
             self.sim.saw(Seen::LateRecord);
             context.emit(Out::Late { key, bucket, id: value.id() });
             return Ok(());
         }
         self.counts.update_with(bucket, || 0, |count| *count += 1);
-        context.register_event_time_timer(bucket / 2);
+        context.register_event_time_timer(bucket);
         if value.value % 5 == 0 && !self.alarm.is_set() {
             let at = context.current_processing_time() + 40;
             self.alarm.update(at);
@@ -167,8 +166,8 @@ impl KeyedProcessFunction for Buckets {
         if context.current_watermark() < timestamp {
             self.sim.violation(format!("timer {timestamp} of key {key} fires early, at {}", context.current_watermark()));
         }
-        match self.counts.remove(&(timestamp * 2)) {
-            Some(count) => context.emit(Out::Fired { key, bucket: timestamp * 2, count }),
+        match self.counts.remove(&timestamp) {
+            Some(count) => context.emit(Out::Fired { key, bucket: timestamp, count }),
             None => self.sim.violation(format!("timer {timestamp} of key {key} fires, but its bucket has no records")),
         }
         Ok(())

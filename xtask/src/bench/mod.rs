@@ -7,6 +7,7 @@ mod measure;
 mod peers;
 mod report;
 mod side;
+mod single;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +22,12 @@ use side::{Side, SideName};
 pub(crate) enum Benchmark {
     /// Words of a text file counted: running counts keyed by the word, the result discarded
     WordCount(WordCountArgs),
+    /// Latency from source to sink: 100 000 records a second, keyed state, checkpoints every second
+    Latency(single::SingleArgs),
+    /// Ten million keys: update rate, memory for each key, checkpoints, the longest standstill
+    State(single::SingleArgs),
+    /// From the start of a process to its end, for a tiny job
+    Start(single::SingleArgs),
 }
 
 /// Arguments of `cargo xtask bench word-count`.
@@ -56,6 +63,9 @@ struct Case {
 pub(crate) fn run(benchmark: &Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::WordCount(args) => word_count(args),
+        Benchmark::Latency(args) => single::example("latency_bench", args),
+        Benchmark::State(args) => single::example("state_bench", args),
+        Benchmark::Start(args) => single::start(args),
     }
 }
 

@@ -291,3 +291,21 @@ fn a_restored_job_starts_from_its_snapshot_and_numbers_above_it() {
     assert_eq!(job.pass(millis(100))[0], "begin 51");
     assert_eq!(job.lose(0, 2), ["discard 51", "deploy v0/2#1 from 50"]);
 }
+
+#[test]
+fn the_reader_of_a_task_that_starts_as_finished_is_not_announced() {
+    let mut job = Harness::running(topology(&[2, 1], &[(0, 1, Hash)]), settings(true));
+    job.task(0, 0, TaskReport::EndOfData);
+    job.pass(millis(100));
+    job.begun(1);
+    job.state(0, 1);
+    job.ack(0, 0, 1, true);
+    job.ack(0, 1, 1, false);
+    job.ack(1, 0, 1, false);
+    job.complete(1);
+    job.finished(0, 0);
+    job.lose(1, 0);
+    assert_eq!(job.task(0, 1, TaskReport::Canceled), ["v0: create Some([9])", "deploy v0/0#1 v0/1#1 v1/0#1 from 1"]);
+    assert_eq!(job.task(0, 0, TaskReport::Running), NOTHING, "it would be given splits that nobody reads");
+    assert_eq!(job.task(0, 1, TaskReport::Running), ["v0: reader 1"]);
+}
