@@ -15,8 +15,8 @@ use flott_state::{Entry, KeyedTable};
 use std::{marker::PhantomData, ops::AddAssign, sync::Arc};
 
 const STATE: &str = "rolling";
-/// Keys whose entries are brought into the cache together: what they touch fits the first-level cache.
-const WARM_KEYS: usize = 32;
+/// Keys that are looked up together: what they touch fits the first-level cache.
+const RUN_KEYS: usize = 32;
 
 /// A rolling aggregate of records of `T`.
 pub trait Rolling<T>: Send + Sync + 'static {
@@ -226,6 +226,28 @@ impl<T, S: KeySelector<T>, R: Rolling<T>> RollingOperator<T, S, R> {
     }
 }
 
+/// Takes in a record whose key was not there.
+#[inline(never)]
+fn add_new<'a, T, S: KeySelector<T>, R: Rolling<T>>(
+    selector: &S,
+    rolling: &R,
+    table: &'a mut KeyedTable<S::Key, R::State>,
+    hash: u64,
+    value: T,
+) -> Result<&'a mut R::State, BoxError> {
+    let entry = selector.with_key(&value, |key| match table.entry(hash, |kept| S::is(kept, key)) {
+        Entry::Occupied(entry) => Ok(entry.into_mut()),
+        Entry::Vacant(entry) => Err((entry, S::own(key))),
+    });
+    match entry {
+        Ok(state) => {
+            rolling.add(state, value)?;
+            Ok(state)
+        }
+        Err((entry, key)) => Ok(entry.insert(key, rolling.first(value)?)),
+    }
+}
+
 impl<T: Data, S: KeySelector<T>, R: Rolling<T>> Operator for RollingOperator<T, S, R> {
     fn open(&mut self, context: &mut OpenContext<'_>) -> Result<(), BoxError> {
         let mut table = KeyedTable::new(STATE, StateKind::Value, context.info.max_parallelism, context.info.key_groups());
@@ -243,24 +265,30 @@ impl<T: Data, S: KeySelector<T>, R: Rolling<T>> Operator for RollingOperator<T, 
         let table = self.table.as_mut().ok_or("the operator was not opened")?;
         let running = self.mode == RuntimeMode::Streaming;
         let mut results = Vec::with_capacity(if running { values.len() } else { 0 });
-        for (index, (value, hash)) in values.into_iter().zip(hashes.iter().copied()).enumerate() {
-            if index % WARM_KEYS == 0 {
-                table.warm(&hashes[index..hashes.len().min(index + WARM_KEYS)]);
+        // Look-ups wait for memory; those of a run of keys are made side by side, before their states change one by one.
+        let mut places = [None; RUN_KEYS];
+        let mut start = 0;
+        let mut values = values.into_iter();
+        while start < hashes.len() {
+            let run = &hashes[start..hashes.len().min(start + RUN_KEYS)];
+            table.warm(run);
+            for ((place, hash), value) in places.iter_mut().zip(run).zip(values.as_slice()) {
+                *place = self.selector.with_key(value, |key| table.locate(*hash, |kept| S::is(kept, key)));
             }
-            let entry = self.selector.with_key(&value, |key| match table.entry(hash, |kept| S::is(kept, key)) {
-                Entry::Occupied(entry) => Ok(entry.into_mut()),
-                Entry::Vacant(entry) => Err((entry, S::own(key))),
-            });
-            let state = match entry {
-                Ok(state) => {
-                    self.rolling.add(state, value)?;
-                    state
+            for ((place, hash), value) in places.iter().zip(run).zip(values.by_ref()) {
+                let state = match place.and_then(|place| table.at_mut(place)) {
+                    Some(state) => {
+                        self.rolling.add(state, value)?;
+                        state
+                    }
+                    // New, at least when it was looked for: an earlier record of the run may have brought it.
+                    None => add_new(&*self.selector, &*self.rolling, table, *hash, value)?,
+                };
+                if running {
+                    results.push(self.rolling.result(state));
                 }
-                Err((entry, key)) => entry.insert(key, self.rolling.first(value)?),
-            };
-            if running {
-                results.push(self.rolling.result(state));
             }
+            start += RUN_KEYS;
         }
         if running { output.emit(AnyBatch::new(Batch { values: results, timestamps, hashes: Vec::new() })) } else { Ok(()) }
     }

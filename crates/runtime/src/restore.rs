@@ -9,7 +9,7 @@ use flott_core::{
 };
 use flott_rpc::task::OperatorRestore;
 use flott_storage::StateFiles;
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 /// The state of one operator of a subtask, read from storage when it is asked for.
 pub(crate) struct RestoredOperator<'a> {
@@ -18,6 +18,28 @@ pub(crate) struct RestoredOperator<'a> {
     pub(crate) state: &'a OperatorRestore,
     pub(crate) groups: KeyGroupRange,
     pub(crate) storage: &'a Arc<dyn StateFiles>,
+    /// Whether the operator has asked for the lists, and for the keyed blocks.
+    pub(crate) asked: Cell<(bool, bool)>,
+}
+
+impl RestoredOperator<'_> {
+    /// Whether the operator has asked for all kinds of state that there are for it. One without a uid may have got the id that another
+    /// one had before the program was changed, and would lose that one's state.
+    pub(crate) fn check_asked(&self) -> Result<(), BoxError> {
+        let (lists, keyed) = self.asked.get();
+        let has_lists = self.state.lists.iter().any(|list| !list.items.is_empty());
+        let has_keyed = self.state.keyed.iter().flat_map(|snapshot| &snapshot.blocks).any(|block| self.groups.contains(block.group));
+        if (has_lists && !lists) || (has_keyed && !keyed) {
+            return Err(format!(
+                "checkpoint {} holds state for this operator, which keeps none of that kind: the program was changed before an operator \
+                 without a uid; undo the change and give every operator with state a `uid`, or set \
+                 `execution.state-recovery.ignore-unclaimed-state` to leave the state behind",
+                self.checkpoint
+            )
+            .into());
+        }
+        Ok(())
+    }
 }
 
 impl RestoredState for RestoredOperator<'_> {
@@ -26,10 +48,12 @@ impl RestoredState for RestoredOperator<'_> {
     }
 
     fn lists(&self) -> &[ListStateSnapshot] {
+        self.asked.set((true, self.asked.get().1));
         &self.state.lists
     }
 
     fn keyed_blocks(&self, visit: &mut BlockVisitor<'_>) -> Result<(), BoxError> {
+        self.asked.set((self.asked.get().0, true));
         for snapshot in &self.state.keyed {
             let wanted = snapshot.blocks.iter().filter(|block| self.groups.contains(block.group));
             let meta = |block: &BlockRef| {

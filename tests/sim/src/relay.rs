@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     future::poll_fn,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 /// What was on its way when an attempt ended, by receiver and channel. Only a plant lets it arrive.
@@ -180,6 +180,12 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         if self.sim.planted(Plant::OldDataArrives) {
+            let open = vec![false; self.channels.len()];
+            while let Poll::Ready(event) = self.from.poll_next(&mut Context::from_waker(Waker::noop()), &open) {
+                if let GateEvent::Element(index, element) = event {
+                    self.channels[index].pending.push_back(element);
+                }
+            }
             let batches = |channel: &mut Channel| channel.pending.drain(..).filter(|element| matches!(element, StreamElement::Batch(_))).collect();
             let left = self.channels.iter_mut().map(batches).collect();
             hold(&self.leftovers).insert((self.term, self.receiver.subtask), left);

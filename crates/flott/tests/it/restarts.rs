@@ -1,6 +1,6 @@
 //! A job that is started again after a failure has the results of one that never failed.
 
-use crate::support::{DEADLINE, assert_says, checkpointed, collect, end_of, env, numbers, restarts, try_collect};
+use crate::support::{DEADLINE, assert_exactly_once, assert_says, checkpointed, collect, counted, end_of, env, numbers, pairs_in, restarts, try_collect};
 use flott::{
     DataStream, JobStatus, StreamExecutionEnvironment,
     config::{CheckpointingMode, RestartStrategyType},
@@ -29,21 +29,6 @@ fn fails_once(stream: &DataStream<u64>, at: u64, panics: bool) -> (DataStream<u6
     (stream, failed)
 }
 
-/// The running counts of ten keys, as they must come out: of each key every count once.
-fn assert_exactly_once(counts: &[(u64, u64)]) {
-    let mut by_key: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    counts.iter().for_each(|(key, count)| by_key.entry(*key).or_default().push(*count));
-    for (key, mut counts) in by_key {
-        counts.sort_unstable();
-        assert_eq!(counts, (1..=RECORDS / 10).collect::<Vec<_>>(), "key {key}");
-    }
-    assert_eq!(counts.len() as u64, RECORDS);
-}
-
-fn counted(stream: &DataStream<u64>) -> DataStream<(u64, u64)> {
-    stream.map(|n| (n % 10, 1u64)).key_by(|(key, _)| *key).sum(|(_, n)| n).uid("count")
-}
-
 #[test]
 fn results_are_exactly_once_after_a_failure_before_behind_and_at_the_state() {
     for (parallelism, panics) in [(1, true), (2, false), (3, true)] {
@@ -51,11 +36,11 @@ fn results_are_exactly_once_after_a_failure_before_behind_and_at_the_state() {
         let env = checkpointed(parallelism, &dir);
         restarts(&env, 5);
         let (before, failed_before) = fails_once(&numbers(&env, RECORDS, 10_000.0), 1000, panics);
-        let counts = counted(&before).map(|(key, n)| key + n * 10);
+        let counts = counted(&before, 10).map(|(key, n)| key + n * 10);
         let (behind, failed_behind) = fails_once(&counts, 2005, panics);
         let results = collect(&behind.rebalance().map(|n| (n % 10, n / 10)));
         assert!(failed_before.load(SeqCst) && failed_behind.load(SeqCst));
-        assert_exactly_once(&results);
+        assert_exactly_once(&results, 10, RECORDS);
     }
 }
 
@@ -67,24 +52,10 @@ fn files_are_exactly_once_after_failures() {
     let (stream, _) = fails_once(&numbers(&env, RECORDS, 10_000.0), 900, false);
     let (stream, _) = fails_once(&stream, 1900, true);
     let (stream, _) = fails_once(&stream, 2999, true);
-    counted(&stream).sink_to(FileSink::text(out.path()).part_bytes(2000));
+    counted(&stream, 10).sink_to(FileSink::text(out.path()).part_bytes(2000));
     let result = end_of(&env.execute_async("files").unwrap()).unwrap();
     assert_eq!(result.restarts, 3);
-    assert_exactly_once(&counts_of(out.path()));
-}
-
-fn counts_of(dir: &std::path::Path) -> Vec<(u64, u64)> {
-    let mut counts = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_str().unwrap().starts_with("part-") {
-            for line in std::fs::read_to_string(path).unwrap().lines() {
-                let (key, count) = line.trim_matches(['(', ')']).split_once(", ").unwrap();
-                counts.push((key.parse().unwrap(), count.parse().unwrap()));
-            }
-        }
-    }
-    counts
+    assert_exactly_once(&pairs_in(out.path()), 10, RECORDS);
 }
 
 #[test]
@@ -92,9 +63,9 @@ fn without_checkpoints_a_restart_begins_from_the_beginning() {
     let env = env(2);
     restarts(&env, 1);
     let (stream, failed) = fails_once(&numbers(&env, RECORDS, 1e6), 2500, true);
-    let results = collect(&counted(&stream));
+    let results = collect(&counted(&stream, 10));
     assert!(failed.load(SeqCst));
-    assert_exactly_once(&results);
+    assert_exactly_once(&results, 10, RECORDS);
 }
 
 #[test]
@@ -104,7 +75,7 @@ fn at_least_once_loses_nothing() {
     env.set(&options::CHECKPOINTING_MODE, CheckpointingMode::AtLeastOnce);
     restarts(&env, 1);
     let (stream, _) = fails_once(&numbers(&env, RECORDS, 10_000.0), 2000, false);
-    let results = collect(&counted(&stream.rebalance()));
+    let results = collect(&counted(&stream.rebalance(), 10));
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();
     results.iter().for_each(|(key, count)| _ = last.entry(*key).and_modify(|last| *last = (*last).max(*count)).or_insert(*count));
     assert!(last.len() == 10 && last.values().all(|count| *count >= RECORDS / 10), "{last:?}");
@@ -134,7 +105,7 @@ fn with_checkpoints_a_job_restarts_even_if_the_configuration_says_nothing() {
     let env = checkpointed(1, &dir);
     env.set(&options::RESTART_EXPONENTIAL_INITIAL_BACKOFF, Duration::from_millis(1));
     let (stream, failed) = fails_once(&numbers(&env, RECORDS, 20_000.0), 1000, true);
-    assert_exactly_once(&collect(&counted(&stream)));
+    assert_exactly_once(&collect(&counted(&stream, 10)), 10, RECORDS);
     assert!(failed.load(SeqCst));
 }
 
@@ -183,7 +154,7 @@ fn a_job_that_fails_again_and_again_still_comes_to_its_end() {
         let fails = calls.fetch_add(1, SeqCst) % 400 == 399 && counting.load(SeqCst) < 15;
         if fails { Err(format!("failure {}", counting.fetch_add(1, SeqCst)).into()) } else { Ok(n) }
     });
-    let results = collect(&counted(&stream));
+    let results = collect(&counted(&stream, 10));
     assert!(failures.load(SeqCst) >= 5, "{failures:?}");
-    assert_exactly_once(&results);
+    assert_exactly_once(&results, 10, RECORDS);
 }

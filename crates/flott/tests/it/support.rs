@@ -24,9 +24,14 @@ pub(crate) fn env(parallelism: u32) -> StreamExecutionEnvironment {
 
 /// An environment that takes checkpoints into `dir`.
 pub(crate) fn checkpointed(parallelism: u32, dir: &tempfile::TempDir) -> StreamExecutionEnvironment {
+    checkpointed_at(parallelism, dir.path())
+}
+
+/// An environment that takes checkpoints into `dir`.
+pub(crate) fn checkpointed_at(parallelism: u32, dir: &std::path::Path) -> StreamExecutionEnvironment {
     let env = env(parallelism);
     env.enable_checkpointing(Duration::from_millis(20));
-    env.set(&options::CHECKPOINTING_DIR, Some(text(dir.path())));
+    env.set(&options::CHECKPOINTING_DIR, Some(text(dir)));
     env
 }
 
@@ -128,4 +133,50 @@ pub(crate) fn assert_says(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "`{part}` is not in: {message}");
     }
+}
+
+/// What a text sink has made visible in `dir`, pairs of numbers.
+pub(crate) fn pairs_in(dir: &std::path::Path) -> Vec<(u64, u64)> {
+    let mut pairs = Vec::new();
+    for line in lines_in(dir) {
+        let (key, value) = line.trim_matches(['(', ')']).split_once(", ").unwrap();
+        pairs.push((key.parse().unwrap(), value.parse().unwrap()));
+    }
+    pairs
+}
+
+/// The lines of the finished part files in `dir`.
+pub(crate) fn lines_in(dir: &std::path::Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_str().unwrap().starts_with("part-") {
+            lines.extend(std::fs::read_to_string(path).unwrap().lines().map(str::to_owned));
+        }
+    }
+    lines
+}
+
+/// A number of each of `keys` keys is counted: of each key, the result must have every count from 1 on once.
+#[track_caller]
+pub(crate) fn assert_exactly_once(counts: &[(u64, u64)], keys: u64, records: u64) {
+    let mut by_key = vec![Vec::new(); keys as usize];
+    counts.iter().for_each(|(key, count)| by_key[*key as usize].push(*count));
+    for (key, counts) in by_key.iter_mut().enumerate() {
+        counts.sort_unstable();
+        let repeated: Vec<u64> = counts.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        let lost: Vec<u64> = (1..=records / keys).filter(|count| counts.binary_search(count).is_err()).collect();
+        assert!(repeated.is_empty() && lost.is_empty(), "key {key}: repeated {repeated:?}, lost {lost:?}");
+    }
+    assert_eq!(counts.len() as u64, records);
+}
+
+/// The running count of each of `keys` keys: the program of the tests of snapshots.
+pub(crate) fn counted(numbers: &DataStream<u64>, keys: u64) -> DataStream<(u64, u64)> {
+    numbers.map(move |n| (n % keys, 1u64)).key_by(|(key, _)| *key).sum(|(_, count)| count).name("count").uid("count")
+}
+
+/// Starts `env` from a snapshot.
+pub(crate) fn start_from(env: &StreamExecutionEnvironment, path: &str) {
+    env.set(&options::STATE_RECOVERY_PATH, Some(path.to_owned()));
 }

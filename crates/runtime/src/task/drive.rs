@@ -59,7 +59,11 @@ impl Task {
             let polled = self.poll_input().await?;
             self.note_step(step_started);
             match polled {
-                Polled::Worked => yield_now().await,
+                Polled::Worked => {
+                    // A task that never waits must show what it does, too.
+                    self.metrics.update_busy(self.env.clock.monotonic());
+                    yield_now().await;
+                }
                 Polled::Nothing => {
                     // No more input at hand: what was gathered goes out now.
                     self.chain.edges.iter_mut().for_each(crate::output::OutputEdge::flush);

@@ -95,28 +95,33 @@ impl Task {
 
     /// Opens the operators, each after those behind it, so that what one emits while it opens is taken.
     pub(super) fn open(&mut self) -> Result<()> {
+        let settings = &self.graph.settings;
+        let may_lose_state = settings.restore.as_ref().is_some_and(|restore| restore.allow_non_restored_state);
         for index in (0..self.chain.nodes.len()).rev() {
             let info = self.chain.nodes[index].info.clone();
             let metrics = self.chain.nodes[index].metrics.clone();
             let restored = self.restore.as_ref().and_then(|restore| {
                 let state = restore.operators.get(&info.id)?;
                 let (checkpoint, location) = (restore.checkpoint, restore.location.as_str());
-                Some(RestoredOperator { checkpoint, location, state, groups: info.key_groups(), storage: &self.env.storage })
+                Some(RestoredOperator { checkpoint, location, state, groups: info.key_groups(), storage: &self.env.storage, asked: Cell::default() })
             });
             let mut context = OpenContext {
                 info: &info,
-                mode: self.graph.settings.mode,
+                mode: settings.mode,
                 restored: restored.as_ref().map(|restored| restored as &dyn RestoredState),
                 clock: &self.env.clock,
                 metrics: &metrics,
                 accumulators: &self.accumulators,
-                watermark_interval: self.graph.settings.watermark_interval,
-                commit_retries: self.graph.settings.commit_retries,
+                watermark_interval: settings.watermark_interval,
+                commit_retries: settings.commit_retries,
                 seed: seed_of(self.env.seed, &info),
             };
             match &self.chain.nodes[index].running {
                 Running::Source(_) => self.chain.source(|source, _| source.open(&mut context))?,
-                Running::Operator(_) => self.chain.operator(index, |operator, _| operator.open(&mut context))?,
+                Running::Operator(_) => self.chain.operator(index, |operator, _| {
+                    operator.open(&mut context)?;
+                    restored.as_ref().filter(|_| !may_lose_state).map_or(Ok(()), RestoredOperator::check_asked)
+                })?,
             }
         }
         Ok(())

@@ -36,6 +36,10 @@ pub struct KeyedTable<K, V> {
     run: Option<Run>,
 }
 
+/// Where an entry of a [`KeyedTable`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(Position);
+
 impl<K: Key, V: Data> KeyedTable<K, V> {
     /// An empty table for the key groups `groups`; `name` and `kind` are what it is stored as.
     pub fn new(name: impl Into<String>, kind: StateKind, max_parallelism: u32, groups: KeyGroupRange) -> Self {
@@ -80,6 +84,19 @@ impl<K: Key, V: Data> KeyedTable<K, V> {
     #[inline]
     pub fn warm(&self, hashes: &[u64]) {
         self.slots.warm(hashes);
+    }
+
+    /// Where the key with `hash` is that `matches` recognises. Stays right until the key is removed.
+    #[inline]
+    pub fn locate(&self, hash: u64, mut matches: impl FnMut(&K) -> bool) -> Option<Place> {
+        self.slots.find(hash, |(key, _)| matches(key)).map(Place)
+    }
+
+    /// The value at a place, to change it; `None` if the key was removed.
+    #[inline]
+    pub fn at_mut(&mut self, place: Place) -> Option<&mut V> {
+        self.before_change(place.0);
+        self.slots.get_mut(place.0).map(|(_, value)| value)
     }
 
     /// The value of the key with `hash` that `matches` recognises.
