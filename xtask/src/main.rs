@@ -3,6 +3,7 @@
 mod arch;
 mod bench;
 mod error;
+mod kill_test;
 mod paths;
 mod process;
 mod test;
@@ -45,6 +46,8 @@ enum Task {
         #[command(subcommand)]
         benchmark: bench::Benchmark,
     },
+    /// Kill a word count again and again, and check that its output has every count exactly once
+    KillTest(kill_test::KillTestArgs),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Arch => arch::run(),
         Task::GenText { bytes, seed, output } => gen_text(bytes, seed, &output),
         Task::Bench { benchmark } => bench::run(&benchmark),
+        Task::KillTest(args) => kill_test::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

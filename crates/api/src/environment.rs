@@ -21,7 +21,17 @@ use std::{
     time::Duration,
 };
 
+/// An operator of one of the programs that an environment runs one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    program: u64,
+    node: NodeId,
+}
+
+#[derive(Default)]
 struct Inner {
+    /// Counts the programs, so that a stream of an earlier one is noticed.
+    program: u64,
     graph: StreamGraph,
     config: Configuration,
     /// The first thing that the program got wrong in a call that returns no error. `execute` returns it.
@@ -44,7 +54,7 @@ impl std::fmt::Debug for Environment {
 impl Environment {
     /// An environment with this configuration, whose jobs are run by `executor`.
     pub fn new(config: Configuration, executor: Arc<dyn JobExecutor>) -> Self {
-        let inner = Inner { graph: StreamGraph::default(), config, mistake: None };
+        let inner = Inner { config, ..Inner::default() };
         Environment { inner: Arc::new(Mutex::new(inner)), executor }
     }
 
@@ -140,7 +150,7 @@ impl Environment {
         Ok(self.job_graph(name)?.topology())
     }
 
-    /// Runs the program and waits for its end. Afterwards the environment is empty, for the next job.
+    /// Runs the program and waits for its end. Afterwards, also after an error, the environment is empty, for the next job.
     ///
     /// # Errors
     /// The program is no job, the job could not be started, failed, or was cancelled.
@@ -148,22 +158,38 @@ impl Environment {
         self.execute_async(name)?.wait()
     }
 
-    /// Runs the program and returns at once. Afterwards the environment is empty, for the next job.
+    /// Runs the program and returns at once. Afterwards, also after an error, the environment is empty, for the next job.
     ///
     /// # Errors
     /// The program is no job, or the job could not be started.
     pub fn execute_async(&self, name: &str) -> Result<JobClient, Error> {
-        let graph = self.job_graph(name)?;
-        let gateway = self.executor.submit(graph)?;
-        self.lock().graph = StreamGraph::default();
-        Ok(JobClient::new(gateway))
+        let graph = self.job_graph(name);
+        let mut inner = self.lock();
+        inner.program += 1;
+        (inner.graph, inner.mistake) = (StreamGraph::default(), None);
+        drop(inner);
+        Ok(JobClient::new(self.executor.submit(graph?)?))
     }
 
-    pub(crate) fn add(&self, node: StreamNode) -> NodeId {
-        self.lock().graph.add(node)
+    pub(crate) fn add(&self, node: StreamNode) -> Place {
+        let mut inner = self.lock();
+        Place { program: inner.program, node: inner.graph.add(node) }
     }
 
-    pub(crate) fn change(&self, node: NodeId, change: impl FnOnce(&mut StreamNode)) {
+    /// The node of an operator; `None`, and a mistake, if it belongs to a program that was executed before. `at` is where it is used.
+    pub(crate) fn resolve(&self, place: Place, at: &Location<'_>) -> Option<NodeId> {
+        if place.program == self.lock().program {
+            return Some(place.node);
+        }
+        let at = location_of(at);
+        self.mistake(format!(
+            "a stream of a program that was executed before is used at {at}: after `execute`, build the next program anew"
+        ));
+        None
+    }
+
+    pub(crate) fn change(&self, place: Place, at: &Location<'_>, change: impl FnOnce(&mut StreamNode)) {
+        let Some(node) = self.resolve(place, at) else { return };
         if let Some(node) = self.lock().graph.node_mut(node) {
             change(node);
         }

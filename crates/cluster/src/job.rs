@@ -6,7 +6,7 @@ use flott_core::{
     id::{AttemptId, CheckpointId},
     time::SharedClock,
 };
-use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now};
+use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now, checkpoint::CheckpointFailure};
 use flott_rpc::{
     client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
     status::JobStatus,
@@ -219,8 +219,12 @@ fn failed(reason: &str) -> JobOutcome {
 
 fn log(note: &JobNote) {
     match note {
+        // A task that came to its end in between: another checkpoint follows at once.
+        JobNote::CheckpointFailed { checkpoint, reason: reason @ CheckpointFailure::TaskFinished(_), .. } => {
+            tracing::info!(%checkpoint, %reason, "checkpoint overtaken");
+        }
         JobNote::CheckpointFailed { checkpoint, reason, after } => {
-            tracing::warn!(%checkpoint, ?reason, after_ms = after.as_millis() as u64, "checkpoint failed");
+            tracing::warn!(%checkpoint, %reason, after_ms = after.as_millis() as u64, "checkpoint failed");
         }
         JobNote::CheckpointUnconfirmed { .. } | JobNote::DiscardFailed(_) | JobNote::Killed(_) | JobNote::StopFailed { .. } => {
             tracing::warn!(?note, "job");

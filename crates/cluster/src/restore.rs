@@ -1,6 +1,6 @@
 //! Finds and checks what a job starts from, before anything runs.
 
-use flott_core::Error;
+use flott_core::{Error, ErrorKind};
 use flott_graph::settings::{ClaimMode, RestoreSettings};
 use flott_jobmanager::RestoredSnapshot;
 use flott_storage::{CheckpointDirectory, CheckpointStorage, LoadedCheckpoint, StorageError};
@@ -27,6 +27,15 @@ pub(crate) fn find(
     for error in &found.unreadable {
         tracing::warn!(%error, "the register of a job is damaged: a newer checkpoint may be in it");
     }
+    if let Some(newest) = found.checkpoints.first()
+        && found.newest_ended.is_some_and(|ended| ended > newest.epoch)
+    {
+        return Err(Error::invalid(format!(
+            "the newest job under the checkpoint directory has ended and keeps no checkpoint; what is left is older: name its path to start \
+             from it all the same: {}",
+            newest.folder
+        )));
+    }
     let mut damaged = None;
     for completed in &found.checkpoints {
         let checked = storage.load_completed(completed).and_then(|loaded| verify(storage, &loaded).map(|()| loaded));
@@ -42,7 +51,8 @@ pub(crate) fn find(
     let unreadable = found.unreadable.into_iter().next();
     match damaged.or(unreadable) {
         Some(error) => {
-            Err(Error::new(flott_core::ErrorKind::Data, "every checkpoint under the checkpoint directory is damaged").with_source(error))
+            Err(Error::new(ErrorKind::Data, "no checkpoint under the checkpoint directory can be read; name the path of another")
+                .with_source(error))
         }
         None => Err(Error::invalid(
             "there is no complete checkpoint under the checkpoint directory to start from; start without `execution.state-recovery.path`, \

@@ -25,8 +25,8 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// The error of Flott's public interface.
-#[derive(Debug)]
+/// The error of Flott's public interface. Shown with all its causes, also by `Debug`: that is how `fn main() -> Result<…>`
+/// shows what a program ends with.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -66,6 +66,12 @@ impl fmt::Display for Error {
             cause = error.source();
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -3,10 +3,10 @@
 
 use clap::Parser;
 use flott::{
+    Batch,
     connector::datagen::GeneratorSource,
     prelude::*,
     sink::{BoxWriter, Committer, Sink, SinkWriter, WriterContext},
-    Batch,
 };
 use std::{
     error::Error,
@@ -69,7 +69,8 @@ impl SinkWriter<(u64, u64, u64), (), ()> for LatencyWriter {
     fn write(&mut self, batch: Batch<(u64, u64, u64)>) -> Result<(), BoxError> {
         let now = self.start.elapsed().as_nanos() as u64;
         let warmup = self.warmup_ns;
-        self.own.extend(batch.values.iter().filter(|(_, created, _)| *created >= warmup).map(|(_, created, _)| now.saturating_sub(*created)));
+        self.own
+            .extend(batch.values.iter().filter(|(_, created, _)| *created >= warmup).map(|(_, created, _)| now.saturating_sub(*created)));
         Ok(())
     }
 
@@ -99,7 +100,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let result = env.execute("latency")?;
     let mut all = all.lock().map_err(|_| "a writer panicked")?;
     all.sort_unstable();
-    let percentile = |share: f64| all.get(((all.len() as f64 * share) as usize).min(all.len().saturating_sub(1))).copied().unwrap_or(0) / 1000;
+    let percentile =
+        |share: f64| all.get(((all.len() as f64 * share) as usize).min(all.len().saturating_sub(1))).copied().unwrap_or(0) / 1000;
     eprintln!(
         "{{\"records\":{},\"p50_us\":{},\"p90_us\":{},\"p99_us\":{},\"p999_us\":{},\"max_us\":{},\"checkpoints\":{}}}",
         all.len(),

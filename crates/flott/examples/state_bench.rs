@@ -49,7 +49,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     while !client.status().is_terminal() {
         std::thread::sleep(Duration::from_millis(20));
         most = most.max(resident_bytes()?);
-        let seen: i64 = client.figures().iter().flat_map(|task| &task.operators).filter(|(name, _)| name == "state").map(|(_, figures)| figures["numRecordsIn"]).sum();
+        let seen: i64 = client
+            .figures()
+            .iter()
+            .flat_map(|task| &task.operators)
+            .filter(|(name, _)| name == "state")
+            .map(|(_, figures)| figures["numRecordsIn"])
+            .sum();
         if loaded.is_none() && seen >= keys as i64 {
             loaded = Some((start.elapsed(), resident_bytes()?));
         }

@@ -73,13 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(input) => env.read_text_file(input),
         None => env.from_data(FOX.map(str::to_owned)),
     };
-    let counts = lines
-        .flat_map(tokenize)
-        .name("tokenize")
-        .key_by_ref(|(word, _)| word)
-        .sum(|(_, count)| count)
-        .name("count")
-        .uid("count");
+    let counts = lines.flat_map(tokenize).name("tokenize").key_by_ref(|(word, _)| word).sum(|(_, count)| count).name("count").uid("count");
     match &arguments.output {
         Some(output) => counts.sink_to(FileSink::text(output)).name("write").uid("write"),
         None => counts.print().name("print"),
@@ -91,7 +85,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let result = client.wait();
     drop(progress);
     let result = result?;
-    let words: i64 = client.figures().iter().flat_map(|task| &task.operators).filter(|(name, _)| name == "count").map(|(_, figures)| figures["numRecordsIn"]).sum();
+    let words: i64 = client
+        .figures()
+        .iter()
+        .flat_map(|task| &task.operators)
+        .filter(|(name, _)| name == "count")
+        .map(|(_, figures)| figures["numRecordsIn"])
+        .sum();
     eprintln!(
         "{words} words counted in {:.3} s; {} checkpoints, {} restarts",
         start.elapsed().as_secs_f64(),

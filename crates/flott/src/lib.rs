@@ -18,6 +18,71 @@
 //! # }
 //! ```
 //!
+//! # State and timers
+//!
+//! [`KeyedStream`] has rolling aggregates; a [`KeyedProcessFunction`] has state and timers of its own for each key. This one says
+//! which users have been silent for a minute:
+//!
+//! ```
+//! use flott::{connector::datagen::CollectionSource, prelude::*};
+//!
+//! struct Silent {
+//!     last_seen: ValueState<Timestamp>,
+//! }
+//!
+//! impl KeyedProcessFunction for Silent {
+//!     type Key = String;
+//!     type In = (String, Timestamp);
+//!     type Out = String;
+//!
+//!     fn process(&mut self, (_, at): Self::In, context: &mut KeyedContext<'_, String, String>) -> Result<(), BoxError> {
+//!         // Records may come out of order.
+//!         let last = self.last_seen.value().map_or(at, |last| last.max(at));
+//!         self.last_seen.update(last);
+//!         context.register_event_time_timer(last + 60_000);
+//!         Ok(())
+//!     }
+//!
+//!     fn on_timer(&mut self, time: Timestamp, context: &mut KeyedContext<'_, String, String>) -> Result<(), BoxError> {
+//!         // Timers of earlier records find a later one here.
+//!         if self.last_seen.value() == Some(time - 60_000) {
+//!             self.last_seen.clear();
+//!             let user = context.current_key().clone();
+//!             context.emit(user);
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), flott::Error> {
+//! # let env = StreamExecutionEnvironment::get()?;
+//! let seen = vec![("ann".to_owned(), 1_000), ("bob".to_owned(), 2_000), ("ann".to_owned(), 30_000)];
+//! let time = WatermarkStrategy::for_bounded_out_of_orderness(Duration::from_secs(5))
+//!     .with_timestamp_assigner(|(_, at): &(String, Timestamp), _| *at);
+//! let silent = env
+//!     .from_source(CollectionSource::new(seen), time, "seen")
+//!     .key_by_ref(|(user, _)| user.as_str())
+//!     .process(|context| Ok(Silent { last_seen: context.value_state("last-seen")? }))
+//!     .uid("silent");
+//! let silent: Vec<String> = silent.execute_and_collect("silent")?.collect::<Result<_, _>>()?;
+//! assert_eq!(silent, ["bob", "ann"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! | --- | --- |
+//! | starting a program, options | [`StreamExecutionEnvironment`], [`Environment`], [`config::options`], `docs/config.md` |
+//! | operators | [`DataStream`], [`KeyedStream`] |
+//! | a job that runs: status, figures, savepoints | [`JobClient`] |
+//! | sources and sinks that come along | [`connector`], [`PrintSink`] |
+//! | writing a source or sink | [`source::Source`], [`sink::Sink`] |
+//! | what is promised about state, time and failures | `docs/semantics.md` |
+//!
+//! # In your own project
+//!
 //! What a library cannot set for your program: the profile must unwind on panic (the default; `panic = "abort"` is refused),
 //! `overflow-checks = true` lets sums fail rather than wrap around in release builds, and a fast allocator such as `mimalloc`
 //! helps wherever records own memory.
@@ -37,14 +102,17 @@ pub use arguments::program_arguments;
 pub use environment::StreamExecutionEnvironment;
 pub use flott_api::{DataStream, DataStreamSink, Environment, JobClient, JobExecutionResult, KeyedStream, Results};
 pub use flott_core::{
-    Batch, BoxError, Data, Error, ErrorKind, Key, Timestamp, config, format, id, metrics, sink, source, time,
+    Batch, BoxError, Data, Error, ErrorKind, Key, Timestamp,
     accumulator::AccumulatorValue,
+    config, format, id, metrics, sink, source, time,
     watermark::{self, WatermarkStrategy},
 };
 pub use flott_graph::plan;
 pub use flott_operators::{
     Collector,
-    process::{KeyedContext, KeyedProcessFunction, KeyedRuntimeContext, OperatorListState, ProcessContext, ProcessFunction, RuntimeContext},
+    process::{
+        KeyedContext, KeyedProcessFunction, KeyedRuntimeContext, OperatorListState, ProcessContext, ProcessFunction, RuntimeContext,
+    },
     sink::{DiscardSink, PrintSink},
 };
 pub use flott_rpc::{

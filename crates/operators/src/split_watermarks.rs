@@ -12,6 +12,9 @@ use flott_core::{
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+/// How often idleness is looked at where watermarks are not periodic.
+const IDLENESS_CHECK: Duration = Duration::from_millis(200);
+
 struct SplitState<T> {
     generator: Box<dyn WatermarkGenerator<T>>,
     watermark: Timestamp,
@@ -46,7 +49,7 @@ impl<T: 'static> SplitWatermarks<T> {
             emitted: MIN_WATERMARK,
             status: WatermarkStatus::Active,
             interval,
-            next_periodic: now + interval,
+            next_periodic: now + if interval.is_zero() { IDLENESS_CHECK } else { interval },
             activity: Duration::ZERO,
             mark: now,
             was_pending: false,
@@ -141,7 +144,7 @@ impl<T: 'static> SplitWatermarks<T> {
         if now < self.next_periodic {
             return None;
         }
-        self.next_periodic = now + self.interval.max(Duration::from_millis(1));
+        self.next_periodic = now + if self.interval.is_zero() { IDLENESS_CHECK } else { self.interval };
         let (activity, timeout) = (self.activity, self.strategy.idleness());
         for split in self.splits.values_mut() {
             if let Some(watermark) = split.generator.on_periodic() {

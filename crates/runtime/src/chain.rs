@@ -143,10 +143,10 @@ impl Chain {
         Ok(())
     }
 
-    /// When the first operator wants to be woken, in monotonic time.
-    pub(crate) fn next_wake(&self) -> Option<Duration> {
+    /// When the first operator wants to be woken, in monotonic time. `with_source`: also when the source wants to be polled.
+    pub(crate) fn next_wake(&self, with_source: bool) -> Option<Duration> {
         let wake = |node: &ChainNode| match &node.running {
-            Running::Source(source) => source.next_wake(),
+            Running::Source(source) => source.next_wake().filter(|_| with_source),
             Running::Operator(operator) => operator.next_wake(),
         };
         self.nodes.iter().filter_map(wake).min()

@@ -23,6 +23,8 @@ pub struct FoundCheckpoints {
     pub checkpoints: Vec<CompletedCheckpoint>,
     /// Why some registers could not be read. There may be newer checkpoints in them.
     pub unreadable: Vec<StorageError>,
+    /// The newest term whose job took checkpoints and keeps none: it has ended.
+    pub newest_ended: Option<u64>,
 }
 
 impl CheckpointDirectory {
@@ -55,14 +57,19 @@ impl CheckpointDirectory {
         FileStorage::new(self.clone(), job)
     }
 
-    /// One more than the largest term that any register in the directory has.
+    /// One more than the largest term that any register in the directory has. A damaged register does not count: one job's
+    /// damage must not keep all others from starting, and each job is fenced by its own register.
     ///
     /// # Errors
-    /// Damaged registers, since one of them may have the largest; file system errors.
+    /// File system errors.
     pub fn next_epoch(&self) -> Result<u64, StorageError> {
         let mut latest = 0;
         for file in self.registers()? {
-            latest = latest.max(file.read()?.map_or(0, |register| register.epoch));
+            match file.read() {
+                Ok(register) => latest = latest.max(register.map_or(0, |register| register.epoch)),
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(latest + 1)
     }
@@ -77,6 +84,9 @@ impl CheckpointDirectory {
             match file.read() {
                 Ok(None) => {}
                 Ok(Some(register)) => {
+                    if register.entries.is_empty() && register.last.is_some() {
+                        found.newest_ended = found.newest_ended.max(Some(register.epoch));
+                    }
                     for entry in &register.entries {
                         found.checkpoints.push(file.completed(register.job, entry)?);
                     }

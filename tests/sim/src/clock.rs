@@ -38,7 +38,8 @@ impl SimClock {
         let due = {
             let mut state = self.lock();
             state.now = state.now.max(to);
-            let later = state.alarms.split_off(&(state.now + Duration::from_nanos(1), 0));
+            let behind = (state.now + Duration::from_nanos(1), 0);
+            let later = state.alarms.split_off(&behind);
             std::mem::replace(&mut state.alarms, later)
         };
         due.into_values().for_each(Waker::wake);

@@ -115,7 +115,8 @@ impl World {
                 if self.sim.planted(Plant::AssignNotHeld) {
                     // The reader may have it before the barrier.
                     let Some(master) = self.masters.get(&term) else { return };
-                    let reader = master.attempts.keys().find(|attempt| attempt.subtask.vertex == vertex && attempt.subtask.index == subtask);
+                    let reader =
+                        master.attempts.keys().find(|attempt| attempt.subtask.vertex == vertex && attempt.subtask.index == subtask);
                     if let Some(reader) = reader.copied().filter(|_| master.tamper.early_splits) {
                         return self.send_now(term, reader, TaskCommand::AddSplits(splits));
                     }

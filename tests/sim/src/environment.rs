@@ -36,7 +36,14 @@ impl Background for Post {
 }
 
 /// The environment of an attempt.
-pub(crate) fn environment(sim: &Arc<Sim>, term: Term, attempt: AttemptId, storage: &Arc<FileStorage>, files: &MemoryFiles, seed: u64) -> TaskEnv {
+pub(crate) fn environment(
+    sim: &Arc<Sim>,
+    term: Term,
+    attempt: AttemptId,
+    storage: &Arc<FileStorage>,
+    files: &MemoryFiles,
+    seed: u64,
+) -> TaskEnv {
     let post = Arc::new(Post { sim: sim.clone(), term, attempt });
     let storage: Arc<dyn StateFiles> = if sim.planted(Plant::AckBeforeStored) {
         Arc::new(NotDurable { inner: storage.clone(), files: files.clone() })
@@ -54,7 +61,12 @@ struct NotDurable {
 }
 
 impl StateFiles for NotDurable {
-    fn create_state_file(&self, checkpoint: CheckpointId, target: &SnapshotTarget, hint: &str) -> Result<Box<dyn StateFileWriter>, StorageError> {
+    fn create_state_file(
+        &self,
+        checkpoint: CheckpointId,
+        target: &SnapshotTarget,
+        hint: &str,
+    ) -> Result<Box<dyn StateFileWriter>, StorageError> {
         let inner = self.inner.create_state_file(checkpoint, target, hint)?;
         Ok(Box::new(NotDurableFile { inner, files: self.files.clone(), target: target.clone(), bytes: Vec::new(), checkpoint }))
     }
@@ -96,7 +108,8 @@ impl StateFileWriter for NotDurableFile {
         };
         let path = self.files.all_files().into_iter().find(|path| path.to_string_lossy().ends_with(&suffix));
         let path: PathBuf = path.unwrap_or_default();
-        let rewritten = self.files.remove_file(&path).and_then(|()| self.files.create_file(&path)).and_then(|mut new| new.write_all(&self.bytes));
+        let rewritten =
+            self.files.remove_file(&path).and_then(|()| self.files.create_file(&path)).and_then(|mut new| new.write_all(&self.bytes));
         // It may be gone with its checkpoint.
         drop(rewritten);
         Ok(file)

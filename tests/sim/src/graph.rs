@@ -10,7 +10,9 @@ use crate::{
     source::SimSource,
 };
 use flott_core::{exchange::PartitionKind, operator::OperatorFactory, watermark::WatermarkStrategy};
-use flott_graph::{Chaining, EdgeFactory, GraphDefaults, JobGraph, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode, settings::CheckpointMode};
+use flott_graph::{
+    Chaining, EdgeFactory, GraphDefaults, JobGraph, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode, settings::CheckpointMode,
+};
 use flott_operators::{
     key::ByValue,
     partition::{KeyEdge, RecordEdge},
@@ -72,7 +74,12 @@ impl Builder<'_> {
 
     fn sink(&mut self, name: &str, parallelism: u32, from: NodeId, kind: Option<PartitionKind>) {
         let sink = SimSink { sim: self.sim.clone(), name: name.to_owned() };
-        self.operator(&format!("sink {name}"), sink_operator::<Out, _>(sink), parallelism, vec![(from, kind, Arc::new(RecordEdge::<Out>::default()))]);
+        self.operator(
+            &format!("sink {name}"),
+            sink_operator::<Out, _>(sink),
+            parallelism,
+            vec![(from, kind, Arc::new(RecordEdge::<Out>::default()))],
+        );
     }
 }
 
@@ -84,7 +91,8 @@ pub(crate) fn build(sim: &Arc<Sim>, term: Term, shape: &Shape, widths: Widths) -
     let mut streams = Vec::new();
     for source in &shape.sources {
         let number = source.number;
-        let mut strategy = if shape.watermarks { WatermarkStrategy::for_monotonous_timestamps() } else { WatermarkStrategy::no_watermarks() };
+        let mut strategy =
+            if shape.watermarks { WatermarkStrategy::for_monotonous_timestamps() } else { WatermarkStrategy::no_watermarks() };
         if let Some(idleness) = shape.idleness {
             strategy = strategy.with_idleness(idleness);
         }
@@ -110,9 +118,11 @@ pub(crate) fn build(sim: &Arc<Sim>, term: Term, shape: &Shape, widths: Widths) -
     });
     let stream = builder.operator("twins", twins, widths.upstream, union(None));
     let by_key = Arc::new(ByValue::new(|record: &Record| record.key));
-    let keyed = || vec![(stream, None, Arc::new(KeyEdge::<Record, _>::shared(by_key.clone())) as Arc<dyn EdgeFactory>)];
+    let keyed =
+        || vec![(stream, Some(PartitionKind::Hash), Arc::new(KeyEdge::<Record, _>::shared(by_key.clone())) as Arc<dyn EdgeFactory>)];
     if shape.plain {
-        let plain = builder.operator("plain", map(|record: Record| Ok(Out::Plain(record.id()))), widths.upstream, vec![(stream, None, records())]);
+        let plain =
+            builder.operator("plain", map(|record: Record| Ok(Out::Plain(record.id()))), widths.upstream, vec![(stream, None, records())]);
         builder.sink(PLAIN, if shape.to_sink.is_none() { widths.upstream } else { widths.sink }, plain, shape.to_sink);
     }
     if shape.counted {

@@ -7,18 +7,22 @@ use crate::{
     oracle,
     plant::Plant,
     relay::Relay,
-    shape::Widths,
     sim::{Seen, Term},
+    start::Start,
     storage::StorageAction,
     tamper,
     world::{Happening, World},
 };
 use flott_core::{
-    id::{AttemptId, CheckpointId, JobId, SubtaskId, VertexId},
+    id::{AttemptId, CheckpointId, SubtaskId, VertexId},
     time::Clock,
 };
 use flott_graph::{JobGraph, JobTopology};
-use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now, checkpoint::CheckpointFailure, event::{CompletionOutcome, StorageReport}};
+use flott_jobmanager::{
+    JobAction, JobEvent, JobMaster, JobNote, Now,
+    checkpoint::CheckpointFailure,
+    event::{CompletionOutcome, StorageReport},
+};
 use flott_rpc::{
     client::{JobEnd, JobReply, JobRequest, RequestId},
     task::{EnumeratorCommand, SnapshotKind, TaskCommand, TaskDeployment, TaskReport},
@@ -52,12 +56,12 @@ pub(crate) struct Attempt {
 
 /// A JobMaster and what belongs to it.
 pub(crate) struct Master {
-    pub(crate) job: JobId,
+    /// How it was started, and would be again.
+    pub(crate) start: Start,
     pub(crate) epoch: u64,
     pub(crate) master: JobMaster,
     pub(crate) graph: Arc<JobGraph>,
     pub(crate) topology: JobTopology,
-    pub(crate) widths: Widths,
     pub(crate) storage: Arc<FileStorage>,
     pub(crate) hosts: BTreeMap<VertexId, Host>,
     pub(crate) attempts: BTreeMap<AttemptId, Attempt>,
@@ -78,23 +82,20 @@ pub(crate) struct Master {
 }
 
 impl Master {
-    #[expect(clippy::too_many_arguments, reason = "called once")]
     pub(crate) fn new(
-        job: JobId,
+        start: Start,
         epoch: u64,
         master: JobMaster,
         graph: Arc<JobGraph>,
-        widths: Widths,
         storage: Arc<FileStorage>,
         from: Option<CheckpointId>,
     ) -> Self {
         Master {
-            job,
+            start,
             epoch,
             master,
             topology: graph.topology(),
             graph,
-            widths,
             storage,
             hosts: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -143,10 +144,7 @@ impl World {
         match report {
             StorageReport::Fenced(_) => self.sim.saw(Seen::Fenced),
             StorageReport::Completed { checkpoint, outcome } => match outcome {
-                CompletionOutcome::Complete(completed) => {
-                    master.complete.insert(*checkpoint);
-                    self.known_folders.insert(completed.folder.clone());
-                }
+                CompletionOutcome::Complete(_) => _ = master.complete.insert(*checkpoint),
                 CompletionOutcome::Failed(_) => self.sim.saw(Seen::CompletionFailed),
                 CompletionOutcome::Unknown(_) => self.sim.saw(Seen::Unconfirmed),
             },
@@ -285,7 +283,10 @@ impl World {
         for mut spec in wiring::connect(&master.graph, &master.topology, deployments, now) {
             let attempt = spec.deployment.attempt;
             let slot = slots[&attempt];
-            self.sim.trace(format_args!("{term} starts {attempt} in {slot} from {:?}", spec.deployment.restore.as_ref().map(|r| (r.checkpoint, r.finished))));
+            self.sim.trace(format_args!(
+                "{term} starts {attempt} in {slot} from {:?}",
+                spec.deployment.restore.as_ref().map(|r| (r.checkpoint, r.finished))
+            ));
             if master.lost_slots.contains(&slot) {
                 // Nobody hears of it until the JobMaster learns that the slot is gone.
                 master.attempts.insert(attempt, Attempt { slot, mailbox: None, cut: true });

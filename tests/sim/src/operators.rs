@@ -11,7 +11,9 @@ use flott_core::{
     operator::{Operator, OperatorFactory, Output, SnapshotProgress, SnapshotWriter, WatermarkStatus},
     time::MIN_WATERMARK,
 };
-use flott_operators::process::{KeyedContext, KeyedProcessFunction, KeyedRuntimeContext, OperatorListState, ProcessContext, ProcessFunction, RuntimeContext};
+use flott_operators::process::{
+    KeyedContext, KeyedProcessFunction, KeyedRuntimeContext, OperatorListState, ProcessContext, ProcessFunction, RuntimeContext,
+};
 use flott_operators::rolling::Rolling;
 use flott_state::{MapState, ValueState};
 use serde::{Deserialize, Serialize};

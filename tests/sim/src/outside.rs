@@ -88,7 +88,10 @@ impl SinkWriter<Out, Committable, u64> for Writer {
 
     fn prepare_commit(&mut self, checkpoint: CheckpointId) -> Result<Vec<Committable>, BoxError> {
         let transaction = self.transaction.take();
-        Ok(transaction.map(|transaction| Committable { transaction, checkpoint: checkpoint.0, sink: self.name.clone() }).into_iter().collect())
+        Ok(transaction
+            .map(|transaction| Committable { transaction, checkpoint: checkpoint.0, sink: self.name.clone() })
+            .into_iter()
+            .collect())
     }
 
     fn snapshot(&mut self, _: CheckpointId) -> Result<Vec<u64>, BoxError> {
@@ -108,7 +111,11 @@ impl Committer<Committable> for SimCommitter {
         let lost = sim.fault(10);
         let Committable { transaction, sink, .. } = committable;
         let mut outside = hold(&sim.outside);
-        sim.trace(format_args!("commit {transaction} of {sink}, prepared for {}{}", committable.checkpoint, if lost { ", answer lost" } else { "" }));
+        sim.trace(format_args!(
+            "commit {transaction} of {sink}, prepared for {}{}",
+            committable.checkpoint,
+            if lost { ", answer lost" } else { "" }
+        ));
         let outcome = match outside.open.remove(transaction) {
             Some(records) => {
                 outside.committed.insert(*transaction, (sink.clone(), records));

@@ -26,6 +26,7 @@ pub(crate) type Leftovers = Arc<Mutex<BTreeMap<(Term, SubtaskId), Vec<VecDeque<S
 #[derive(Debug, Clone, Copy)]
 struct Watch {
     watermark: i64,
+    /// Whether it has ever been idle: the receiver may have seen it so beside newer words of other channels.
     idle: bool,
     barrier: Option<u64>,
     ended: bool,
@@ -61,7 +62,14 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(sim: Arc<Sim>, term: Term, receiver: AttemptId, from: InputGate, to: Vec<ChannelSender>, leftovers: Leftovers) -> Self {
+    pub(crate) fn new(
+        sim: Arc<Sim>,
+        term: Term,
+        receiver: AttemptId,
+        from: InputGate,
+        to: Vec<ChannelSender>,
+        leftovers: Leftovers,
+    ) -> Self {
         let left = hold(&leftovers).remove(&(term, receiver.subtask)).unwrap_or_default();
         let mut left = left.into_iter();
         let channels = to.into_iter().map(|sender| Channel {
@@ -103,7 +111,8 @@ impl Relay {
                 Poll::Ready(GateEvent::Element(index, element)) => self.take(index, element),
                 Poll::Ready(GateEvent::Closed(index)) => {
                     self.channels[index].end = End::Closing;
-                    self.status(index, WatermarkStatus::Idle);
+                    self.channels[index].watch.idle = true;
+                    self.merge();
                 }
                 Poll::Ready(GateEvent::Broken(index)) => {
                     let channel = &mut self.channels[index];
@@ -130,9 +139,8 @@ impl Relay {
                     wrong(format!("watermark {watermark} follows {}", channel.watch.watermark));
                 }
                 channel.watch.watermark = *watermark;
-                channel.watch.idle = false;
             }
-            StreamElement::Status(status) => channel.watch.idle = *status == WatermarkStatus::Idle,
+            StreamElement::Status(status) => channel.watch.idle |= *status == WatermarkStatus::Idle,
             StreamElement::Barrier(barrier) => {
                 if channel.watch.barrier.is_some_and(|last| last >= barrier.checkpoint.0) {
                     wrong(format!("barrier {} follows {:?}", barrier.checkpoint, channel.watch.barrier));
@@ -160,20 +168,11 @@ impl Relay {
         }
     }
 
-    fn status(&mut self, index: usize, status: WatermarkStatus) {
-        self.channels[index].watch.idle = status == WatermarkStatus::Idle;
-        self.merge();
-    }
-
-    /// The smallest watermark of channels that are not idle; if all are, the largest.
+    /// The receiver's watermark is never larger than the smallest of those channels that were never idle.
     fn merge(&mut self) {
-        let all = || self.channels.iter().map(|channel| channel.watch);
-        let active = all().filter(|watch| !watch.idle).map(|watch| watch.watermark).min();
-        let merged = active.or_else(|| all().map(|watch| watch.watermark).max()).unwrap_or(i64::MAX);
-        if merged > self.allowed {
-            self.allowed = merged;
-            hold(&self.sim.watermarks).insert((self.term, self.receiver), merged);
-        }
+        let steady = self.channels.iter().map(|channel| channel.watch).filter(|watch| !watch.idle);
+        self.allowed = steady.map(|watch| watch.watermark).min().unwrap_or(i64::MAX).max(self.allowed);
+        hold(&self.sim.watermarks).insert((self.term, self.receiver), self.allowed);
     }
 }
 
@@ -186,7 +185,8 @@ impl Drop for Relay {
                     self.channels[index].pending.push_back(element);
                 }
             }
-            let batches = |channel: &mut Channel| channel.pending.drain(..).filter(|element| matches!(element, StreamElement::Batch(_))).collect();
+            let batches =
+                |channel: &mut Channel| channel.pending.drain(..).filter(|element| matches!(element, StreamElement::Batch(_))).collect();
             let left = self.channels.iter_mut().map(batches).collect();
             hold(&self.leftovers).insert((self.term, self.receiver.subtask), left);
         }

@@ -46,8 +46,7 @@ impl Shape {
     pub(crate) fn random(random: &mut Random) -> Self {
         let unbounded = random.percent(20);
         let count = if random.percent(35) { 2 } else { 1 };
-        let sources: Vec<SourceShape> =
-            (0..count).map(|number| source(number, unbounded && number + 1 == count, random)).collect();
+        let sources: Vec<SourceShape> = (0..count).map(|number| source(number, unbounded && number + 1 == count, random)).collect();
         // Without a keyed exchange a job falls into several regions.
         let pointwise = random.percent(35);
         let counted = !pointwise && random.percent(80);

@@ -67,7 +67,6 @@ pub enum Seen {
     Claimed,
     RestoredFinished,
     SplitsBack,
-    SplitsBackPartly,
     PartlyFinished,
     CommitRetried,
     CommitLost,

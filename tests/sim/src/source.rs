@@ -5,7 +5,8 @@ use flott_core::{
     BoxError,
     id::CheckpointId,
     source::{
-        Assignment, Boundedness, EnumeratorContext, ReadStatus, ReaderContext, ReaderOutput, Source, SourceReader, SourceSplit, SplitEnumerator,
+        Assignment, Boundedness, EnumeratorContext, ReadStatus, ReaderContext, ReaderOutput, Source, SourceReader, SourceSplit,
+        SplitEnumerator,
     },
     time::SharedClock,
 };

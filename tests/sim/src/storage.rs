@@ -25,9 +25,18 @@ pub(crate) const DIRECTORY: &str = "/checkpoints";
 /// Something that a JobMaster wants of its storage.
 #[derive(Debug)]
 pub(crate) enum StorageAction {
-    Begin { checkpoint: CheckpointId, kind: SnapshotKind },
-    Complete { metadata: Arc<CheckpointMetadata>, kind: SnapshotKind },
-    Discard { checkpoint: CheckpointId, kind: SnapshotKind },
+    Begin {
+        checkpoint: CheckpointId,
+        kind: SnapshotKind,
+    },
+    Complete {
+        metadata: Arc<CheckpointMetadata>,
+        kind: SnapshotKind,
+    },
+    Discard {
+        checkpoint: CheckpointId,
+        kind: SnapshotKind,
+    },
     Retain(u32),
     DiscardAll,
     /// A grace time after a term began: what crashes have left below this number.
@@ -37,7 +46,9 @@ pub(crate) enum StorageAction {
 fn target_of(kind: &SnapshotKind) -> SnapshotTarget {
     match kind {
         SnapshotKind::Checkpoint => SnapshotTarget::Checkpoint,
-        SnapshotKind::Savepoint { folder } | SnapshotKind::StopWithSavepoint { folder, .. } => SnapshotTarget::Savepoint { folder: folder.clone() },
+        SnapshotKind::Savepoint { folder } | SnapshotKind::StopWithSavepoint { folder, .. } => {
+            SnapshotTarget::Savepoint { folder: folder.clone() }
+        }
     }
 }
 
@@ -94,7 +105,8 @@ impl World {
                 begun => vec![StorageReport::Begun { checkpoint, outcome: begun.map_err(|error| error.to_string()) }],
             },
             StorageAction::Complete { metadata, kind } => {
-                let metadata = if epoch == metadata.epoch { metadata } else { Arc::new(CheckpointMetadata { epoch, ..(*metadata).clone() }) };
+                let metadata =
+                    if epoch == metadata.epoch { metadata } else { Arc::new(CheckpointMetadata { epoch, ..(*metadata).clone() }) };
                 let outcome = match storage.complete(&target_of(&kind), &metadata) {
                     Ok(completed) => {
                         oracle::cut(self, &metadata);

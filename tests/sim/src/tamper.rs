@@ -1,11 +1,6 @@
 //! Where plants change what passes between the parts.
 
-use crate::{
-    outside::Committable,
-    plant::Plant,
-    sim::{Seen, Sim},
-    source::SimSplit,
-};
+use crate::{outside::Committable, plant::Plant, sim::Sim, source::SimSplit};
 use flott_core::{
     codec::{decode, encode},
     id::{AttemptId, CheckpointId, VertexId},
@@ -82,9 +77,4 @@ pub(crate) fn short(command: &EnumeratorCommand) -> String {
         EnumeratorCommand::AddSplitsBack { subtask, splits } => format!("AddSplitsBack({subtask}, {})", splits.len()),
         other => format!("{other:?}"),
     }
-}
-
-/// Counts what is worth knowing of a run.
-pub(crate) fn note_splits_back(sim: &Sim) {
-    sim.saw(Seen::SplitsBackPartly);
 }

@@ -2,6 +2,9 @@
 
 mod arrows;
 
+use std::path::Path;
+use std::process::Command;
+
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
@@ -35,9 +38,7 @@ struct Dependency {
 /// # Errors
 /// With every edge that is not allowed, or the number of third-party crates if there are too many.
 pub(crate) fn run() -> Result<()> {
-    let path = paths::repository().join(ARROWS);
-    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    let arrows: Arrows = toml::from_str(&text).map_err(|error| Error::other(format!("`{ARROWS}` is not valid: {error}")))?;
+    let arrows = arrows()?;
     let crates = workspace()?;
     let faults = arrows.check(&crates);
     if !faults.is_empty() {
@@ -52,6 +53,20 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("{} crates, only allowed edges; `flott` brings {} third-party crates (cap {cap})", crates.len(), third_party.len());
     Ok(())
+}
+
+fn arrows() -> Result<Arrows> {
+    let path = paths::repository().join(ARROWS);
+    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    toml::from_str(&text).map_err(|error| Error::other(format!("`{ARROWS}` is not valid: {error}")))
+}
+
+/// How many third-party crates `flott` may bring.
+///
+/// # Errors
+/// When the file that says so cannot be read.
+pub(crate) fn third_party_cap() -> Result<usize> {
+    Ok(arrows()?.third_party_cap)
 }
 
 /// The crates of the workspace with their edges to each other.
@@ -75,9 +90,17 @@ fn workspace() -> Result<Vec<Crate>> {
 
 /// Names with versions of the third-party crates in a user's build of `package` for this platform.
 fn third_party_crates(package: &str) -> Result<Vec<String>> {
-    let tree = process::output(process::cargo().args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none"]))?;
-    let own = paths::repository();
-    let own = own.to_string_lossy();
+    let mut tree = process::cargo();
+    tree.args(["tree", "--package", package, "--edges", "normal,build", "--prefix", "none"]);
+    third_party_crates_of(&mut tree, &paths::repository())
+}
+
+/// Names with versions of the crates that `cargo tree` lists and that do not lie below `own`.
+///
+/// # Errors
+/// When the command fails.
+pub(crate) fn third_party_crates_of(tree: &mut Command, own: &Path) -> Result<Vec<String>> {
+    let (tree, own) = (process::output(tree)?, own.to_string_lossy());
     let mut crates: Vec<String> = tree
         .lines()
         .map(|line| line.trim_end_matches(" (*)"))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::package;
 use crate::error::Result;
 use crate::process::{cargo, run};
 use crate::{arch, process};
@@ -26,6 +27,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "clippy", about: "no warning in any target of the workspace", build: clippy, check: nothing },
     Step { name: "test", about: "unit, integration and documentation tests of the workspace", build: test_build, check: test_run },
     Step { name: "doc", about: "the documentation builds without a warning", build: doc, check: nothing },
+    Step { name: "package", about: "a fresh program on the packaged crates builds and runs", build: nothing, check: package::run },
     Step {
         name: "benchmarks",
         about: "the peers of the benchmarks build without a warning, and their tests pass",

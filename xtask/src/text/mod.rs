@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use prng::Prng;
+pub(crate) use prng::Prng;
 use zipf::Zipf;
 
 /// Seed of the benchmarks' text.

@@ -9,16 +9,16 @@ mod transform;
 pub use keyed::KeyedStream;
 pub use sink::DataStreamSink;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Place};
 use flott_core::{Data, error::location_of, exchange::PartitionKind, operator::SharedOperatorFactory};
-use flott_graph::{Chaining, EdgeFactory, NodeId, NodeKind, StreamEdge, StreamNode};
+use flott_graph::{Chaining, EdgeFactory, NodeKind, StreamEdge, StreamNode};
 use flott_operators::partition::RecordEdge;
 use std::{marker::PhantomData, panic::Location, sync::Arc};
 
 /// Where records of a stream come from.
 #[derive(Clone)]
 struct Upstream {
-    node: NodeId,
+    place: Place,
     kind: Option<PartitionKind>,
     factory: Arc<dyn EdgeFactory>,
 }
@@ -31,7 +31,7 @@ pub struct DataStream<T> {
     env: Environment,
     upstreams: Vec<Upstream>,
     /// The operator that the stream is the output of; `None` behind a union or a partitioner.
-    operator: Option<NodeId>,
+    operator: Option<Place>,
     records: PhantomData<fn() -> T>,
 }
 
@@ -48,9 +48,9 @@ impl<T> std::fmt::Debug for DataStream<T> {
 }
 
 impl<T: Data> DataStream<T> {
-    pub(crate) fn of_node(env: Environment, node: NodeId) -> Self {
-        let upstream = Upstream { node, kind: None, factory: Arc::new(RecordEdge::<T>::default()) };
-        DataStream { env, upstreams: vec![upstream], operator: Some(node), records: PhantomData }
+    pub(crate) fn of_node(env: Environment, place: Place) -> Self {
+        let upstream = Upstream { place, kind: None, factory: Arc::new(RecordEdge::<T>::default()) };
+        DataStream { env, upstreams: vec![upstream], operator: Some(place), records: PhantomData }
     }
 
     /// The environment.
@@ -59,7 +59,7 @@ impl<T: Data> DataStream<T> {
     }
 
     /// Adds an operator that takes this stream.
-    fn add(&self, name: &str, factory: SharedOperatorFactory, at: &Location<'_>) -> NodeId {
+    fn add(&self, name: &str, factory: SharedOperatorFactory, at: &Location<'_>) -> Place {
         add_operator(&self.env, &self.upstreams, name, factory, at)
     }
 
@@ -69,15 +69,18 @@ impl<T: Data> DataStream<T> {
     }
 }
 
-fn add_operator(env: &Environment, upstreams: &[Upstream], name: &str, factory: SharedOperatorFactory, at: &Location<'_>) -> NodeId {
-    let edge = |upstream: &Upstream| StreamEdge { from: upstream.node, input: 0, kind: upstream.kind, factory: upstream.factory.clone() };
+fn add_operator(env: &Environment, upstreams: &[Upstream], name: &str, factory: SharedOperatorFactory, at: &Location<'_>) -> Place {
+    let edge = |upstream: &Upstream| {
+        let from = env.resolve(upstream.place, at)?;
+        Some(StreamEdge { from, input: 0, kind: upstream.kind, factory: upstream.factory.clone() })
+    };
     env.add(StreamNode {
         name: name.to_owned(),
         uid: None,
         description: None,
         location: location_of(at),
         kind: NodeKind::Operator(factory),
-        inputs: upstreams.iter().map(edge).collect(),
+        inputs: upstreams.iter().filter_map(edge).collect(),
         parallelism: None,
         max_parallelism: None,
         slot_sharing_group: None,

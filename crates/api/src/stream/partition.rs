@@ -41,7 +41,7 @@ impl<T: Data> DataStream<T> {
 
     fn repartitioned(&self, kind: PartitionKind, factory: Option<Arc<dyn EdgeFactory>>) -> DataStream<T> {
         let upstreams = self.upstreams.iter().map(|upstream| Upstream {
-            node: upstream.node,
+            place: upstream.place,
             kind: Some(kind),
             factory: factory.clone().unwrap_or_else(|| upstream.factory.clone()),
         });

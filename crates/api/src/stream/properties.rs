@@ -70,7 +70,7 @@ impl<T> DataStream<T> {
 
     fn property(self, method: &str, at: &Location<'_>, change: impl FnOnce(&mut StreamNode)) -> Self {
         match self.operator {
-            Some(node) => self.env.change(node, change),
+            Some(place) => self.env.change(place, at, change),
             None => self.env.mistake(format!(
                 "`{method}` at {} follows a partitioner or a union, which is no operator: call it right behind the operator it is for",
                 location_of(at)

@@ -1,9 +1,12 @@
 //! Where streams end.
 
 use super::{DataStream, properties::operator_properties};
-use crate::{collect::Results, environment::Environment};
+use crate::{
+    collect::Results,
+    environment::{Environment, Place},
+};
 use flott_core::{Data, Error, config::options, sink::Sink};
-use flott_graph::{NodeId, StreamNode};
+use flott_graph::StreamNode;
 use flott_operators::sink::{CollectSink, DiscardSink, PrintSink, sink_operator};
 use std::panic::Location;
 
@@ -11,14 +14,14 @@ use std::panic::Location;
 #[derive(Debug, Clone)]
 pub struct DataStreamSink {
     env: Environment,
-    node: NodeId,
+    place: Place,
 }
 
 impl DataStreamSink {
     operator_properties!();
 
-    fn property(self, _: &str, _: &Location<'_>, change: impl FnOnce(&mut StreamNode)) -> Self {
-        self.env.change(self.node, change);
+    fn property(self, _: &str, at: &Location<'_>, change: impl FnOnce(&mut StreamNode)) -> Self {
+        self.env.change(self.place, at, change);
         self
     }
 }
@@ -31,7 +34,7 @@ impl<T: Data> DataStream<T> {
     }
 
     fn sink<S: Sink<T>>(&self, name: &str, sink: S, at: &Location<'_>) -> DataStreamSink {
-        DataStreamSink { env: self.env.clone(), node: self.add(name, sink_operator::<T, S>(sink), at) }
+        DataStreamSink { env: self.env.clone(), place: self.add(name, sink_operator::<T, S>(sink), at) }
     }
 
     /// Prints each record to standard output, a line each. With several subtasks lines begin with the subtask's number:

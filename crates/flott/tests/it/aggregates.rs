@@ -78,7 +78,11 @@ fn errors_of_reduce_and_fold_fail_the_job() {
 fn a_key_by_value_and_the_same_key_by_reference_group_alike() {
     let counts = |by_ref: bool, parallelism: u32| {
         let words = env(parallelism).from_sequence(0, 4999).map(|n| (format!("word{}", n % 313), 1u64));
-        let counted = if by_ref { words.key_by_ref(|(word, _)| word.as_str()).sum(|(_, n)| n) } else { words.key_by(|(word, _)| word.clone()).sum(|(_, n)| n) };
+        let counted = if by_ref {
+            words.key_by_ref(|(word, _)| word.as_str()).sum(|(_, n)| n)
+        } else {
+            words.key_by(|(word, _)| word.clone()).sum(|(_, n)| n)
+        };
         sorted(&counted)
     };
     let expected = counts(true, 1);

@@ -67,7 +67,10 @@ fn invalid_utf8_fails_is_skipped_or_is_replaced() {
     let (_dir, path) = input(b"good\nb\xffd\nfine\n");
     let read = |policy| env(1).from_source(FileSource::text_lines(&path).invalid_utf8(policy), WatermarkStrategy::no_watermarks(), "lines");
     let message = failure(&read(InvalidUtf8::Fail));
-    assert_says(&message, &[&format!("`{}` has invalid UTF-8 at byte 6, in the line that starts at byte 5", path.display()), "`InvalidUtf8::Skip`"]);
+    assert_says(
+        &message,
+        &[&format!("`{}` has invalid UTF-8 at byte 6, in the line that starts at byte 5", path.display()), "`InvalidUtf8::Skip`"],
+    );
     assert_eq!(collect(&read(InvalidUtf8::Skip)), ["good", "fine"]);
     assert_eq!(collect(&read(InvalidUtf8::Replace)), ["good", "b\u{fffd}d", "fine"]);
     assert_says(&failure(&env(1).read_text_file(&path)), &["has invalid UTF-8 at byte 6"]);
@@ -81,7 +84,10 @@ fn a_line_of_64_megabytes_is_read_or_refused_by_its_limit() {
     let (_dir, path) = input(&content);
     let source = |max| env(2).from_source(FileSource::text_lines(&path).max_line_bytes(max), WatermarkStrategy::no_watermarks(), "lines");
     assert_eq!(sorted(&source(1 << 30).map(|line| line.len())), [5, length]);
-    assert_says(&failure(&source(1 << 20)), &[&text(&path), "has a line of more than 1048576 bytes, which starts at byte 0", "`max_line_bytes`"]);
+    assert_says(
+        &failure(&source(1 << 20)),
+        &[&text(&path), "has a line of more than 1048576 bytes, which starts at byte 0", "`max_line_bytes`"],
+    );
 }
 
 #[test]
@@ -153,7 +159,10 @@ fn a_value_of_the_wrong_form_is_refused_with_what_it_must_be() {
     assert_says(&wrong(&["-Dexecution.checkpointing.interval=10 parsecs"]), &["`10 parsecs`", "but must be "]);
     assert_says(&wrong(&["-Dparallelism.default"]), &["argument `-Dparallelism.default` is not of the form `-Dkey=value`"]);
     let mut configuration = Configuration::new();
-    let file = configuration.add_file("conf/config.yaml", "parallelism.default: 2\nrestart-strategy:\n  type: sometimes\n").unwrap_err().to_string();
+    let file = configuration
+        .add_file("conf/config.yaml", "parallelism.default: 2\nrestart-strategy:\n  type: sometimes\n")
+        .unwrap_err()
+        .to_string();
     assert_says(&file, &["option `restart-strategy.type` is `sometimes` (", "conf/config.yaml", "3", "`fixed-delay`"]);
 }
 

@@ -18,7 +18,12 @@ fn results(parallelism: u32, chaining: bool, change: Change) -> Vec<(i64, i64)> 
 fn chaining_changes_nothing_in_the_results() {
     let expected = results(1, true, |stream| stream);
     assert_eq!(expected.len(), 12_500);
-    let changes: [Change; 4] = [|stream| stream, |stream| stream.disable_chaining(), |stream| stream.start_new_chain(), |stream| stream.slot_sharing_group("other")];
+    let changes: [Change; 4] = [
+        |stream| stream,
+        |stream| stream.disable_chaining(),
+        |stream| stream.start_new_chain(),
+        |stream| stream.slot_sharing_group("other"),
+    ];
     for parallelism in [1, 2, 3] {
         for chaining in [true, false] {
             for change in changes {

@@ -1,8 +1,8 @@
 //! Checkpoints and savepoints of a running job, and what starts from them.
 
 use crate::support::{
-    assert_exactly_once, assert_says, await_checkpoints, cancel, checkpointed, counted, end_of, endless, env, eventually, numbers, pairs_in, start_from, text,
-    try_collect,
+    assert_exactly_once, assert_says, await_checkpoints, cancel, checkpointed, counted, end_of, endless, env, error_of, eventually,
+    numbers, pairs_in, start_from, text, try_collect,
 };
 use flott::{ErrorKind, JobClient, JobStatus, StreamExecutionEnvironment, config::MemorySize, connector::file::FileSink, prelude::*};
 use std::path::Path;
@@ -45,26 +45,37 @@ fn a_checkpoint_can_be_asked_for_without_an_interval_and_in_memory() {
     cancel(&client);
 }
 
+/// Stops a job and starts another one from the savepoint. How many records were visible after each.
+fn stopped_and_resumed(drain: bool) -> [Vec<(u64, u64)>; 2] {
+    let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let env = checkpointed(2, &dir);
+    let client = start(&env, SLOW, out.path());
+    await_checkpoints(&client, 2);
+    let taken = client.stop_with_savepoint(drain, Some(&text(&dir.path().join("savepoints")))).unwrap();
+    assert!(Path::new(&taken.location).starts_with(dir.path().join("savepoints")));
+    assert!(Path::new(&taken.location).join("_metadata").is_file());
+    end_of(&client).unwrap();
+    assert_eq!(client.status(), JobStatus::Finished);
+    let before = pairs_in(out.path());
+    let env = checkpointed(2, &dir);
+    start_from(&env, &taken.location);
+    end_of(&start(&env, FAST, out.path())).unwrap();
+    [before, pairs_in(out.path())]
+}
+
 #[test]
 fn a_stopped_job_goes_on_from_its_savepoint_with_exact_counts() {
-    for drain in [false, true] {
-        let (dir, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let env = checkpointed(2, &dir);
-        let client = start(&env, SLOW, out.path());
-        await_checkpoints(&client, 2);
-        let taken = client.stop_with_savepoint(drain, Some(&text(&dir.path().join("savepoints")))).unwrap();
-        assert!(Path::new(&taken.location).starts_with(dir.path().join("savepoints")));
-        assert!(Path::new(&taken.location).join("_metadata").is_file());
-        end_of(&client).unwrap();
-        assert_eq!(client.status(), JobStatus::Finished);
-        let before = pairs_in(out.path()).len() as u64;
-        assert!(before < RECORDS, "{before} records are visible");
+    let [before, all] = stopped_and_resumed(false);
+    assert!((before.len() as u64) < RECORDS, "{} records are visible", before.len());
+    assert_exactly_once(&all, KEYS, RECORDS);
+}
 
-        let env = checkpointed(2, &dir);
-        start_from(&env, &taken.location);
-        end_of(&start(&env, FAST, out.path())).unwrap();
-        assert_exactly_once(&pairs_in(out.path()), KEYS, RECORDS);
-    }
+#[test]
+fn a_drained_job_has_shown_all_that_it_read_and_does_not_go_on() {
+    let [before, all] = stopped_and_resumed(true);
+    assert!(!before.is_empty() && (before.len() as u64) < RECORDS, "{} records are visible", before.len());
+    assert_exactly_once_from_some_record(&before);
+    assert_eq!(all, before);
 }
 
 #[test]
@@ -89,7 +100,8 @@ fn a_savepoint_is_taken_while_the_job_runs_on() {
 
 #[test]
 fn a_savepoint_needs_a_directory() {
-    let env = env(1);
+    let dir = tempfile::tempdir().unwrap();
+    let env = checkpointed(1, &dir);
     counted(&endless(&env, 1000.0), KEYS).discard();
     let client = env.execute_async("endless").unwrap();
     let error = client.trigger_savepoint(None).unwrap_err();
@@ -126,7 +138,7 @@ fn latest_without_a_checkpoint_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let env = checkpointed(1, &dir);
     start_from(&env, "latest");
-    let error = try_collect(&numbers(&env, 10, FAST)).unwrap_err();
+    let error = error_of(&numbers(&env, 10, FAST));
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert_says(&error.to_string(), &["there is no complete checkpoint", "execution.checkpointing.dir"]);
 }
@@ -136,8 +148,9 @@ fn a_path_that_leads_to_no_checkpoint_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let env = checkpointed(1, &dir);
     for path in [dir.path().join("nowhere"), dir.path().to_owned()] {
+        // The same environment again: it is empty after an error, too.
         start_from(&env, &text(&path));
-        let error = try_collect(&numbers(&env, 10, FAST)).unwrap_err();
+        let error = error_of(&numbers(&env, 10, FAST));
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert_says(&error.to_string(), &[&format!("`{}` is no checkpoint", path.display())]);
     }
@@ -152,7 +165,9 @@ fn savepoint(dir: &tempfile::TempDir, uid: Option<&str>) -> String {
         None => counts.discard(),
     };
     let client = env.execute_async("counting").unwrap();
-    await_checkpoints(&client, 2);
+    eventually("there is state", || {
+        client.figures().iter().filter(|task| task.name.starts_with("total")).any(|task| task.task["numRecordsIn"] > 20)
+    });
     let taken = client.stop_with_savepoint(false, Some(&text(dir.path()))).unwrap();
     end_of(&client).unwrap();
     taken.location
@@ -167,9 +182,12 @@ fn state_without_an_operator_is_refused_unless_it_is_allowed() {
         start_from(&env, &path);
         (counted(&numbers(&env, RECORDS, FAST), KEYS), env)
     };
-    let error = try_collect(&program().0).unwrap_err();
+    let error = error_of(&program().0);
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_says(&error.to_string(), &["holds state of operator `total` (uid `total`)", "`uid`", "execution.state-recovery.ignore-unclaimed-state"]);
+    assert_says(
+        &error.to_string(),
+        &["holds state of operator `total` (uid `total`)", "`uid`", "execution.state-recovery.ignore-unclaimed-state"],
+    );
     let (stream, env) = program();
     env.set(&options::STATE_RECOVERY_IGNORE_UNCLAIMED_STATE, true);
     let counts = try_collect(&stream).unwrap();
@@ -194,9 +212,9 @@ fn another_max_parallelism_is_refused() {
     let env = checkpointed(2, &dir);
     env.set_max_parallelism(64);
     start_from(&env, &path);
-    let error = try_collect(&counted(&numbers(&env, RECORDS, FAST), KEYS)).unwrap_err();
+    let error = error_of(&counted(&numbers(&env, RECORDS, FAST), KEYS));
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert_says(&error.to_string(), &["operator `total`", "128", "64", "max-parallelism"]);
+    assert_says(&error.to_string(), &["operator `total` in 128 key groups", "maximum parallelism of 64", "`.max_parallelism(128)`"]);
 }
 
 #[test]
@@ -206,17 +224,28 @@ fn state_of_another_type_is_refused_with_both_types() {
     let env = checkpointed(2, &dir);
     env.set(&options::RESTART_STRATEGY_TYPE, Some(flott::config::RestartStrategyType::None));
     start_from(&env, &path);
-    let counts = numbers(&env, RECORDS, FAST).map(|n| (n % KEYS, 1i32)).key_by(|(key, _)| *key).sum(|(_, count)| count).name("renamed").uid("count");
-    let error = try_collect(&counts).unwrap_err();
-    assert_says(&error.to_string(), &["operator `renamed`", "the type has changed", "(u64, u64)", "(u64, i32)", "checkpoints.rs:"]);
+    let counts =
+        numbers(&env, RECORDS, FAST).map(|n| (n % KEYS, 1i32)).key_by(|(key, _)| *key).sum(|(_, count)| count).name("renamed").uid("count");
+    let error = error_of(&counts);
+    assert_says(
+        &error.to_string(),
+        &[
+            "operator `renamed`",
+            "is stored as value state of `(u64, u64)`",
+            "declares it as value state of `(u64, i32)`",
+            "checkpoints.rs:",
+        ],
+    );
 }
 
 #[test]
 fn state_without_a_uid_is_restored_while_the_program_is_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let path = savepoint(&dir, None);
-    let program = |changed: bool| {
+    let program = |changed: bool, may_lose_state: bool| {
         let env = checkpointed(2, &dir);
+        env.set(&options::RESTART_STRATEGY_TYPE, Some(flott::config::RestartStrategyType::None));
+        env.set(&options::STATE_RECOVERY_IGNORE_UNCLAIMED_STATE, may_lose_state);
         start_from(&env, &path);
         let mut numbers = numbers(&env, RECORDS, FAST);
         if changed {
@@ -225,9 +254,11 @@ fn state_without_a_uid_is_restored_while_the_program_is_the_same() {
         let pairs = numbers.map(|n| (n % KEYS, 1u64));
         try_collect(&pairs.key_by(|(key, _)| *key).sum(|(_, count)| count).name("total"))
     };
-    let counts = program(false).unwrap();
+    let counts = program(false, false).unwrap();
     assert!((0..KEYS).all(|key| counts.iter().filter(|(k, _)| *k == key).map(|(_, count)| *count).max() == Some(RECORDS / KEYS)));
-    assert_says(&program(true).unwrap_err().to_string(), &["holds state of operator `total` (no uid, id ", "give the operator the `uid`"]);
+    let error = program(true, false).map(|counts| counts.len()).unwrap_err();
+    assert_says(&error.to_string(), &["holds state", "uid", "execution.state-recovery.ignore-unclaimed-state"]);
+    assert_exactly_once_from_some_record(&program(true, true).unwrap());
 }
 
 #[test]
@@ -238,7 +269,9 @@ fn the_size_of_state_decides_whether_it_is_in_the_metadata() {
         env.set(&options::CHECKPOINTING_DATA_INLINE_THRESHOLD, MemorySize(threshold));
         counted(&endless(&env, 10_000.0), KEYS).discard();
         let client = env.execute_async("endless").unwrap();
-        eventually("there is state", || client.figures().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100));
+        eventually("there is state", || {
+            client.figures().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100)
+        });
         let taken = client.trigger_savepoint(Some(&text(dir.path()))).unwrap();
         cancel(&client);
         let files = std::fs::read_dir(&taken.location).unwrap().count();

@@ -101,7 +101,10 @@ fn a_damage_is_named_with_its_file_and_a_remedy() {
     let (dir, newest) = retained();
     let file = state_file(&newest);
     flip(&file, 30);
-    assert_says(&restored_from(&dir, &text(&newest)).unwrap_err().to_string(), &[&text(&file), "is damaged", "restore an older checkpoint"]);
+    assert_says(
+        &restored_from(&dir, &text(&newest)).unwrap_err().to_string(),
+        &[&text(&file), "is damaged", "restore an older checkpoint"],
+    );
     fs::remove_file(&file).unwrap();
     assert_says(&restored_from(&dir, &text(&newest)).unwrap_err().to_string(), &[&text(&file), "is missing"]);
 }

@@ -1,6 +1,6 @@
 //! What fails a job says which operator, which subtask, where and why.
 
-use crate::support::{assert_says, collect, end_of, env, failure, try_collect};
+use crate::support::{assert_says, collect, end_of, env, error_of, failure};
 use flott::{
     Batch, BoxError, DataStream, ErrorKind,
     connector::datagen::GeneratorSource,
@@ -36,11 +36,12 @@ fn an_error_in_a_map_says_operator_subtask_declaration_and_the_whole_chain_of_ca
     let parse = |n: i64| if n == 7 { Err(Outer("seven".parse::<i64>().unwrap_err()).into()) } else { Ok(n) };
     let stream = env(1).from_sequence(1, 10).rebalance().try_map(parse).name("parse").parallelism(2);
     let place = here!().clone();
-    let error = try_collect(&stream).unwrap_err();
+    let error = error_of(&stream);
     assert_eq!(error.kind(), ErrorKind::User);
     let message = error.to_string();
     assert_says(&message, &["operator `parse`, subtask ", " of 2 (attempt 1) failed at ", &place]);
-    let (outer, inner) = (message.find("cannot read the price").unwrap(), message.find("caused by: invalid digit found in string").unwrap());
+    let (outer, inner) =
+        (message.find("cannot read the price").unwrap(), message.find("caused by: invalid digit found in string").unwrap());
     assert!(outer < inner, "{message}");
 }
 
@@ -69,11 +70,12 @@ fn a_panic_in_a_key_function_fails_the_job_with_its_place() {
     let place = here!();
     assert_says(&failure(&stream), &["panicked at ", place, "attempt to divide by zero", "operator `numbers`"]);
     // The operator behind the exchange makes the key once more.
-    let local = std::cell::Cell::new(0);
-    drop(local);
     let counted = std::sync::atomic::AtomicU32::new(0);
     let key = move |n: &i64| if counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 10 { panic!("no key for {n}") } else { *n };
-    assert_says(&failure(&env(1).from_sequence(1, 10).key_by(key).sum(|n| n).name("total")), &["no key for ", "operator `total`", "failures.rs:"]);
+    assert_says(
+        &failure(&env(1).from_sequence(1, 10).key_by(key).sum(|n| n).name("total")),
+        &["no key for ", "operator `total`", "failures.rs:"],
+    );
 }
 
 #[test]
@@ -110,7 +112,8 @@ fn a_source_that_cannot_be_made_fails_the_job() {
 #[test]
 fn a_panic_in_a_timestamp_assigner_fails_the_job() {
     let env = env(1);
-    let strategy = WatermarkStrategy::for_monotonous_timestamps().with_timestamp_assigner(|n: &u64, _| if *n == 5 { panic!("no time") } else { *n as i64 });
+    let strategy = WatermarkStrategy::for_monotonous_timestamps()
+        .with_timestamp_assigner(|n: &u64, _| if *n == 5 { panic!("no time") } else { *n as i64 });
     let stream = env.from_source(GeneratorSource::new(10, |index, _| index), strategy, "timed");
     assert_says(&failure(&stream), &["operator `Source: timed`", "no time", "failures.rs:"]);
 }

@@ -122,6 +122,11 @@ fn assert_counts(input: &str, lines: Vec<String>) {
     for (word, counts) in &mut counted {
         counts.sort_unstable();
         let expected = expected[word.as_str()];
-        assert!(counts.iter().copied().eq(1..=expected), "`{word}` is there {expected} times, but has {} counts up to {:?}", counts.len(), counts.last());
+        assert!(
+            counts.iter().copied().eq(1..=expected),
+            "`{word}` is there {expected} times, but has {} counts up to {:?}",
+            counts.len(),
+            counts.last()
+        );
     }
 }

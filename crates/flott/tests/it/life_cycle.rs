@@ -1,7 +1,7 @@
 //! From the start of a job to its end, and behind it.
 
-use crate::support::{assert_says, cancel, checkpointed, end_of, endless, env, eventually};
-use flott::{ErrorKind, JobStatus, TaskStatus};
+use crate::support::{assert_exactly_once, assert_says, cancel, checkpointed, collect, counted, end_of, endless, env, eventually, numbers};
+use flott::{ErrorKind, JobStatus, TaskStatus, prelude::*};
 
 #[test]
 fn a_running_job_is_cancelled_and_then_refuses_everything() {
@@ -71,6 +71,22 @@ fn a_job_can_be_cancelled_at_any_moment() {
 }
 
 #[test]
+fn jobs_end_also_while_checkpoints_come_thick_and_fast() {
+    // Many at once, so that each is interrupted wherever it may be.
+    let jobs = (0..12).map(|_| {
+        std::thread::spawn(|| {
+            let dir = tempfile::tempdir().unwrap();
+            for _ in 0..10 {
+                let env = checkpointed(2, &dir);
+                env.enable_checkpointing(Duration::from_millis(1));
+                assert_exactly_once(&collect(&counted(&numbers(&env, 300, 1e6), 10)), 10, 300);
+            }
+        })
+    });
+    jobs.collect::<Vec<_>>().into_iter().for_each(|job| job.join().unwrap());
+}
+
+#[test]
 fn a_job_whose_tasks_wait_for_each_other_can_be_cancelled() {
     let env = env(2);
     env.set(&flott::config::options::EXCHANGE_QUEUE_BATCHES, 1);
@@ -104,12 +120,15 @@ fn the_client_can_be_dropped_and_the_job_goes_on() {
     env.from_sequence(1, 1000).sink_to(flott::connector::file::FileSink::text(dir.path()));
     drop(env.execute_async("unobserved").unwrap());
     drop(env);
-    eventually("the result is there", || std::fs::read_to_string(dir.path().join("part-0-0")).is_ok_and(|text| text.lines().count() == 1000));
+    eventually("the result is there", || {
+        std::fs::read_to_string(dir.path().join("part-0-0")).is_ok_and(|text| text.lines().count() == 1000)
+    });
 }
 
 #[test]
 fn several_jobs_run_side_by_side() {
-    let jobs: Vec<_> = (0..8).map(|job| env(2).from_sequence(0, 4999).map(move |n| n + job).execute_and_collect("one of many").unwrap()).collect();
+    let jobs: Vec<_> =
+        (0..8).map(|job| env(2).from_sequence(0, 4999).map(move |n| n + job).execute_and_collect("one of many").unwrap()).collect();
     for (job, results) in jobs.into_iter().enumerate() {
         let sum: i64 = crate::support::within("a job", move || results.map(|n| n.unwrap()).sum());
         assert_eq!(sum, 4999 * 2500 + 5000 * job as i64);

@@ -4,6 +4,7 @@ mod aggregates;
 mod bad_input;
 mod chaining;
 mod checkpoints;
+mod compile_errors;
 mod damage;
 mod failures;
 mod kill;

@@ -15,7 +15,8 @@ fn a_uid_that_two_operators_have_is_refused_with_both_places() {
     let first = line!() - 1;
     let message = refused(&numbers.filter(|_| true).name("two").uid("same"));
     let second = line!() - 1;
-    let (first, second) = (format!("`one` (crates/flott/tests/it/naming.rs:{first})"), format!("`two` (crates/flott/tests/it/naming.rs:{second})"));
+    let (first, second) =
+        (format!("`one` (crates/flott/tests/it/naming.rs:{first})"), format!("`two` (crates/flott/tests/it/naming.rs:{second})"));
     assert_says(&message, &["two operators have the uid `same`", &first, &second, "give each its own"]);
 }
 
@@ -33,7 +34,10 @@ fn a_property_behind_a_union_or_partitioner_is_refused() {
     }
     let stream = numbers();
     let message = refused(&stream.union(&stream).max_parallelism(3));
-    assert_says(&message, &["`max_parallelism` at ", "follows a partitioner or a union, which is no operator: call it right behind the operator"]);
+    assert_says(
+        &message,
+        &["`max_parallelism` at ", "follows a partitioner or a union, which is no operator: call it right behind the operator"],
+    );
 }
 
 #[test]

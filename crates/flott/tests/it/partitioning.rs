@@ -119,11 +119,17 @@ fn forward_keeps_records_in_their_subtask_and_refuses_unequal_parallelism() {
     assert!(once(&forward));
     assert!(forward.iter().all(|records| records.len() == 1000));
     let env = env(2);
-    let error = env.from_sequence(0, 9).name("ten").forward().map(|n| n).name("plus").parallelism(3).execute_and_collect("test").unwrap_err();
+    let error =
+        env.from_sequence(0, 9).name("ten").forward().map(|n| n).name("plus").parallelism(3).execute_and_collect("test").unwrap_err();
     assert_eq!(error.kind(), flott::ErrorKind::Invalid);
     assert_says(
         &error.to_string(),
-        &["`forward` from `ten` (parallelism 2) to `plus` (", "partitioning.rs:", "parallelism 3) needs equal parallelism", "`rebalance` or `rescale`"],
+        &[
+            "`forward` from `ten` (parallelism 2) to `plus` (",
+            "partitioning.rs:",
+            "parallelism 3) needs equal parallelism",
+            "`rebalance` or `rescale`",
+        ],
     );
 }
 

@@ -7,7 +7,10 @@ use std::fmt::Write;
 fn program() -> StreamExecutionEnvironment {
     let env = env(2);
     let lines = env.from_elements(["a b"].map(str::to_owned)).name("lines");
-    let words = lines.flat_map_iter(|line: String| line.split(' ').map(|word| (word.to_owned(), 1u64)).collect::<Vec<_>>()).name("tokenize").parallelism(1);
+    let words = lines
+        .flat_map_iter(|line: String| line.split(' ').map(|word| (word.to_owned(), 1u64)).collect::<Vec<_>>())
+        .name("tokenize")
+        .parallelism(1);
     let counts = words.key_by_ref(|(word, _)| word.as_str()).sum(|(_, n)| n).name("count").uid("count").describe("counts words");
     counts.discard().name("c");
     counts.map(|(word, _)| word).name("d").rebalance().filter(|_| true).name("\"e\"").parallelism(3).discard().name("f").parallelism(3);
@@ -69,7 +72,10 @@ fn the_graphviz_text_quotes_names() {
     assert!(dot.starts_with("digraph job {\n") && dot.ends_with("}\n"), "{dot}");
     assert!(dot.contains(r#"[label="\"e\" -> f\nparallelism 3"];"#), "{dot}");
     assert!(dot.contains(r#"[label="HASH"];"#) && dot.contains(r#"[label="REBALANCE"];"#), "{dot}");
-    let edges: Vec<&str> = dot.lines().filter(|line| line.trim_start().starts_with('v') && line.contains("[label=\"") && !line.contains("parallelism")).collect();
+    let edges: Vec<&str> = dot
+        .lines()
+        .filter(|line| line.trim_start().starts_with('v') && line.contains("[label=\"") && !line.contains("parallelism"))
+        .collect();
     assert_eq!(edges, ["  v0 -> v1 [label=\"HASH\"];", "  v1 -> v2 [label=\"REBALANCE\"];"]);
 }
 

@@ -1,6 +1,8 @@
 //! State and sources at another parallelism than that of their snapshot.
 
-use crate::support::{assert_exactly_once, await_checkpoints, checkpointed, counted, end_of, numbers, pairs_in, restarts, start_from, text};
+use crate::support::{
+    assert_exactly_once, await_checkpoints, checkpointed, counted, end_of, numbers, pairs_in, restarts, start_from, text,
+};
 use flott::connector::file::FileSink;
 
 /// Runs the counting of numbers through snapshots at each parallelism in turn; the last run goes to the end.

@@ -1,6 +1,8 @@
 //! A job that is started again after a failure has the results of one that never failed.
 
-use crate::support::{DEADLINE, assert_exactly_once, assert_says, checkpointed, collect, counted, end_of, env, numbers, pairs_in, restarts, try_collect};
+use crate::support::{
+    DEADLINE, assert_exactly_once, assert_says, checkpointed, collect, counted, end_of, env, error_of, numbers, pairs_in, restarts,
+};
 use flott::{
     DataStream, JobStatus, StreamExecutionEnvironment,
     config::{CheckpointingMode, RestartStrategyType},
@@ -115,7 +117,7 @@ fn restarts_can_be_turned_off_although_there_are_checkpoints() {
     let env = checkpointed(1, &dir);
     env.set(&options::RESTART_STRATEGY_TYPE, Some(RestartStrategyType::None));
     let (stream, _) = fails_once(&numbers(&env, RECORDS, 20_000.0), 1000, true);
-    assert_says(&try_collect(&stream).unwrap_err().to_string(), &["once at 1000", "(attempt 1)"]);
+    assert_says(&error_of(&stream).to_string(), &["once at 1000", "(attempt 1)"]);
 }
 
 #[test]

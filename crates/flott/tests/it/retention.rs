@@ -1,6 +1,8 @@
 //! What stays of checkpoints and savepoints, and whose they are.
 
-use crate::support::{assert_says, await_checkpoints, cancel, checkpointed, counted, end_of, endless, eventually, numbers, start_from, text, try_collect};
+use crate::support::{
+    assert_says, await_checkpoints, cancel, checkpointed, counted, end_of, endless, error_of, eventually, numbers, start_from, text,
+};
 use flott::{
     config::{CheckpointRetention, ClaimMode},
     prelude::*,
@@ -111,18 +113,22 @@ fn a_savepoint_that_is_claimed_goes_when_newer_checkpoints_have_taken_its_place(
     cancel(&client);
     let env = checkpointed(2, &checkpoints);
     start_from(&env, &path);
-    assert_says(&try_collect(&numbers(&env, 10, 1e6)).unwrap_err().to_string(), &[&path, "is no checkpoint"]);
+    assert_says(&error_of(&numbers(&env, 10, 1e6)).to_string(), &[&path, "is no checkpoint"]);
 }
 
 #[test]
-fn a_snapshot_that_one_job_has_claimed_is_refused_to_another() {
-    let (dir, checkpoints) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let path = savepoint(dir.path());
-    let env = checkpointed(2, &checkpoints);
+fn a_checkpoint_that_one_job_has_claimed_is_refused_to_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = checkpointed(2, &dir);
+    let program = || counted(&numbers(&env, 1_000_000, 1000.0), 10).discard();
+    program();
+    let client = env.execute_async("retained").unwrap();
+    await_checkpoints(&client, 2);
+    cancel(&client);
+    let path = latest_checkpoint(&text(dir.path())).unwrap().unwrap();
     env.set(&options::CHECKPOINTING_INTERVAL, None);
     start_from(&env, &path);
     env.set(&options::STATE_RECOVERY_CLAIM_MODE, ClaimMode::Claim);
-    let program = || counted(&numbers(&env, 1_000_000, 1000.0), 10).discard();
     program();
     let first = env.execute_async("first").unwrap();
     program();

@@ -31,7 +31,15 @@ fn a_connection_that_is_refused_fails_the_job_with_the_address() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let message = failure(&env(1).socket_text_stream("127.0.0.1", port));
-    assert_says(&message, &[&format!("operator `Source: Socket 127.0.0.1:{port}`"), &format!("cannot connect to `127.0.0.1:{port}`"), "caused by: Connection refused", "socket.rs:"]);
+    assert_says(
+        &message,
+        &[
+            &format!("operator `Source: Socket 127.0.0.1:{port}`"),
+            &format!("cannot connect to `127.0.0.1:{port}`"),
+            "caused by: Connection refused",
+            "socket.rs:",
+        ],
+    );
 }
 
 #[test]

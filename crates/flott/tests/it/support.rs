@@ -17,6 +17,9 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 /// An environment of this parallelism that knows neither files nor variables of the machine.
 pub(crate) fn env(parallelism: u32) -> StreamExecutionEnvironment {
+    // With `RUST_LOG` set, a test shows what its jobs do. Only the first call has an effect.
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let env = StreamExecutionEnvironment::with_configuration(Configuration::new());
     env.set_parallelism(parallelism);
     env
@@ -84,12 +87,19 @@ pub(crate) fn sorted<T: Data + Ord>(stream: &DataStream<T>) -> Vec<T> {
     records
 }
 
-/// What a failed job says.
-pub(crate) fn failure<T: Data>(stream: &DataStream<T>) -> String {
+/// Why a job fails or is refused.
+#[track_caller]
+pub(crate) fn error_of<T: Data>(stream: &DataStream<T>) -> Error {
     match try_collect(stream) {
         Ok(records) => panic!("the job finished with {} records", records.len()),
-        Err(error) => error.to_string(),
+        Err(error) => error,
     }
+}
+
+/// What a failed job says.
+#[track_caller]
+pub(crate) fn failure<T: Data>(stream: &DataStream<T>) -> String {
+    error_of(stream).to_string()
 }
 
 /// Waits for the end of a job.
@@ -166,7 +176,8 @@ pub(crate) fn assert_exactly_once(counts: &[(u64, u64)], keys: u64, records: u64
         counts.sort_unstable();
         let repeated: Vec<u64> = counts.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
         let lost: Vec<u64> = (1..=records / keys).filter(|count| counts.binary_search(count).is_err()).collect();
-        assert!(repeated.is_empty() && lost.is_empty(), "key {key}: repeated {repeated:?}, lost {lost:?}");
+        let few = |counts: &[u64]| format!("{} {:?}", counts.len(), &counts[..counts.len().min(9)]);
+        assert!(repeated.is_empty() && lost.is_empty(), "key {key}: repeated {}, lost {}", few(&repeated), few(&lost));
     }
     assert_eq!(counts.len() as u64, records);
 }

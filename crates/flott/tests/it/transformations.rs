@@ -1,6 +1,6 @@
 //! Operators without state, unions and streams that are used more than once.
 
-use crate::support::{collect, env, failure, assert_says, sorted};
+use crate::support::{assert_says, collect, env, failure, sorted};
 use flott::{Collector, connector::datagen::SequenceSource, prelude::*};
 
 #[test]
@@ -110,7 +110,12 @@ fn batch_mode_gives_each_key_once_and_streaming_mode_each_step() {
     let counts = |mode| {
         let env = env(2);
         env.set_runtime_mode(mode);
-        sorted(&env.from_elements(["a", "b", "a", "a"].map(str::to_owned)).map(|word| (word, 1u64)).key_by_ref(|(word, _)| word.as_str()).sum(|(_, n)| n))
+        sorted(
+            &env.from_elements(["a", "b", "a", "a"].map(str::to_owned))
+                .map(|word| (word, 1u64))
+                .key_by_ref(|(word, _)| word.as_str())
+                .sum(|(_, n)| n),
+        )
     };
     let steps = [("a", 1), ("a", 2), ("a", 3), ("b", 1)].map(|(word, n)| (word.to_owned(), n));
     let last = [("a", 3), ("b", 1)].map(|(word, n)| (word.to_owned(), n));
@@ -152,15 +157,41 @@ fn an_environment_is_empty_after_a_job_and_runs_another() {
 }
 
 #[test]
+fn an_environment_is_empty_after_an_error_too() {
+    let env = env(1);
+    let stream = env.from_elements([1]);
+    let error = stream.rebalance().name("no operator").execute_and_collect("test").unwrap_err();
+    assert_says(&error.to_string(), &["`name` at "]);
+    assert_says(&env.execute("nothing").unwrap_err().to_string(), &["the job has no operators"]);
+    assert_eq!(collect(&env.from_elements([2])), [2]);
+}
+
+#[test]
+fn a_stream_of_a_program_that_was_executed_is_refused_at_the_next_execute() {
+    let env = env(1);
+    let old = env.from_elements([1]);
+    assert_eq!(collect(&old), [1]);
+    let new = env.from_elements([2]);
+    let used = new.union(&old.map(|n| n));
+    let place = format!("transformations.rs:{}", line!() - 1);
+    assert_says(&failure(&used), &["a stream of a program that was executed before is used at ", &place, "build the next program anew"]);
+    let new = env.from_elements([2]);
+    drop(old.name("renamed"));
+    assert_says(&failure(&new), &["a stream of a program that was executed before"]);
+}
+
+#[test]
 fn timestamps_survive_every_transformation() {
     let env = env(2);
     let strategy = WatermarkStrategy::for_monotonous_timestamps().with_timestamp_assigner(|n: &i64, _| *n);
     let numbers = env.from_source(SequenceSource::new(0, 1999), strategy, "numbers");
     let dir = tempfile::tempdir().unwrap();
-    let sink = flott::connector::file::FileSink::text(dir.path().join("out")).bucket_by(|_: &i64, timestamp| format!("{timestamp:?}").replace(['(', ')'], "_"));
+    let sink = flott::connector::file::FileSink::text(dir.path().join("out"))
+        .bucket_by(|_: &i64, timestamp| format!("{timestamp:?}").replace(['(', ')'], "_"));
     numbers.filter(|n| n % 1000 == 7).map(|n| n).rebalance().flat_map_iter(|n| [n]).key_by(|n| *n).sum(|n| n).sink_to(sink);
     env.execute("test").unwrap();
-    let mut buckets: Vec<_> = std::fs::read_dir(dir.path().join("out")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut buckets: Vec<_> =
+        std::fs::read_dir(dir.path().join("out")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     buckets.sort();
     assert_eq!(buckets, ["Some_1007_", "Some_7_"]);
 }

@@ -109,7 +109,10 @@ fn without_tolerance_the_first_failed_checkpoint_fails_the_job_and_says_why() {
         eventually("the job fails", || append(&disk.filler(), 1 << 12).is_ok() || client.status().is_terminal());
     }
     let message = end_of(&client).unwrap_err().to_string();
-    assert_says(&message, &["1 checkpoints failed in a row", "execution.checkpointing.tolerable-failed-checkpoints", &text(&disk.checkpoints())]);
+    assert_says(
+        &message,
+        &["1 checkpoints failed in a row", "execution.checkpointing.tolerable-failed-checkpoints", &text(&disk.checkpoints())],
+    );
     if disk.mounted {
         assert_says(&message, &["no space left"]);
     }

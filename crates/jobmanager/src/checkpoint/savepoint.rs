@@ -4,9 +4,6 @@ use flott_core::id::{CheckpointId, JobId};
 use flott_graph::settings::CheckpointSettings;
 use flott_storage::SnapshotTarget;
 
-/// The directory of jobs without one: in the memory of the process, as their checkpoints are.
-const IN_MEMORY: &str = "memory:";
-
 /// The folder of a savepoint: below the directory that was asked for, or else the configured one.
 ///
 /// # Errors
@@ -20,7 +17,6 @@ pub(crate) fn folder(
 ) -> Result<String, String> {
     let configured = || match &settings.savepoint_dir {
         Some(dir) => dir.to_str().map(str::to_owned).ok_or_else(|| format!("the path `{}` is not UTF-8", dir.display())),
-        None if settings.dir.is_none() => Ok(IN_MEMORY.to_owned()),
         None => Err("no directory for savepoints is known: name one, or set `execution.checkpointing.savepoint-dir`".to_owned()),
     };
     let directory = directory.map_or_else(configured, |given| Ok(given.to_owned()))?;
@@ -45,7 +41,6 @@ mod tests {
     #[test]
     fn the_directory_that_was_asked_for_comes_before_the_configured_one() {
         let mut settings = JobSettings::default().checkpoints;
-        assert_eq!(folder_of(None, &settings).unwrap(), "memory:/savepoint-abcdef-2x17");
         settings.dir = Some("/c".into());
         assert!(folder_of(None, &settings).unwrap_err().contains("savepoint-dir"));
         settings.savepoint_dir = Some("/s".into());

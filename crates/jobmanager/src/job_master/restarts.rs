@@ -143,7 +143,7 @@ impl JobMaster {
             let waited = crate::scheduler::SLOT_REQUEST_TIMEOUT.as_secs();
             let reason = format!(
                 "the job needs {needed} slots, {available} were there after {waited} s; start more TaskManagers, give them more slots \
-                 (`taskmanager.numberOfTaskSlots`), or lower the parallelism"
+                 or lower the parallelism"
             );
             // Regions that run are left alone: they lack nothing.
             let waiting = self.failover.incidents().iter().flat_map(|incident| incident.regions.iter().copied()).collect();

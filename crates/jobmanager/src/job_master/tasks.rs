@@ -7,6 +7,7 @@ use flott_core::{
     id::{AttemptId, VertexId},
 };
 use flott_rpc::{
+    client::JobEnd,
     status::TaskStatus,
     task::{EnumeratorReport, TaskReport},
 };
@@ -52,6 +53,14 @@ impl JobMaster {
             TaskReport::Canceled => {
                 let failure = self.failure_of(attempt, "it was cancelled, but not by its JobManager");
                 self.attempt_failed(now, place, failure, out);
+            }
+            // What the user chose to start from does not fit: another attempt would find the same.
+            TaskReport::Failed(failure)
+                if attempt.attempt == 0 && task.status == TaskStatus::Deploying && self.settings.restore.is_some() =>
+            {
+                task.status = TaskStatus::Failed;
+                self.remember_failure(&failure);
+                self.begin_end(now, JobEnd::Failed(failure), out);
             }
             TaskReport::Failed(failure) => self.attempt_failed(now, place, failure, out),
             TaskReport::CheckpointAcknowledged { checkpoint, snapshot, stats } => {

@@ -198,7 +198,18 @@ impl<K, O> std::ops::DerefMut for KeyedContext<'_, K, O> {
     }
 }
 
-impl<K: Key, O> KeyedContext<'_, K, O> {
+impl<K: Key, O: Data> KeyedContext<'_, K, O> {
+    /// Emits a record, with the timestamp of the record or timer at hand.
+    #[inline]
+    pub fn emit(&mut self, value: O) {
+        self.process.emit(value);
+    }
+
+    /// The timestamp of the record or timer at hand, ms since the epoch.
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        self.process.timestamp
+    }
+
     /// The key of the record or timer at hand.
     pub fn current_key(&self) -> &K {
         self.key

@@ -195,10 +195,14 @@ where
     }
 
     fn next_wake(&self) -> Option<Duration> {
-        let running = self.running.as_ref()?;
+        // In batch mode the clock stands still until the end of input.
+        let running = self.running.as_ref().filter(|running| running.mode == RuntimeMode::Streaming)?;
         let due = running.timers.processing_time.next_due()?;
-        let wait = u64::try_from(due.saturating_sub(running.clock.wall())).unwrap_or(0);
-        Some(running.clock.monotonic().saturating_add(Duration::from_millis(wait)))
+        match u64::try_from(due.saturating_sub(running.clock.wall())) {
+            Ok(wait) if wait > 0 => Some(running.clock.monotonic().saturating_add(Duration::from_millis(wait))),
+            // Due: at once, however often it is asked.
+            _ => Some(Duration::ZERO),
+        }
     }
 
     fn on_wake(&mut self, output: &mut dyn Output) -> Result<(), BoxError> {

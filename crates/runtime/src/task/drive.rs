@@ -106,7 +106,7 @@ impl Task {
     }
 
     fn wake_operators(&mut self) -> Result<()> {
-        match self.chain.next_wake() {
+        match self.chain.next_wake(false) {
             Some(at) if at <= self.env.clock.monotonic() => self.chain.wake(self.env.clock.monotonic()),
             _ => Ok(()),
         }
@@ -117,11 +117,16 @@ impl Task {
         if self.chain.edges.iter().all(crate::output::OutputEdge::is_clear) {
             return true;
         }
+        // Behind its last snapshot a task has nothing to say but signs of time; those that take them may have ended before it.
+        let may_be_gone = self.stopping_with.is_some() || self.finished_in.is_some();
         poll_fn(|cx| {
             let mut clear = true;
             for edge in &mut self.chain.edges {
-                match edge.send(Some(cx.waker())) {
+                match edge.send(Some(cx.waker()), may_be_gone) {
                     Ok(all_sent) => clear &= all_sent,
+                    // Behind the checkpoint that this task has ended with there are barriers alone. Whoever has ended with it as well needs
+                    // them no more.
+                    Err(ReceiverGone) if self.settling => edge.drop_pending(),
                     Err(ReceiverGone) => {
                         self.phase = Phase::Orphaned;
                         clear = false;
@@ -136,7 +141,9 @@ impl Task {
     /// Sleeps until something happens: input, room, a command or a time.
     async fn wait(&mut self, waiting: Waiting) {
         let start = self.env.clock.monotonic();
-        let timer = self.chain.next_wake();
+        // A wake-up that nothing would follow must not be waited for: its time stays over, and the task would never sleep.
+        let polls_source = self.phase == Phase::Reading && matches!(waiting, Waiting::Input);
+        let timer = if self.phase == Phase::Orphaned { None } else { self.chain.next_wake(polls_source) };
         let mut first = true;
         poll_fn(|cx| {
             if !std::mem::take(&mut first) || self.mailbox.register(cx.waker()) {

@@ -134,7 +134,11 @@ impl Task {
             parallelism: self.parallelism,
             attempt: self.attempt.attempt,
             causes,
-            location: location.or_else(|| node.map(|node| node.location.clone())),
+            location: match (location, node) {
+                // A panic may have come up inside a library: the operator's declaration tells whose call it was.
+                (Some(panic), Some(node)) => Some(format!("{panic} (operator declared at {})", node.location)),
+                (panic, node) => panic.or_else(|| node.map(|node| node.location.clone())),
+            },
             panicked,
         }
     }

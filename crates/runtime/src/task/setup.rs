@@ -103,7 +103,14 @@ impl Task {
             let restored = self.restore.as_ref().and_then(|restore| {
                 let state = restore.operators.get(&info.id)?;
                 let (checkpoint, location) = (restore.checkpoint, restore.location.as_str());
-                Some(RestoredOperator { checkpoint, location, state, groups: info.key_groups(), storage: &self.env.storage, asked: Cell::default() })
+                Some(RestoredOperator {
+                    checkpoint,
+                    location,
+                    state,
+                    groups: info.key_groups(),
+                    storage: &self.env.storage,
+                    asked: Cell::default(),
+                })
             });
             let mut context = OpenContext {
                 info: &info,

@@ -33,8 +33,6 @@ options! {
         "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION",
         "What becomes of the checkpoints of a job that ends. Flink deletes them by default; Flott keeps them when a job is cancelled or \
          fails.";
-    CHECKPOINTING_CHECKPOINTS_AFTER_TASKS_FINISH: bool = "execution.checkpointing.checkpoints-after-tasks-finish", "true",
-        "Whether checkpoints go on when some tasks have reached the end of their input.";
     CHECKPOINTING_DATA_INLINE_THRESHOLD: MemorySize = "execution.checkpointing.data-inline-threshold", "20 kb",
         "State of a task that is smaller is stored in the metadata of the checkpoint rather than in a file of its own.",
         between(0, 1048576);

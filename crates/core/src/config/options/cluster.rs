@@ -3,8 +3,6 @@
 use super::{ConfigOption, OptionInfo};
 
 options! {
-    TASKMANAGER_NUMBER_OF_TASK_SLOTS: u32 = "taskmanager.numberOfTaskSlots", "1",
-        "How many subtasks of one operator a worker may run.", at_least(1);
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
         "How many batches of records a channel between two subtasks may hold before its sender waits.", between(1, 65536);
     SINK_COMMITTER_RETRIES: u32 = "sink.committer.retries", "10",

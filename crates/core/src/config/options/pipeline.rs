@@ -14,7 +14,7 @@ options! {
     PIPELINE_OPERATOR_CHAINING_ENABLED: bool = "pipeline.operator-chaining.enabled", "true",
         "Whether operators that pass each record on to one other run in one task.";
     PIPELINE_AUTO_WATERMARK_INTERVAL: Duration = "pipeline.auto-watermark-interval", "200 ms",
-        "How often sources emit periodic watermarks; 0 turns them off.";
+        "How often sources emit periodic watermarks; 0: after each batch of records.";
     EXECUTION_RUNTIME_MODE: RuntimeMode = "execution.runtime-mode", "STREAMING",
         "Whether results come as records arrive (`STREAMING`) or once, at the end of bounded input (`BATCH`). `AUTOMATIC` is `BATCH` \
          if all sources are bounded.";
