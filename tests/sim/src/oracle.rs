@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 use flott_core::{BoxError, Data, codec::decode, id::CheckpointId};
-use flott_storage::{CheckpointMetadata, CheckpointStorage, CompletedCheckpoint, OperatorState, StateFiles};
+use flott_storage::{CheckpointMetadata, CheckpointStorage, CompletedCheckpoint, OperatorState, SnapshotKind, StateFiles};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -36,10 +36,18 @@ pub(crate) fn cut(world: &mut World, metadata: &CheckpointMetadata) {
     match result {
         Ok(positions) => {
             world.all_read |= positions == ends(&world.shape);
+            if metadata.kind == SnapshotKind::StopWithSavepoint && all_finished(metadata) {
+                // Whoever starts from it, after a failure, has nothing left to do.
+                world.drained = Some(positions.clone());
+            }
             world.cuts.insert(metadata.checkpoint, positions);
         }
         Err(error) => world.sim.violation(format!("checkpoint {} is no cut: {error}", metadata.checkpoint)),
     }
+}
+
+fn all_finished(metadata: &CheckpointMetadata) -> bool {
+    metadata.operators.iter().flat_map(|operator| operator.subtasks.values()).all(|subtask| subtask.finished)
 }
 
 fn check_cut(world: &World, metadata: &CheckpointMetadata) -> Result<Positions, BoxError> {

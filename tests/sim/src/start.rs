@@ -58,9 +58,7 @@ impl Start {
 impl World {
     /// A JobMaster takes over, or begins, a job. If the storage fails it tries again.
     pub(crate) fn begin(&mut self, start: Start) {
-        if let Some(current) = self.current.and_then(|term| self.masters.get(&term))
-            && (current.outcome.is_some() || self.is_ending())
-        {
+        if self.ended.contains(&start.job) || self.is_ending() {
             // The job has ended in the meantime; whoever leads the cluster knows.
             return;
         }
@@ -134,11 +132,15 @@ impl World {
             return;
         }
         let (stopped, widths) = (master.stopped.clone(), master.start.widths);
+        self.ended.insert(master.start.job);
         // What still runs belongs to nobody.
         self.executor.drop_term(term);
         let from = match outcome {
             JobEnd::Finished => {
                 let Some((checkpoint, folder, drain)) = stopped else {
+                    if let Some(drained) = self.drained.clone() {
+                        return self.end_with(drained, true);
+                    }
                     if self.shape.unbounded() {
                         return self.sim.violation("a source that never ends has ended");
                     }

@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) current: Option<Term>,
     pub(crate) terms: Term,
     pub(crate) jobs: Vec<JobId>,
+    /// Jobs that have ended: nobody begins them again.
+    pub(crate) ended: BTreeSet<JobId>,
     pub(crate) executor: Executor,
     pub(crate) files: MemoryFiles,
     pub(crate) leftovers: Leftovers,
@@ -70,6 +72,8 @@ pub(crate) struct World {
     pub(crate) cuts: BTreeMap<CheckpointId, Positions>,
     /// Whether a complete checkpoint holds all records.
     pub(crate) all_read: bool,
+    /// The positions of a savepoint in which all tasks have finished, wherever their input was.
+    pub(crate) drained: Option<Positions>,
     pub(crate) requests: u64,
     queue: BTreeMap<(Duration, u64), Happening>,
     sequence: u64,
@@ -106,6 +110,7 @@ impl World {
             current: None,
             terms: 0,
             jobs: Vec::new(),
+            ended: BTreeSet::new(),
             executor: Executor::default(),
             files: MemoryFiles::new(),
             leftovers: Leftovers::default(),
@@ -113,6 +118,7 @@ impl World {
             claimed: BTreeSet::new(),
             cuts: BTreeMap::new(),
             all_read: false,
+            drained: None,
             requests: 0,
             queue: BTreeMap::new(),
             sequence: 0,

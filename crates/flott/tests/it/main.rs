@@ -13,6 +13,7 @@ mod metrics;
 mod naming;
 mod partitioning;
 mod plans;
+mod process;
 mod regions;
 mod rescaling;
 mod restarts;

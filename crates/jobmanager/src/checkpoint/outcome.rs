@@ -22,7 +22,7 @@ use crate::{
 };
 use flott_core::{
     id::{AttemptId, CheckpointId, VertexId},
-    snapshot::SubtaskSnapshot,
+    snapshot::{BlockData, OperatorSnapshot, SubtaskSnapshot},
 };
 use flott_rpc::{
     client::{CheckpointSummary, JobReply, SnapshotTaken},
@@ -174,7 +174,7 @@ impl CheckpointCoordinator {
             }
             if let Some(Acknowledgement { finished: true, snapshot, .. }) = participant.acknowledged {
                 task.released = true;
-                task.final_snapshot = snapshot;
+                task.final_snapshot = snapshot.map(without_files);
             }
             context.out.push(JobAction::Send(participant.attempt, TaskCommand::CheckpointCompleted(id)));
         }
@@ -284,6 +284,19 @@ impl CheckpointCoordinator {
             }
         }
     }
+}
+
+/// The final state of a task, as later checkpoints hold it: without keyed state in files, which lie in the folder of the checkpoint
+/// that they were written for and go with it. Nothing needs it: the exchange before keyed state connects all with all, so that
+/// its subtasks come to their end in the same checkpoint, and a vertex that has ended as a whole is not run again.
+fn without_files(snapshot: Arc<SubtaskSnapshot>) -> Arc<SubtaskSnapshot> {
+    let in_file = |operator: &OperatorSnapshot| operator.keyed.as_ref().is_some_and(|keyed| matches!(keyed.data, BlockData::File { .. }));
+    if !snapshot.operators.iter().any(in_file) {
+        return snapshot;
+    }
+    let mut snapshot = Arc::unwrap_or_clone(snapshot);
+    snapshot.operators.iter_mut().filter(|operator| in_file(operator)).for_each(|operator| operator.keyed = None);
+    Arc::new(snapshot)
 }
 
 fn summary(pending: &PendingCheckpoint, completed: &CompletedCheckpoint, context: &Context<'_>) -> CheckpointSummary {
