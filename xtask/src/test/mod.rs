@@ -37,7 +37,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     }
     let chosen = choose(&args.only)?;
     // Said by `.ci/run`, which alone knows whether the directory was there before this program was built into it.
-    let mut cache = std::env::var_os("FLOTT_CACHED_BUILD").map(|_| paths::target());
+    let mut cache = std::env::var_os("XTASK_CACHED_BUILD").map(|_| paths::target());
     let mut results: Vec<(&Step, Duration, Option<Error>)> = Vec::new();
     for step in chosen {
         println!("\n=== {}: {}", step.name, step.about);

@@ -1,4 +1,4 @@
-//! Random jobs in a world of faults, in virtual time, from seeds. `FLOTT_SIMULATION_SEEDS=100..200` runs other seeds.
+//! Random jobs in a world of faults, in virtual time, from seeds. `SIMULATION_SEEDS=100..200` runs other seeds.
 
 mod job;
 mod random;
@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Summary, World};
 
 fn seeds() -> std::ops::Range<u64> {
-    let given = std::env::var("FLOTT_SIMULATION_SEEDS").ok();
+    let given = std::env::var("SIMULATION_SEEDS").ok();
     let range = given.as_deref().and_then(|given| given.split_once("..")).and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
     range.unwrap_or(0..400)
 }
@@ -23,7 +23,7 @@ fn every_record_is_committed_exactly_once_whatever_fails() {
     for seed in seeds() {
         let run = catch_unwind(AssertUnwindSafe(|| World::new(seed).run()));
         let Ok(run) = run else {
-            eprintln!("seed {seed} failed: run it alone with FLOTT_SIMULATION_SEEDS={seed}..{}", seed + 1);
+            eprintln!("seed {seed} failed: run it alone with SIMULATION_SEEDS={seed}..{}", seed + 1);
             failed.push(seed);
             continue;
         };

@@ -163,7 +163,7 @@ impl World {
             outcome: None,
             stopped: None,
             hasher: DefaultHasher::new(),
-            verbose: std::env::var_os("FLOTT_SIMULATION_TRACE").is_some(),
+            verbose: std::env::var_os("SIMULATION_TRACE").is_some(),
             summary: Summary::default(),
         }
     }
