@@ -49,7 +49,7 @@ impl StreamGraph {
         if settings.mode == RuntimeMode::Batch {
             check_bounded(self.nodes())?;
         }
-        let resolved = resolve(self.nodes(), defaults)?;
+        let resolved = resolve(self.nodes(), self.kinds(), defaults)?;
         let kinds = edge_kinds(self.nodes(), &resolved)?;
         let chain_of = assign_chains(self.nodes(), &resolved, &kinds, defaults.chaining);
         Ok(build(self.nodes(), &resolved, &kinds, &chain_of, name, settings))
@@ -90,7 +90,7 @@ fn check_bounded(nodes: &[StreamNode]) -> Result<(), GraphError> {
     Ok(())
 }
 
-fn resolve(nodes: &[StreamNode], defaults: GraphDefaults) -> Result<Vec<Resolved>, GraphError> {
+fn resolve(nodes: &[StreamNode], kinds: &[String], defaults: GraphDefaults) -> Result<Vec<Resolved>, GraphError> {
     let mut resolved: Vec<Resolved> = Vec::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
         let parallelism = if node.fixed_parallelism { 1 } else { node.parallelism.unwrap_or(defaults.parallelism) };
@@ -112,7 +112,7 @@ fn resolve(nodes: &[StreamNode], defaults: GraphDefaults) -> Result<Vec<Resolved
         let slot_sharing_group = node.slot_sharing_group.clone().or_else(|| inherited.cloned());
         let id = match &node.uid {
             Some(uid) => OperatorId::from_uid(uid),
-            None => generated_id(index, inputs().map(|input| input.id)),
+            None => generated_id(index, &kinds[index], inputs().map(|input| input.id)),
         };
         let slot_sharing_group = slot_sharing_group.unwrap_or_else(|| DEFAULT_SLOT_SHARING_GROUP.to_owned());
         resolved.push(Resolved { id, parallelism, max_parallelism, slot_sharing_group });
@@ -120,10 +120,10 @@ fn resolve(nodes: &[StreamNode], defaults: GraphDefaults) -> Result<Vec<Resolved
     Ok(resolved)
 }
 
-/// The id of an operator without uid: from its place in the program and the ids of its inputs, so that it changes with any
-/// edit of what comes before it, as Flink's do.
-fn generated_id(index: usize, inputs: impl Iterator<Item = OperatorId>) -> OperatorId {
-    let mut text = format!("generated/{index}");
+/// The id of an operator without uid: from its place in the program, its kind and the ids of its inputs, so that it changes with
+/// any edit of what comes before it, as Flink's do.
+fn generated_id(index: usize, kind: &str, inputs: impl Iterator<Item = OperatorId>) -> OperatorId {
+    let mut text = format!("generated/{index}/{kind}");
     for input in inputs {
         text.push_str(&format!("/{input}"));
     }

@@ -97,14 +97,22 @@ pub struct StreamNode {
 #[derive(Debug, Clone, Default)]
 pub struct StreamGraph {
     nodes: Vec<StreamNode>,
+    /// The name that each node was added with: what kind of operator it is, whatever the program calls it later.
+    kinds: Vec<String>,
 }
 
 impl StreamGraph {
     /// Adds a node whose inputs are there already.
     pub fn add(&mut self, node: StreamNode) -> NodeId {
         debug_assert!(node.inputs.iter().all(|edge| edge.from.0 < self.nodes.len()), "an input must be added before its consumer");
+        self.kinds.push(node.name.clone());
         self.nodes.push(node);
         NodeId(self.nodes.len() - 1)
+    }
+
+    /// What kind of operator each node is.
+    pub(crate) fn kinds(&self) -> &[String] {
+        &self.kinds
     }
 
     /// The nodes.

@@ -23,6 +23,9 @@ impl World {
             55..60 => self.on_some_attempt(term, |world, term, attempt| {
                 world.sim.trace(format_args!("{term} {attempt} hangs"));
                 world.executor.stick(term, attempt);
+                // If nobody cancels it and kills it then, somebody will look after it some day.
+                let at = world.sim.clock.now() + world.sim.random().millis(300_000);
+                world.at(at, Happening::Crash(term, attempt));
             }),
             60..75 => self.crash_master(term),
             75..92 => self.replace_master(term),
@@ -45,8 +48,11 @@ impl World {
     }
 
     /// The process of an attempt is gone, or only the link to it: then it goes on for a while without anybody hearing of it.
-    fn crash(&mut self, term: Term, attempt: AttemptId) {
+    pub(crate) fn crash(&mut self, term: Term, attempt: AttemptId) {
         let Some(state) = self.masters.get_mut(&term).and_then(|master| master.attempts.get_mut(&attempt)) else { return };
+        if state.cut {
+            return;
+        }
         state.cut = true;
         if self.sim.random().percent(70) {
             self.sim.saw(Seen::TaskCrashed);

@@ -251,8 +251,8 @@ pub(crate) fn registers(world: &World) {
         if let Some(unreadable) = found.unreadable.into_iter().next() {
             return Err(unreadable.into());
         }
-        // A savepoint that another job has claimed stays in the register of the job that had stopped with it.
-        let own = |completed: &&CompletedCheckpoint| completed.owner == Some(completed.job) || !world.claimed.contains(&completed.folder);
+        // A savepoint that another job has claimed may stay in the registers of those that knew it before.
+        let own = |completed: &&CompletedCheckpoint| world.claimed.get(&completed.folder).is_none_or(|job| *job == completed.job);
         for completed in found.checkpoints.iter().filter(own) {
             let storage = directory.storage(completed.job);
             let loaded = storage.load_completed(completed)?;

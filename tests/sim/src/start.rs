@@ -6,7 +6,7 @@ use crate::{
     oracle,
     shape::Widths,
     sim::{Seen, Term},
-    storage::faulty,
+    storage::{faulty, honest},
     world::{Happening, World},
 };
 use flott_core::id::{CheckpointId, JobId};
@@ -85,7 +85,7 @@ impl World {
             Ok(Begun { epoch, next, loaded: loaded.map(|loaded| (loaded, start.claim)) })
         };
         let begun = begin();
-        self.claimed.extend(claimed);
+        self.claimed.extend(claimed.map(|folder| (folder, start.job)));
         let begun = match begun {
             Ok(begun) => begun,
             Err(StorageError::Claimed { .. }) => return self.begin(Start { claim: false, ..start }),
@@ -124,6 +124,16 @@ impl World {
         self.tell(term, JobEvent::Start { last_checkpoint: last });
     }
 
+    /// What a user starts from who wants to go on where a job has ended: its newest checkpoint, or what it had started from itself.
+    fn newest_of(&self, start: &Start) -> From {
+        let newest = honest(&self.files).storage(start.job).completed().ok().and_then(|all| all.into_iter().next());
+        match newest {
+            None => start.from.clone(),
+            Some(_) if self.sim.random().percent(50) => From::Latest,
+            Some(newest) => From::Path(newest.folder),
+        }
+    }
+
     /// What follows if the job has ended.
     pub(crate) fn look_for_the_end(&mut self) {
         let Some((term, master)) = self.current.and_then(|term| Some((term, self.masters.get(&term)?))) else { return };
@@ -131,7 +141,8 @@ impl World {
         if self.is_ending() {
             return;
         }
-        let (stopped, widths) = (master.stopped.clone(), master.start.widths);
+        let (stopped, start) = (master.stopped.clone(), master.start.clone());
+        let widths = start.widths;
         self.ended.insert(master.start.job);
         // What still runs belongs to nobody.
         self.executor.drop_term(term);
@@ -162,13 +173,9 @@ impl World {
             JobEnd::Canceled if self.shape.settings.checkpoints.retention == Retention::DeleteOnCancellation => {
                 return self.sim.violation("the job was cancelled, but nobody did that");
             }
-            JobEnd::Canceled => {
-                self.sim.saw(Seen::Cancelled);
-                From::Latest
-            }
-            JobEnd::Failed(_) => {
-                self.sim.saw(Seen::JobFailed);
-                From::Latest
+            JobEnd::Canceled | JobEnd::Failed(_) => {
+                self.sim.saw(if outcome == JobEnd::Canceled { Seen::Cancelled } else { Seen::JobFailed });
+                self.newest_of(&start)
             }
         };
         self.current = None;

@@ -37,6 +37,7 @@ pub(crate) enum Happening {
     Work(Term, AttemptId, Work),
     Storage(Term, StorageAction),
     Sweep(Term, CheckpointId),
+    Crash(Term, AttemptId),
     /// An attempt that was cut off ends.
     Vanish(Term, AttemptId),
     /// A JobMaster that was replaced ends.
@@ -67,7 +68,7 @@ pub(crate) struct World {
     /// Whether all input goes over a network.
     pub(crate) relays: bool,
     /// Folders that a job has claimed: it removes them.
-    pub(crate) claimed: BTreeSet<String>,
+    pub(crate) claimed: BTreeMap<String, JobId>,
     /// The positions of each checkpoint that was complete.
     pub(crate) cuts: BTreeMap<CheckpointId, Positions>,
     /// Whether a complete checkpoint holds all records.
@@ -115,7 +116,7 @@ impl World {
             files: MemoryFiles::new(),
             leftovers: Leftovers::default(),
             relays,
-            claimed: BTreeSet::new(),
+            claimed: BTreeMap::new(),
             cuts: BTreeMap::new(),
             all_read: false,
             drained: None,
@@ -248,18 +249,20 @@ impl World {
             Happening::ToEnumerator(term, vertex, number, command) => self.enumerator_commanded(term, vertex, number, command),
             Happening::EnumeratorWakes(term, vertex, made) => self.enumerator_wakes(term, vertex, made),
             Happening::Work(term, attempt, work) => {
-                // What a lost process was about to write is lost with it.
-                if let Some(master) = self.masters.get(&term) {
-                    if !master.attempts.contains_key(&attempt) {
-                        self.sim.saw(Seen::LateUpload);
-                    }
-                    self.sim.trace(format_args!("{term} background work of {attempt}"));
-                    work();
-                    self.take_messages();
+                let Some(master) = self.masters.get(&term) else {
+                    // A lost process does nothing any more, not even tidy up.
+                    return std::mem::forget(work);
+                };
+                if !master.attempts.contains_key(&attempt) {
+                    self.sim.saw(Seen::LateUpload);
                 }
+                self.sim.trace(format_args!("{term} background work of {attempt}"));
+                work();
+                self.take_messages();
             }
             Happening::Storage(term, action) => self.storage_performs(term, action),
             Happening::Sweep(term, below) => self.store(term, StorageAction::Sweep(below)),
+            Happening::Crash(term, attempt) => self.crash(term, attempt),
             Happening::Vanish(term, attempt) => self.executor.drop_attempt(term, attempt),
             Happening::Abdicate(term) => {
                 if self.current != Some(term) {

@@ -65,7 +65,6 @@ fn make_program(program: &Path, crates: &[(String, PathBuf)]) -> Result<()> {
         return Err(Error::other("`cargo package` made no package of `flott`"));
     };
     process::run(process::cargo().args(["new", "--quiet", "--vcs", "none", "--name", "fresh"]).arg(program))?;
-    process::run(cargo_in(program).args(["add", "--quiet", "--path"]).arg(facade))?;
     let manifest = program.join("Cargo.toml");
     let mut text = fs::read_to_string(&manifest).map_err(Error::io("read", &manifest))?;
     text.push_str("\n[patch.crates-io]\n");
@@ -73,6 +72,7 @@ fn make_program(program: &Path, crates: &[(String, PathBuf)]) -> Result<()> {
         text.push_str(&format!("{name} = {{ path = {folder:?} }}\n"));
     }
     fs::write(&manifest, text).map_err(Error::io("write", &manifest))?;
+    process::run(cargo_in(program).args(["add", "--quiet", "--path"]).arg(facade))?;
     // The versions that everything else here is tested with.
     let (lock, ours) = (program.join("Cargo.lock"), paths::repository().join("Cargo.lock"));
     fs::copy(&ours, &lock).map_err(Error::io("copy", &ours))?;

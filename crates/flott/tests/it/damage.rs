@@ -133,7 +133,7 @@ fn when_every_checkpoint_is_damaged_latest_says_so() {
     }
     let error = restored_from(&dir, "latest").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data);
-    assert_says(&error.to_string(), &["every checkpoint under the checkpoint directory is damaged", "_metadata", "is damaged"]);
+    assert_says(&error.to_string(), &["no checkpoint under the checkpoint directory can be read", "_metadata", "is damaged"]);
 }
 
 #[test]

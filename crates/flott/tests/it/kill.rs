@@ -7,6 +7,7 @@ use std::{
     env, fs,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Instant,
 };
@@ -25,7 +26,12 @@ fn the_process_that_is_killed() {
     if latest_checkpoint(&text(&dir.join("checkpoints"))).unwrap().is_some() {
         start_from(&env, "latest");
     }
-    let words = env.read_text_file(dir.join("text")).flat_map(|line, out| {
+    // Slow enough that all the kills find it at work, on whatever machine.
+    let lines = AtomicUsize::new(0);
+    let words = env.read_text_file(dir.join("text")).flat_map(move |line, out| {
+        if lines.fetch_add(1, Ordering::Relaxed) % 20 == 0 {
+            thread::park_timeout(Duration::from_millis(1));
+        }
         line.split(' ').for_each(|word| out.emit((CompactString::new(word), 1u32)));
     });
     let counts = words.key_by_ref(|(word, _)| word).sum(|(_, count)| count).uid("count");

@@ -35,10 +35,11 @@ impl Task {
         let started = self.env.clock.monotonic();
         let alignment_us = self.take_alignment(started);
         let drains = matches!(barrier.kind, SnapshotKind::StopWithSavepoint { drain: true, .. });
+        let checkpoint = barrier.checkpoint;
         if drains && self.gate.is_none() && self.phase == Phase::Reading {
             self.end_of_input()?;
+            self.drained_for = Some(checkpoint);
         }
-        let checkpoint = barrier.checkpoint;
         let mut pending = PendingSnapshot {
             parts: self.chain.nodes.iter().map(|node| OperatorPart::new(&node.info)).collect(),
             unfinished: Vec::new(),
@@ -144,7 +145,7 @@ impl Task {
         Ok(())
     }
 
-    pub(super) fn checkpoint_aborted(&mut self, checkpoint: CheckpointId) {
+    pub(super) fn checkpoint_aborted(&mut self, checkpoint: CheckpointId) -> Result<()> {
         self.aligner.aborted(checkpoint);
         if !self.aligner.is_aligning() {
             self.alignment_started = None;
@@ -166,5 +167,10 @@ impl Task {
         if self.phase == Phase::Suspended(checkpoint) {
             self.phase = Phase::Reading;
         }
+        if self.drained_for == Some(checkpoint) {
+            // The end of input cannot be taken back, and the job must not pass for finished with the rest of it unread.
+            return Err(format!("the stop with savepoint {checkpoint} failed after event time had been driven to its end; reading starts again").into());
+        }
+        Ok(())
     }
 }

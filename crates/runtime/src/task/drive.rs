@@ -92,7 +92,7 @@ impl Task {
                     self.align(actions)?;
                 }
                 TaskCommand::CheckpointCompleted(checkpoint) => self.checkpoint_completed(checkpoint)?,
-                TaskCommand::CheckpointAborted(checkpoint) => self.checkpoint_aborted(checkpoint),
+                TaskCommand::CheckpointAborted(checkpoint) => self.checkpoint_aborted(checkpoint)?,
                 // A source that had finished is given no splits; what comes late is not its own.
                 TaskCommand::AddSplits(splits) if !self.had_finished() => self.chain.source(|source, _| source.add_splits(&splits))?,
                 TaskCommand::NoMoreSplits if !self.had_finished() => self.chain.source(|source, _| {

@@ -86,6 +86,8 @@ pub struct Task {
     finished_in: Option<CheckpointId>,
     /// The stop-with-savepoint that was acknowledged.
     stopping_with: Option<CheckpointId>,
+    /// The stop with savepoint for which the source has ended its input early.
+    drained_for: Option<CheckpointId>,
     /// All that had to be committed may be: the task ends as soon as it is.
     settling: bool,
 }

@@ -81,6 +81,7 @@ impl Task {
             snapshot: None,
             finished_in: None,
             stopping_with: None,
+            drained_for: None,
             settling: false,
             graph,
             env,

@@ -101,6 +101,13 @@ pub(crate) fn create_folders(files: &dyn FileSystem, path: &Path) -> io::Result<
         let Some(parent) = folder.parent() else { break };
         folder = parent;
     }
+    // An earlier attempt may have created this one and failed before it was durable. Above it, nothing may be readable.
+    if let Some(parent) = folder.parent()
+        && let Err(error) = files.sync_folder(parent)
+        && error.kind() != io::ErrorKind::PermissionDenied
+    {
+        return Err(error);
+    }
     for folder in missing.into_iter().rev() {
         match files.create_folder(folder) {
             // Another process of the job was faster.
