@@ -6,6 +6,7 @@ use flott_jobmanager::{
     event::{CompletionOutcome, StorageReport},
 };
 use flott_rpc::task::SnapshotKind;
+use flott_runtime::panics::catching;
 use flott_storage::{CheckpointMetadata, CheckpointStorage, Removal, SnapshotTarget, StorageError};
 use std::{
     sync::{Arc, mpsc},
@@ -52,13 +53,32 @@ pub(crate) fn start(
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new().name("flott-storage".to_owned()).spawn(move || {
         while let Ok(action) = receiver.recv() {
-            for answer in perform(storage.as_ref(), epoch, action) {
+            let panicked = answer_of_a_panic(&action);
+            let answers = catching(|| perform(storage.as_ref(), epoch, action)).unwrap_or_else(|panic| {
+                tracing::error!(panic = %panic.message, at = panic.location, "a storage action panicked");
+                vec![panicked]
+            });
+            for answer in answers {
                 tracing::trace!(%job, ?answer, "storage");
                 report(JobEvent::Storage(answer));
             }
         }
     })?;
     Ok(sender)
+}
+
+/// What the job is told if an action does not return: nobody knows how far it came.
+fn answer_of_a_panic(action: &StorageAction) -> StorageReport {
+    let reason = || "the storage panicked; see the log".to_owned();
+    match action {
+        StorageAction::Begin { checkpoint, .. } => StorageReport::Begun { checkpoint: *checkpoint, outcome: Err(reason()) },
+        StorageAction::Complete { metadata, .. } => {
+            StorageReport::Completed { checkpoint: metadata.checkpoint, outcome: CompletionOutcome::Unknown(reason()) }
+        }
+        StorageAction::Discard { .. } | StorageAction::Retain(_) | StorageAction::DiscardAll | StorageAction::Flush(_) => {
+            StorageReport::DiscardFailed(reason())
+        }
+    }
 }
 
 fn perform(storage: &dyn CheckpointStorage, epoch: u64, action: StorageAction) -> Vec<StorageReport> {
