@@ -1,13 +1,16 @@
 //! How a record's key is had: by value, or by reference without a copy for each record.
 
+use compact_str::CompactString;
 use flott_core::{BoxError, Key, key_hash::key_hash};
 use serde::Serialize;
-use std::{borrow::Borrow, marker::PhantomData};
+use std::marker::PhantomData;
 
 /// Gives the key of a record of `T`.
 pub trait KeySelector<T>: Send + Sync + 'static {
-    /// The owned key, as state keeps it.
+    /// The owned key, as user code sees it.
     type Key: Key;
+    /// The key as a table keeps it that user code does not see; encoded as [`KeySelector::Key`] is.
+    type Kept: Key;
     /// What is compared and hashed: the key itself, or what it borrows as.
     type View: ?Sized;
 
@@ -15,9 +18,12 @@ pub trait KeySelector<T>: Send + Sync + 'static {
     fn with_key<R>(&self, record: &T, use_key: impl FnOnce(&Self::View) -> R) -> R;
 
     /// Whether a kept key is this one.
-    fn is(kept: &Self::Key, key: &Self::View) -> bool;
+    fn is(kept: &Self::Kept, key: &Self::View) -> bool;
 
     /// The key, to be kept.
+    fn keep(key: &Self::View) -> Self::Kept;
+
+    /// The key, for user code.
     fn own(key: &Self::View) -> Self::Key;
 
     /// The hash by which the record is partitioned.
@@ -45,6 +51,7 @@ impl<F, K> ByValue<F, K> {
 
 impl<T, K: Key, F: Fn(&T) -> K + Send + Sync + 'static> KeySelector<T> for ByValue<F, K> {
     type Key = K;
+    type Kept = K;
     type View = K;
 
     #[inline]
@@ -54,6 +61,9 @@ impl<T, K: Key, F: Fn(&T) -> K + Send + Sync + 'static> KeySelector<T> for ByVal
     #[inline]
     fn is(kept: &K, key: &K) -> bool {
         kept == key
+    }
+    fn keep(key: &K) -> K {
+        key.clone()
     }
     fn own(key: &K) -> K {
         key.clone()
@@ -86,13 +96,61 @@ impl<F, Q: ?Sized> ByRef<F, Q> {
     }
 }
 
-impl<T, Q, F> KeySelector<T> for ByRef<F, Q>
-where
-    Q: ToOwned + Serialize + Eq + ?Sized + 'static,
-    Q::Owned: Key,
-    F: Fn(&T) -> &Q + Send + Sync + 'static,
-{
+/// What a record may lend as its key.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key that is lent by the record",
+    note = "`str`, slices and every type that is a key can; or make the key with `key_by`"
+)]
+pub trait KeyView: ToOwned<Owned: Key> + Serialize + Eq + 'static {
+    /// How a table keeps it. A string is kept in place, where it is compared without following a pointer.
+    type Kept: Key;
+
+    /// Whether a kept key is this one.
+    fn is_kept_as(&self, kept: &Self::Kept) -> bool;
+
+    /// The key, to be kept.
+    fn keep(&self) -> Self::Kept;
+}
+
+impl<K: Key> KeyView for K {
+    type Kept = K;
+
+    #[inline]
+    fn is_kept_as(&self, kept: &K) -> bool {
+        self == kept
+    }
+    fn keep(&self) -> K {
+        self.clone()
+    }
+}
+
+impl KeyView for str {
+    type Kept = CompactString;
+
+    #[inline]
+    fn is_kept_as(&self, kept: &CompactString) -> bool {
+        self == kept.as_str()
+    }
+    fn keep(&self) -> CompactString {
+        CompactString::new(self)
+    }
+}
+
+impl<T: Key> KeyView for [T] {
+    type Kept = Vec<T>;
+
+    #[inline]
+    fn is_kept_as(&self, kept: &Vec<T>) -> bool {
+        self == kept.as_slice()
+    }
+    fn keep(&self) -> Vec<T> {
+        self.to_vec()
+    }
+}
+
+impl<T, Q: KeyView + ?Sized, F: Fn(&T) -> &Q + Send + Sync + 'static> KeySelector<T> for ByRef<F, Q> {
     type Key = Q::Owned;
+    type Kept = Q::Kept;
     type View = Q;
 
     #[inline]
@@ -100,9 +158,11 @@ where
         use_key((self.select)(record))
     }
     #[inline]
-    fn is(kept: &Q::Owned, key: &Q) -> bool {
-        let kept: &Q = kept.borrow();
-        kept == key
+    fn is(kept: &Q::Kept, key: &Q) -> bool {
+        key.is_kept_as(kept)
+    }
+    fn keep(key: &Q) -> Q::Kept {
+        key.keep()
     }
     fn own(key: &Q) -> Q::Owned {
         key.to_owned()

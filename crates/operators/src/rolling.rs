@@ -215,13 +215,13 @@ pub fn rolling<T: Data, S: KeySelector<T>, R: Rolling<T>>(selector: Arc<S>, roll
 struct RollingOperator<T, S: KeySelector<T>, R: Rolling<T>> {
     selector: Arc<S>,
     rolling: Arc<R>,
-    table: Option<KeyedTable<S::Key, R::State>>,
+    table: Option<KeyedTable<S::Kept, R::State>>,
     mode: RuntimeMode,
     types: PhantomData<fn(T)>,
 }
 
 impl<T, S: KeySelector<T>, R: Rolling<T>> RollingOperator<T, S, R> {
-    fn table(&mut self) -> Result<&mut KeyedTable<S::Key, R::State>, BoxError> {
+    fn table(&mut self) -> Result<&mut KeyedTable<S::Kept, R::State>, BoxError> {
         self.table.as_mut().ok_or_else(|| "the operator was not opened".into())
     }
 }
@@ -231,13 +231,13 @@ impl<T, S: KeySelector<T>, R: Rolling<T>> RollingOperator<T, S, R> {
 fn add_new<'a, T, S: KeySelector<T>, R: Rolling<T>>(
     selector: &S,
     rolling: &R,
-    table: &'a mut KeyedTable<S::Key, R::State>,
+    table: &'a mut KeyedTable<S::Kept, R::State>,
     hash: u64,
     value: T,
 ) -> Result<&'a mut R::State, BoxError> {
     let entry = selector.with_key(&value, |key| match table.entry(hash, |kept| S::is(kept, key)) {
         Entry::Occupied(entry) => Ok(entry.into_mut()),
-        Entry::Vacant(entry) => Err((entry, S::own(key))),
+        Entry::Vacant(entry) => Err((entry, S::keep(key))),
     });
     match entry {
         Ok(state) => {

@@ -4,10 +4,9 @@ use super::{DataStream, KeyedStream, Upstream};
 use flott_core::{Data, Key, exchange::PartitionKind};
 use flott_graph::EdgeFactory;
 use flott_operators::{
-    key::{ByRef, ByValue, KeySelector},
+    key::{ByRef, ByValue, KeySelector, KeyView},
     partition::{CustomEdge, KeyEdge},
 };
-use serde::Serialize;
 use std::{marker::PhantomData, sync::Arc};
 
 impl<T: Data> DataStream<T> {
@@ -27,8 +26,7 @@ impl<T: Data> DataStream<T> {
     pub fn key_by_ref<Q, F>(&self, key: F) -> KeyedStream<T, impl KeySelector<T, Key = Q::Owned> + use<T, Q, F>>
     where
         F: Fn(&T) -> &Q + Send + Sync + 'static,
-        Q: ToOwned + Serialize + Eq + ?Sized + 'static,
-        Q::Owned: Key,
+        Q: KeyView + ?Sized,
     {
         self.keyed(ByRef::new(key))
     }
