@@ -6,6 +6,7 @@ mod error;
 mod kill_test;
 mod paths;
 mod process;
+mod sim;
 mod test;
 mod text;
 
@@ -46,6 +47,9 @@ enum Task {
         #[command(subcommand)]
         benchmark: bench::Benchmark,
     },
+    /// Run the deterministic simulation of whole jobs, from seeds
+    #[command(disable_help_flag = true)]
+    Sim(sim::SimArgs),
     /// Kill a word count again and again, and check that its output has every count exactly once
     KillTest(kill_test::KillTestArgs),
 }
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Task::Arch => arch::run(),
         Task::GenText { bytes, seed, output } => gen_text(bytes, seed, &output),
         Task::Bench { benchmark } => bench::run(&benchmark),
+        Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
     };
     match result {

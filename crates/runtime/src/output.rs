@@ -60,14 +60,11 @@ impl OutputEdge {
     }
 
     /// Sends what there is room for. Returns whether everything was sent; if not, `waker` is woken when there is room.
-    /// `may_be_gone`: receivers may have ended in good order; what is for them is dropped.
-    pub(crate) fn send(&mut self, waker: Option<&Waker>, may_be_gone: bool) -> Result<bool, ReceiverGone> {
+    pub(crate) fn send(&mut self, waker: Option<&Waker>) -> Result<bool, ReceiverGone> {
         let mut all_sent = true;
-        for channel in self.channels.all.iter_mut().filter(|channel| !channel.pending.is_empty()) {
-            match channel.sender.send_from(&mut channel.pending, waker) {
-                Ok(sent) => all_sent &= sent,
-                Err(ReceiverGone) if may_be_gone => channel.pending.clear(),
-                Err(gone) => return Err(gone),
+        for channel in &mut self.channels.all {
+            if !channel.pending.is_empty() {
+                all_sent &= channel.sender.send_from(&mut channel.pending, waker)?;
             }
         }
         Ok(all_sent)

@@ -18,7 +18,12 @@ struct State {
     shift: i64,
     alarms: BTreeMap<(Duration, u64), Waker>,
     sequence: u64,
+    /// How often it was read since the world took a step.
+    reads: u64,
 }
+
+/// Who reads the clock so often in one step waits for a time that does not come: it spins.
+const READS: u64 = 100_000;
 
 /// The clock of a run. Clones show the same time.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +35,16 @@ impl SimClock {
     }
 
     pub(crate) fn now(&self) -> Duration {
-        self.lock().now
+        let mut state = self.lock();
+        state.reads += 1;
+        // The panic ends whoever spins; the world learns of it by the count.
+        assert!(state.reads != READS, "somebody spins");
+        state.now
+    }
+
+    /// A step begins. Whether somebody has spun in the one before.
+    pub(crate) fn step(&self) -> bool {
+        std::mem::take(&mut self.lock().reads) >= READS
     }
 
     /// Lets time pass until `to`, if that lies ahead; rings the alarms on the way.

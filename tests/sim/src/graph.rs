@@ -35,6 +35,8 @@ pub(crate) const COUNTED: &str = "counted";
 pub(crate) const BUCKETS: &str = "buckets";
 /// The sink behind the broadcast.
 pub(crate) const FAN: &str = "fan";
+/// The sink of running counts of a pipeline that stands apart.
+pub(crate) const APART: &str = "apart";
 
 struct Builder<'a> {
     sim: &'a Arc<Sim>,
@@ -103,6 +105,15 @@ pub(crate) fn build(sim: &Arc<Sim>, term: Term, shape: &Shape, widths: Widths) -
         let failing = sim.clone();
         let risky = map(move |record: Record| may_fail(&failing).map(|()| record));
         streams.push(builder.operator(&format!("map {number}"), risky, widths.upstream, vec![(stream, shape.upstream, records())]));
+    }
+    let by_key = Arc::new(ByValue::new(|record: &Record| record.key));
+    let key_edge = || Arc::new(KeyEdge::<Record, _>::shared(by_key.clone())) as Arc<dyn EdgeFactory>;
+    if shape.apart
+        && let Some(stream) = streams.pop()
+    {
+        let input = vec![(stream, Some(PartitionKind::Hash), key_edge())];
+        let counted = builder.operator("apart", rolling(by_key.clone(), CountAndSum), widths.keyed, input);
+        builder.sink(APART, widths.sink, counted, None);
     }
     // A union: all streams lead to one input.
     let union = |kind: Option<PartitionKind>| streams.iter().map(|stream| (*stream, kind, records())).collect::<Vec<_>>();

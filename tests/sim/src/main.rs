@@ -1,36 +1,144 @@
-//! Runs seeds. See `cargo xtask sim --help`.
+//! Runs seeds of the simulation. `cargo xtask sim` is the short way here.
 
 use clap::Parser;
-use flott_sim::Plant;
+use flott_sim::{Plant, Run, Seen, run};
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
+/// Simulates jobs in a world of faults, from seeds.
 #[derive(Debug, Parser)]
+#[command(name = "flott-sim")]
 struct Args {
-    #[arg(long, default_value_t = 300)]
+    /// How many seeds to run
+    #[arg(long, default_value_t = 2000)]
     seeds: u64,
+    /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    #[arg(long)]
+    /// Replay this seed alone and print all that happens
+    #[arg(long, conflicts_with_all = ["seeds", "from", "plants"])]
     seed: Option<u64>,
+    /// Plant this fault
+    #[arg(long, value_parser = plant, conflicts_with = "plants")]
+    plant: Option<Plant>,
+    /// Plant each fault in turn, until it is found; fail if one is not
     #[arg(long)]
-    plant: Option<String>,
+    plants: bool,
+    /// Go on after a plant is found, to learn how many seeds find it
+    #[arg(long, requires = "plants")]
+    rate: bool,
 }
 
-fn main() {
-    let args = Args::parse();
-    let plant = args.plant.as_deref().map(|name| Plant::of_name(name).unwrap());
-    if let Some(seed) = args.seed {
-        println!("{:#?}", flott_sim::run(seed, plant, true));
-        return;
-    }
-    let mut seen = std::collections::BTreeMap::new();
-    for seed in args.from..args.from + args.seeds {
-        let run = flott_sim::run(seed, plant, false);
-        if let Some(violation) = run.violation {
-            println!("seed {seed}: {}", &violation[..violation.len().min(300)]);
-        }
+fn plant(name: &str) -> Result<Plant, String> {
+    let known = || Plant::ALL.iter().map(|plant| plant.name()).collect::<Vec<_>>().join(", ");
+    Plant::of_name(name).ok_or_else(|| format!("there is no such plant; there are {}", known()))
+}
+
+/// What many runs came to.
+#[derive(Default)]
+struct Sum {
+    runs: u64,
+    violations: BTreeMap<u64, String>,
+    seen: BTreeMap<Seen, (u64, u64)>,
+    virtual_seconds: f64,
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, run: Run) {
+        self.runs += 1;
+        self.virtual_seconds += run.time.as_secs_f64();
+        self.violations.extend(run.violation.map(|violation| (seed, violation)));
         for (what, times) in run.seen {
-            *seen.entry(what).or_insert(0) += times;
+            let (all, runs) = self.seen.entry(what).or_default();
+            *all += times;
+            *runs += 1;
         }
     }
-    println!("{seen:?}");
+}
+
+/// Runs seeds on all cores; at `first` violation no further ones.
+fn run_all(from: u64, seeds: u64, plant: Option<Plant>, first: bool) -> Sum {
+    let next = AtomicU64::new(from);
+    let sum = Mutex::new(Sum::default());
+    let lock = || sum.lock().unwrap_or_else(PoisonError::into_inner);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= from + seeds || first && !lock().violations.is_empty() {
+                        return;
+                    }
+                    let run = run(seed, plant, false);
+                    lock().add(seed, run);
+                }
+            });
+        }
+    });
+    sum.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 300 { text.to_owned() } else { text.chars().take(300).chain("…".chars()).collect() }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.plants {
+        return all_plants(&args);
+    }
+    if let Some(seed) = args.seed {
+        let run = run(seed, args.plant, true);
+        println!("{run:#?}");
+        return if run.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    }
+    let start = Instant::now();
+    let sum = run_all(args.from, args.seeds, args.plant, false);
+    let took = start.elapsed().as_secs_f64();
+    for (what, (times, runs)) in &sum.seen {
+        println!("{:18} {times:>8} times in {runs:>6} runs", format!("{what:?}"));
+    }
+    for (seed, violation) in &sum.violations {
+        println!("seed {seed}: {}", shortened(violation));
+    }
+    let rate = sum.runs as f64 / took;
+    println!("{} seeds in {took:.1} s ({rate:.0}/s), {:.0} s of virtual time", sum.runs, sum.virtual_seconds);
+    match sum.violations.first_key_value() {
+        None => ExitCode::SUCCESS,
+        Some((seed, _)) => {
+            eprintln!("{} of {} seeds failed; `cargo xtask sim --seed {seed}` replays the first one", sum.violations.len(), sum.runs);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn all_plants(args: &Args) -> ExitCode {
+    let mut missed = Vec::new();
+    for plant in Plant::ALL {
+        let sum = run_all(args.from, args.seeds, Some(*plant), !args.rate);
+        match sum.violations.first_key_value() {
+            Some((seed, violation)) if args.rate => {
+                let every = sum.runs as f64 / sum.violations.len() as f64;
+                println!("{:26} first seed {seed:>4}, one seed in {every:>6.1}: {}", plant.name(), shortened(violation));
+            }
+            Some((seed, violation)) => println!("{:26} seed {seed:>4}: {}", plant.name(), shortened(violation)),
+            None => {
+                println!("{:26} not found", plant.name());
+                missed.push(plant.name());
+            }
+        }
+    }
+    if missed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("{} seeds did not find {}", args.seeds, missed.join(", "));
+    ExitCode::FAILURE
 }

@@ -74,6 +74,8 @@ pub(crate) struct Master {
     pub(crate) complete: BTreeSet<CheckpointId>,
     /// Checkpoints that have begun.
     last_begun: Option<CheckpointId>,
+    /// Checkpoints that have begun after the last fault: nothing can keep them from being completed.
+    pub(crate) calm: BTreeSet<CheckpointId>,
     /// The savepoint that a client was told the job has stopped with, and whether it is drained.
     pub(crate) stopped: Option<(CheckpointId, String, bool)>,
     pub(crate) outcome: Option<JobEnd>,
@@ -106,6 +108,7 @@ impl Master {
             requests: BTreeMap::new(),
             complete: from.into_iter().collect(),
             last_begun: from,
+            calm: BTreeSet::new(),
             stopped: None,
             outcome: None,
             tamper: tamper::Memory::default(),
@@ -145,7 +148,12 @@ impl World {
             StorageReport::Fenced(_) => self.sim.saw(Seen::Fenced),
             StorageReport::Completed { checkpoint, outcome } => match outcome {
                 CompletionOutcome::Complete(_) => _ = master.complete.insert(*checkpoint),
-                CompletionOutcome::Failed(_) => self.sim.saw(Seen::CompletionFailed),
+                CompletionOutcome::Failed(reason) => {
+                    self.sim.saw(Seen::CompletionFailed);
+                    if master.calm.contains(checkpoint) {
+                        self.sim.violation(format!("checkpoint {checkpoint} is refused, although nothing has failed: {reason}"));
+                    }
+                }
                 CompletionOutcome::Unknown(_) => self.sim.saw(Seen::Unconfirmed),
             },
             _ => {}
@@ -191,6 +199,9 @@ impl World {
                     self.sim.violation(format!("checkpoint {checkpoint} begins after {:?}", master.last_begun));
                 }
                 master.last_begun = Some(checkpoint);
+                if !self.sim.faults() {
+                    master.calm.insert(checkpoint);
+                }
                 self.store(term, StorageAction::Begin { checkpoint, kind });
             }
             JobAction::CompleteCheckpoint { metadata, kind } => {

@@ -18,19 +18,31 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) struct Outside {
     next: u64,
     open: BTreeMap<u64, Vec<Out>>,
-    /// Transactions that are visible, by sink.
-    pub(crate) committed: BTreeMap<u64, (String, Vec<Out>)>,
+    committed: BTreeMap<u64, Committed>,
+}
+
+/// A transaction that is visible.
+#[derive(Debug)]
+struct Committed {
+    sink: String,
+    /// The checkpoint that it was prepared for.
+    checkpoint: u64,
+    records: Vec<Out>,
 }
 
 impl Outside {
     /// What a transaction holds, committed or not.
     pub(crate) fn content(&self, transaction: u64) -> Option<&[Out]> {
-        self.open.get(&transaction).or_else(|| self.committed.get(&transaction).map(|(_, records)| records)).map(Vec::as_slice)
+        self.open.get(&transaction).or_else(|| self.committed.get(&transaction).map(|committed| &committed.records)).map(Vec::as_slice)
     }
 
-    /// All that is visible, of the sink `name`.
-    pub(crate) fn visible<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Out> {
-        self.committed.values().filter(move |(sink, _)| sink == name).flat_map(|(_, records)| records)
+    pub(crate) fn is_visible(&self, transaction: u64) -> bool {
+        self.committed.contains_key(&transaction)
+    }
+
+    /// All that is visible of the sink `name`, up to what was prepared for checkpoint `last`.
+    pub(crate) fn visible<'a>(&'a self, name: &'a str, last: u64) -> impl Iterator<Item = &'a Out> {
+        self.committed.values().filter(move |committed| committed.sink == name && committed.checkpoint <= last).flat_map(|c| &c.records)
     }
 }
 
@@ -118,11 +130,11 @@ impl Committer<Committable> for SimCommitter {
         ));
         let outcome = match outside.open.remove(transaction) {
             Some(records) => {
-                outside.committed.insert(*transaction, (sink.clone(), records));
+                outside.committed.insert(*transaction, Committed { sink: sink.clone(), checkpoint: committable.checkpoint, records });
                 CommitOutcome::Committed
             }
             None => match outside.committed.get_mut(transaction) {
-                Some((_, records)) => {
+                Some(Committed { records, .. }) => {
                     if sim.planted(Plant::CommitTwice) {
                         let again = records.clone();
                         records.extend(again);

@@ -9,6 +9,8 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     pub(crate) sources: Vec<SourceShape>,
+    /// Whether the second source has a pipeline of its own, so that the job consists of two that share nothing but checkpoints.
+    pub(crate) apart: bool,
     /// Whether some records are doubled.
     pub(crate) flat_map: bool,
     /// The exchange from the sources to what follows them; `None`: forward or rebalance.
@@ -56,6 +58,7 @@ impl Shape {
             settings.checkpoints.interval.get_or_insert(Duration::from_millis(50));
         }
         Shape {
+            apart: sources.len() == 2 && random.percent(40),
             flat_map: random.percent(40),
             upstream: random.pick(&[None, None, None, Some(PartitionKind::Rebalance), Some(PartitionKind::Rescale)]),
             ordered: random.percent(50),

@@ -76,6 +76,11 @@ pub enum Seen {
     Idle,
 }
 
+impl Seen {
+    /// The last of them: a program can count to it.
+    pub const COUNT: usize = Seen::Idle as usize + 1;
+}
+
 /// Shared by all parts of a world. There is one thread: locks are never contended.
 pub(crate) struct Sim {
     pub(crate) clock: SimClock,

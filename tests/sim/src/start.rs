@@ -48,7 +48,7 @@ impl Start {
     }
 
     fn new_job(world: &mut World, from: From) -> Self {
-        let job = JobId(u128::from(world.sim.random().next()) << 64 | world.jobs.len() as u128 + 1);
+        let job = JobId((u128::from(world.sim.random().next()) << 64) + world.jobs.len() as u128 + 1);
         world.jobs.push(job);
         let widths = world.shape.widths(&mut world.sim.random());
         Start { job, from, claim: world.sim.random().percent(50), widths }

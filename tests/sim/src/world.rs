@@ -182,6 +182,9 @@ impl World {
 
     fn step(&mut self) {
         self.steps += 1;
+        if self.sim.clock.step() {
+            return self.sim.violation("a task spins: it asks for the time again and again, but never sleeps");
+        }
         self.executor.collect(&self.sim);
         let now = self.sim.clock.now();
         if now > self.calm_at + PATIENCE || self.steps > 4_000_000 {

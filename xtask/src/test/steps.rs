@@ -6,7 +6,7 @@ use std::process::Command;
 use super::package;
 use crate::error::Result;
 use crate::process::{cargo, run};
-use crate::{arch, process};
+use crate::{arch, process, sim};
 
 /// One named check.
 pub(super) struct Step {
@@ -26,6 +26,12 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "arch", about: "crates depend on each other only along allowed edges", build: nothing, check: arch::run },
     Step { name: "clippy", about: "no warning in any target of the workspace", build: clippy, check: nothing },
     Step { name: "test", about: "unit, integration and documentation tests of the workspace", build: test_build, check: test_run },
+    Step {
+        name: "sim",
+        about: "2 000 seeds of the simulation hold, and every planted fault is found",
+        build: sim::build,
+        check: sim::check,
+    },
     Step { name: "doc", about: "the documentation builds without a warning", build: doc, check: nothing },
     Step { name: "package", about: "a fresh program on the packaged crates builds and runs", build: nothing, check: package::run },
     Step {

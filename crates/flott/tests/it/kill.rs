@@ -29,7 +29,7 @@ fn the_process_that_is_killed() {
     // Slow enough that all the kills find it at work, on whatever machine.
     let lines = AtomicUsize::new(0);
     let words = env.read_text_file(dir.join("text")).flat_map(move |line, out| {
-        if lines.fetch_add(1, Ordering::Relaxed) % 20 == 0 {
+        if lines.fetch_add(1, Ordering::Relaxed).is_multiple_of(20) {
             thread::park_timeout(Duration::from_millis(1));
         }
         line.split(' ').for_each(|word| out.emit((CompactString::new(word), 1u32)));

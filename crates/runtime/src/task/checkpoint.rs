@@ -169,7 +169,10 @@ impl Task {
         }
         if self.drained_for == Some(checkpoint) {
             // The end of input cannot be taken back, and the job must not pass for finished with the rest of it unread.
-            return Err(format!("the stop with savepoint {checkpoint} failed after event time had been driven to its end; reading starts again").into());
+            return Err(format!(
+                "the stop with savepoint {checkpoint} failed after event time had been driven to its end; reading starts again"
+            )
+            .into());
         }
         Ok(())
     }

@@ -117,15 +117,13 @@ impl Task {
         if self.chain.edges.iter().all(crate::output::OutputEdge::is_clear) {
             return true;
         }
-        // Behind its last snapshot a task has nothing to say but signs of time; those that take them may have ended before it.
-        let may_be_gone = self.stopping_with.is_some() || self.finished_in.is_some();
         poll_fn(|cx| {
             let mut clear = true;
             for edge in &mut self.chain.edges {
-                match edge.send(Some(cx.waker()), may_be_gone) {
+                match edge.send(Some(cx.waker())) {
                     Ok(all_sent) => clear &= all_sent,
-                    // Behind the checkpoint that this task has ended with there are barriers alone. Whoever has ended with it as well needs
-                    // them no more.
+                    // Behind the checkpoint that this task has ended with there are barriers and signs of time alone. Whoever has ended with it
+                    // as well needs them no more.
                     Err(ReceiverGone) if self.settling => edge.drop_pending(),
                     Err(ReceiverGone) => {
                         self.phase = Phase::Orphaned;
