@@ -120,3 +120,23 @@ pub(crate) fn create_folders(files: &dyn FileSystem, path: &Path) -> io::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_folder_whose_creation_was_not_confirmed_is_durable_after_the_next_attempt() {
+        let memory = MemoryFiles::new();
+        let first = AtomicBool::new(true);
+        let files = Faulty::new(memory.clone(), move |operation: Operation, _: &Path| {
+            let lost = operation == Operation::CreateFolder && first.swap(false, Ordering::Relaxed);
+            if lost { Fault::Lost(io::ErrorKind::TimedOut) } else { Fault::None }
+        });
+        assert!(create_folders(&files, Path::new("/checkpoints")).is_err());
+        create_folders(&files, Path::new("/checkpoints")).unwrap();
+        memory.power_failure();
+        assert_eq!(memory.stat(Path::new("/checkpoints")).unwrap(), Some(Stat::Folder));
+    }
+}
