@@ -40,7 +40,7 @@ fn planted_faults_are_found() {
     }
 }
 
-/// Each has failed once, for the reason in its name. What a seed does changes with the simulation; the reasons are explained in
+/// Each has failed for the reason in its name. What a seed does changes with the simulation; the reasons are explained in
 /// `docs/internals/simulation.md`.
 mod regressions {
     macro_rules! seeds {
@@ -55,10 +55,11 @@ mod regressions {
     }
 
     seeds! {
-        a_task_that_cannot_send_sleeps_although_its_source_is_due: 0 3;
+        a_task_that_cannot_send_sleeps_although_its_source_is_due: 0 1 2;
         a_task_that_is_stopped_after_its_receivers_ends: 20 27 50;
         the_state_files_of_a_finished_task_are_not_asked_for_in_later_checkpoints: 115 192 202 274;
         a_job_whose_drain_failed_reads_on: 56 386 458 503;
         a_folder_whose_creation_was_not_confirmed_survives_a_power_failure: 723;
+        a_sink_that_breaks_behind_the_last_record_fails_its_task: 49585;
     }
 }

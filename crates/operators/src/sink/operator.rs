@@ -143,6 +143,10 @@ impl<T: Data, S: Sink<T>> Operator for SinkOperator<T, S> {
 
     fn next_wake(&self) -> Option<Duration> {
         let open = self.open.as_ref()?;
+        if open.broken.is_some() {
+            // At once, so that the task fails, and what was lost is read again: there may never be another record.
+            return Some(Duration::ZERO);
+        }
         [open.retry_at, open.writer.next_wake()].into_iter().flatten().min()
     }
 
