@@ -32,7 +32,17 @@ impl Timestamps {
     }
 
     /// Appends the timestamp of record number `len`, where `len` records precede it.
+    #[inline]
     pub fn push(&mut self, len: usize, timestamp: Option<Timestamp>) {
+        match (&mut *self, timestamp) {
+            (Timestamps::None, None) => {}
+            (Timestamps::Each(all), Some(timestamp)) => all.push(timestamp),
+            _ => self.push_other(len, timestamp),
+        }
+    }
+
+    #[inline(never)]
+    fn push_other(&mut self, len: usize, timestamp: Option<Timestamp>) {
         match (&mut *self, timestamp) {
             (Timestamps::Each(all), Some(timestamp)) => all.push(timestamp),
             (Timestamps::None, None) => {}
@@ -93,6 +103,7 @@ impl<T> Batch<T> {
     }
 
     /// Appends one record.
+    #[inline]
     pub fn push(&mut self, value: T, timestamp: Option<Timestamp>) {
         self.timestamps.push(self.values.len(), timestamp);
         self.values.push(value);

@@ -21,6 +21,7 @@ pub mod key_group;
 pub mod key_hash;
 pub mod metrics;
 pub mod operator;
+pub mod prefetch;
 pub mod schema;
 pub mod sink;
 pub mod snapshot;

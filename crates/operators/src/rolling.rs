@@ -15,7 +15,7 @@ use flott_state::{Entry, KeyedTable};
 use std::{marker::PhantomData, ops::AddAssign, sync::Arc};
 
 const STATE: &str = "rolling";
-/// Keys that are looked up together: what they touch fits the first-level cache.
+/// Keys whose memory is asked for together: what they touch fits the first-level cache.
 const RUN_KEYS: usize = 32;
 
 /// A rolling aggregate of records of `T`.
@@ -265,31 +265,31 @@ impl<T: Data, S: KeySelector<T>, R: Rolling<T>> Operator for RollingOperator<T, 
         let table = self.table.as_mut().ok_or("the operator was not opened")?;
         let running = self.mode == RuntimeMode::Streaming;
         let mut results = Vec::with_capacity(if running { values.len() } else { 0 });
-        // Look-ups wait for memory; those of a run of keys are made side by side, before their states change one by one.
-        let mut places = [None; RUN_KEYS];
-        let mut start = 0;
-        let mut values = values.into_iter();
-        while start < hashes.len() {
-            let run = &hashes[start..hashes.len().min(start + RUN_KEYS)];
-            table.warm(run);
-            for ((place, hash), value) in places.iter_mut().zip(run).zip(values.as_slice()) {
-                *place = self.selector.with_key(value, |key| table.locate(*hash, |kept| S::is(kept, key)));
+        // Look-ups wait for memory: it is asked for one run ahead, the index two runs ahead.
+        let run = |number: usize| hashes.chunks(RUN_KEYS).nth(number).unwrap_or_default();
+        table.prefetch_places(run(0));
+        table.prefetch_places(run(1));
+        table.prefetch_entries(run(0));
+        // From inside the iterator: a record that comes out of it as an `Option` is copied twice.
+        values.into_iter().enumerate().try_for_each(|(index, value)| -> Result<(), BoxError> {
+            if index % RUN_KEYS == 0 {
+                table.prefetch_places(run(index / RUN_KEYS + 2));
+                table.prefetch_entries(run(index / RUN_KEYS + 1));
             }
-            for ((place, hash), value) in places.iter().zip(run).zip(values.by_ref()) {
-                let state = match place.and_then(|place| table.at_mut(place)) {
-                    Some(state) => {
-                        self.rolling.add(state, value)?;
-                        state
-                    }
-                    // New, at least when it was looked for: an earlier record of the run may have brought it.
-                    None => add_new(&*self.selector, &*self.rolling, table, *hash, value)?,
-                };
-                if running {
-                    results.push(self.rolling.result(state));
+            let hash = hashes[index];
+            let found = self.selector.with_key(&value, |key| table.get_mut(hash, |kept| S::is(kept, key)));
+            let state = match found {
+                Some(state) => {
+                    self.rolling.add(state, value)?;
+                    state
                 }
+                None => add_new(&*self.selector, &*self.rolling, table, hash, value)?,
+            };
+            if running {
+                results.push(self.rolling.result(state));
             }
-            start += RUN_KEYS;
-        }
+            Ok(())
+        })?;
         if running { output.emit(AnyBatch::new(Batch { values: results, timestamps, hashes: Vec::new() })) } else { Ok(()) }
     }
 

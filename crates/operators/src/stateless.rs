@@ -31,10 +31,7 @@ struct Map<T, U, F> {
 impl<T: Data, U: Data, F: Fn(T) -> Result<U, BoxError>> Operator for Map<T, U, F> {
     fn process(&mut self, _: usize, batch: AnyBatch, output: &mut dyn Output) -> Result<(), BoxError> {
         let batch = batch.downcast::<T>()?;
-        let mut values = Vec::with_capacity(batch.values.len());
-        for value in batch.values {
-            values.push((self.function)(value)?);
-        }
+        let values = batch.values.into_iter().map(&*self.function).collect::<Result<Vec<U>, BoxError>>()?;
         output.emit(AnyBatch::new(Batch { values, timestamps: batch.timestamps, hashes: Vec::new() }))
     }
 }
@@ -107,11 +104,12 @@ impl<T: Data, U: Data, F: Fn(T, &mut Collector<U>) -> Result<(), BoxError>> Oper
     fn process(&mut self, _: usize, batch: AnyBatch, output: &mut dyn Output) -> Result<(), BoxError> {
         let batch = batch.downcast::<T>()?;
         let timestamps = batch.timestamps;
-        for (index, value) in batch.values.into_iter().enumerate() {
+        // From inside the iterator: a record that comes out of it as an `Option` is copied twice.
+        batch.values.into_iter().enumerate().try_for_each(|(index, value)| {
             self.collector.set_timestamp(timestamps.get(index));
             (self.function)(value, &mut self.collector)?;
-            self.collector.send_full(output)?;
-        }
+            self.collector.send_full(output)
+        })?;
         self.collector.send(output)
     }
 }

@@ -1,5 +1,7 @@
 //! From hash to slot: the small table that is all of a key group that ever moves.
 
+use flott_core::prefetch::prefetch;
+
 /// The smallest number of places of an index that is not empty.
 const MIN_PLACES: usize = 8;
 
@@ -55,10 +57,12 @@ impl Index {
         }
     }
 
-    /// What lies where a look-up of `hash` begins: reading it brings that into the cache.
+    /// Asks for the place where a look-up of `hash` begins.
     #[inline]
-    pub(crate) fn peek(&self, hash: u32) -> u64 {
-        self.places.get(self.home(mix(hash))).copied().unwrap_or(0)
+    pub(crate) fn prefetch(&self, hash: u32) {
+        if let Some(place) = self.places.get(self.home(mix(hash))) {
+            prefetch(place);
+        }
     }
 
     /// The first slot with `hash`, most likely the one that is meant.

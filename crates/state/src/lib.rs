@@ -18,5 +18,5 @@ mod timers;
 
 pub use error::StateError;
 pub use store::{AggregateFunction, AggregatingState, KeyedStore, ListState, MapKey, MapState, ReducingState, ValueState};
-pub use table::{Entry, KeyedTable, OccupiedEntry, Place, VacantEntry};
+pub use table::{Entry, KeyedTable, OccupiedEntry, VacantEntry};
 pub use timers::{EVENT_TIME_TIMERS, PROCESSING_TIME_TIMERS, Timer, TimerQueue, TimerService};

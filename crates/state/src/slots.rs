@@ -1,7 +1,10 @@
 //! Where entries live: per key group an index and segments of a fixed number of slots, which never move.
 
 use crate::index::Index;
-use flott_core::key_group::{KeyGroup, KeyGroupRange, key_group_of};
+use flott_core::{
+    key_group::{KeyGroup, KeyGroupRange, key_group_of},
+    prefetch::prefetch,
+};
 
 /// Slots of a segment, the unit of copy-on-write: as many as the bits of [`Segment::live`].
 pub(crate) const SEGMENT_SLOTS: usize = 64;
@@ -131,22 +134,23 @@ impl<E> Slots<E> {
         index
     }
 
-    /// Brings what look-ups of `hashes` will read into the cache. Each look-up is a chain of reads that wait for memory; here the
-    /// chains of many keys run side by side.
+    /// Asks for the index places of `hashes`, which a later [`Slots::prefetch_entries`] will read.
     #[inline]
-    pub(crate) fn warm(&self, hashes: &[u64]) {
-        let mut seen = 0;
+    pub(crate) fn prefetch_places(&self, hashes: &[u64]) {
         for hash in hashes {
-            seen ^= self.groups[self.group_of(*hash)].index.peek(*hash as u32);
+            self.groups[self.group_of(*hash)].index.prefetch(*hash as u32);
         }
+    }
+
+    /// Asks for the entries that look-ups of `hashes` will most likely find.
+    #[inline]
+    pub(crate) fn prefetch_entries(&self, hashes: &[u64]) {
         for hash in hashes {
             let group = &self.groups[self.group_of(*hash)];
             if let Some(slot) = group.index.guess(*hash as u32) {
-                let entry = &group.segments[slot as usize / SEGMENT_SLOTS].entries[slot as usize % SEGMENT_SLOTS];
-                seen ^= u64::from(entry.is_some());
+                prefetch(&group.segments[slot as usize / SEGMENT_SLOTS].entries[slot as usize % SEGMENT_SLOTS]);
             }
         }
-        std::hint::black_box(seen);
     }
 
     /// The entry with `hash` that `matches` takes.

@@ -3,7 +3,7 @@
 use super::ChannelBuffers;
 use crate::key::KeySelector;
 use flott_core::{
-    AnyBatch, BoxError, Data,
+    AnyBatch, Batch, BoxError, Data,
     batch::Timestamps,
     exchange::{BatchCodec, ChannelOutput, PartitionContext, PartitionKind, Partitioner, PartitionerFactory, TypedBatchCodec},
     key_group::{key_group_of, subtask_of_group},
@@ -80,13 +80,15 @@ impl<T: Data, S: KeySelector<T>> Partitioner for ByKey<T, S> {
             output.push(0, AnyBatch::new(batch));
             return Ok(());
         }
-        let timestamps = &batch.timestamps;
+        let Batch { values, timestamps, hashes } = batch;
         let no_timestamps = matches!(timestamps, Timestamps::None);
-        for (index, (value, hash)) in batch.values.into_iter().zip(batch.hashes).enumerate() {
+        // From inside the iterator: a record that comes out of it as an `Option` is copied twice.
+        values.into_iter().enumerate().for_each(|(index, value)| {
+            let hash = hashes[index];
             let channel = self.channel_of_group[usize::from(key_group_of(hash, self.max_parallelism))];
             let timestamp = if no_timestamps { None } else { timestamps.get(index) };
             self.buffers.push(usize::from(channel), value, timestamp, Some(hash), output);
-        }
+        });
         Ok(())
     }
 

@@ -24,10 +24,11 @@ impl<T: Data> ChannelBuffers<T> {
     #[inline]
     fn push(&mut self, channel: usize, value: T, timestamp: Option<Timestamp>, hash: Option<u64>, output: &mut dyn ChannelOutput) {
         let batch = &mut self.batches[channel];
-        batch.push(value, timestamp);
+        batch.timestamps.push(batch.values.len(), timestamp);
         if let Some(hash) = hash {
             batch.hashes.push(hash);
         }
+        batch.values.push(value);
         if batch.values.len() >= BATCH_RECORDS {
             self.send(channel, output);
         }

@@ -36,10 +36,6 @@ pub struct KeyedTable<K, V> {
     run: Option<Run>,
 }
 
-/// Where an entry of a [`KeyedTable`] is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(Position);
-
 impl<K: Key, V: Data> KeyedTable<K, V> {
     /// An empty table for the key groups `groups`; `name` and `kind` are what it is stored as.
     pub fn new(name: impl Into<String>, kind: StateKind, max_parallelism: u32, groups: KeyGroupRange) -> Self {
@@ -80,23 +76,17 @@ impl<K: Key, V: Data> KeyedTable<K, V> {
         self.slots.heap_bytes()
     }
 
-    /// Brings what look-ups of keys with these hashes will read into the cache, for a few dozen keys at a time.
+    /// Asks for the memory that look-ups of keys with these hashes read first, without waiting for it. A look-up is a chain of two
+    /// reads; asked for ahead, a few dozen keys at a time, those of many keys arrive side by side.
     #[inline]
-    pub fn warm(&self, hashes: &[u64]) {
-        self.slots.warm(hashes);
+    pub fn prefetch_places(&self, hashes: &[u64]) {
+        self.slots.prefetch_places(hashes);
     }
 
-    /// Where the key with `hash` is that `matches` recognises. Stays right until the key is removed.
+    /// Asks for the entries of keys with these hashes, some time after [`KeyedTable::prefetch_places`].
     #[inline]
-    pub fn locate(&self, hash: u64, mut matches: impl FnMut(&K) -> bool) -> Option<Place> {
-        self.slots.find(hash, |(key, _)| matches(key)).map(Place)
-    }
-
-    /// The value at a place, to change it; `None` if the key was removed.
-    #[inline]
-    pub fn at_mut(&mut self, place: Place) -> Option<&mut V> {
-        self.before_change(place.0);
-        self.slots.get_mut(place.0).map(|(_, value)| value)
+    pub fn prefetch_entries(&self, hashes: &[u64]) {
+        self.slots.prefetch_entries(hashes);
     }
 
     /// The value of the key with `hash` that `matches` recognises.
