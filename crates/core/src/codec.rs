@@ -14,12 +14,14 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Re
     struct Append<'a>(&'a mut Vec<u8>);
     impl postcard::ser_flavors::Flavor for Append<'_> {
         type Output = ();
+        #[inline]
         fn try_push(&mut self, data: u8) -> postcard::Result<()> {
             self.0.push(data);
             Ok(())
         }
+        #[inline]
         fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-            self.0.extend_from_slice(data);
+            append(self.0, data);
             Ok(())
         }
         fn finalize(self) -> postcard::Result<()> {
@@ -28,6 +30,26 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, buffer: &mut Vec<u8>) -> Re
     }
     postcard::serialize_with_flavor(value, Append(buffer))?;
     Ok(())
+}
+
+/// Appends `data`. Most of what is encoded is a few bytes long: copies of a length that the compiler knows need no call.
+#[inline]
+fn append(buffer: &mut Vec<u8>, data: &[u8]) {
+    let end = buffer.len() + data.len();
+    // The first and the last bytes; where they overlap, the last ones come again.
+    if let (Some(first), Some(last), true) = (data.first_chunk::<8>(), data.last_chunk::<8>(), data.len() <= 16) {
+        buffer.extend_from_slice(first);
+        buffer.truncate(end - 8);
+        buffer.extend_from_slice(last);
+    } else if let (Some(first), Some(last), true) = (data.first_chunk::<4>(), data.last_chunk::<4>(), data.len() < 8) {
+        buffer.extend_from_slice(first);
+        buffer.truncate(end - 4);
+        buffer.extend_from_slice(last);
+    } else if data.len() < 4 {
+        data.iter().for_each(|byte| buffer.push(*byte));
+    } else {
+        buffer.extend_from_slice(data);
+    }
 }
 
 /// The encoding of `value`.
@@ -63,4 +85,20 @@ pub fn decode_front<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), Box
 /// How many bytes the encoding of `value` takes; 0 if it cannot be encoded.
 pub fn encoded_len<T: Serialize + ?Sized>(value: &T) -> usize {
     postcard::experimental::serialized_size(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_is_appended_whole() {
+        let data: Vec<u8> = (1..=40).collect();
+        for length in 0..=data.len() {
+            let mut buffer = b"before".to_vec();
+            append(&mut buffer, &data[..length]);
+            append(&mut buffer, b"!");
+            assert_eq!(buffer, [b"before", &data[..length], b"!"].concat());
+        }
+    }
 }

@@ -9,6 +9,7 @@
 
 pub mod accumulator;
 pub mod batch;
+pub mod block_pool;
 pub mod codec;
 pub mod config;
 pub mod context;

@@ -2,6 +2,7 @@
 
 use crate::{
     batch::AnyBatch,
+    block_pool::BlockPool,
     context::OpenContext,
     error::BoxError,
     id::CheckpointId,
@@ -60,6 +61,11 @@ pub trait SnapshotWriter {
 
     /// Stores entries of keyed state number `state` that belong to `group`. A group may come in many blocks.
     fn keyed_block(&mut self, state: u16, group: KeyGroup, entries: Vec<u8>);
+
+    /// Where to take the memory of blocks from.
+    fn pool(&self) -> Arc<BlockPool> {
+        Arc::default()
+    }
 }
 
 /// An operator of a chain, one instance for each subtask. Made and used on the subtask's own thread.

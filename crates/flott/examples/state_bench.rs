@@ -15,6 +15,9 @@ struct Arguments {
     /// Random updates, once every key is there.
     #[arg(long, default_value_t = 30_000_000)]
     updates: u64,
+    /// Records a second; as fast as it goes if not given.
+    #[arg(long)]
+    rate: Option<f64>,
     #[arg(long, default_value_t = 1)]
     parallelism: u32,
     #[arg(long, default_value_t = 2000)]
@@ -33,10 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let keys = arguments.keys;
     // First every key once, then random ones. The key's two halves differ, so that all of its 16 bytes count.
-    let source = GeneratorSource::new(keys + arguments.updates, move |index, random| {
+    let mut source = GeneratorSource::new(keys + arguments.updates, move |index, random| {
         let key = if index < keys { index } else { random.below(keys) };
         ((key, !key), index)
     });
+    if let Some(rate) = arguments.rate {
+        source = source.records_per_second(rate);
+    }
     env.from_source(source, WatermarkStrategy::no_watermarks(), "generator")
         .key_by(|(key, _)| *key)
         .fold((0u64, 0u64), |state: &mut (u64, u64), (_, value)| *state = (state.0 + 1, value))

@@ -2,15 +2,18 @@
 
 use crate::error::StateError;
 use flott_core::{
-    BoxError, Data, Key, codec,
+    BoxError, Data, Key,
+    block_pool::BlockPool,
+    codec,
     key_group::{KeyGroup, KeyGroupRange},
     operator::SnapshotWriter,
 };
+use std::sync::Arc;
 
-/// Bytes at which a block is handed out.
-const BLOCK_BYTES: usize = 64 << 10;
+/// The largest blocks, but for single entries that are longer.
+const BLOCK_BYTES: usize = 16 << 10;
 /// Bytes that all unfinished blocks together may take; with many groups, blocks are smaller.
-const BUFFER_BYTES: usize = 16 << 20;
+const BUFFER_BYTES: usize = 4 << 20;
 /// The smallest blocks.
 const MIN_BLOCK_BYTES: usize = 1 << 10;
 
@@ -31,6 +34,7 @@ pub(crate) struct Run {
     unfinished: Vec<Unfinished>,
     ready: Vec<(u16, KeyGroup, Vec<u8>)>,
     block_bytes: usize,
+    pool: Arc<BlockPool>,
     failure: Option<StateError>,
     /// The segment that the walk comes to next.
     pub(crate) group: usize,
@@ -40,12 +44,12 @@ pub(crate) struct Run {
 
 impl Run {
     /// A snapshot of `states` states, the first of which has number `first_state` in the operator's snapshot.
-    pub(crate) fn new(first_state: u16, states: usize, range: KeyGroupRange) -> Self {
+    pub(crate) fn new(first_state: u16, states: usize, range: KeyGroupRange, pool: Arc<BlockPool>) -> Self {
         let count = states * range.len();
         let mut unfinished = Vec::new();
         unfinished.resize_with(count, Unfinished::default);
         let block_bytes = (BUFFER_BYTES / count.max(1)).clamp(MIN_BLOCK_BYTES, BLOCK_BYTES);
-        Run { first_state, range, unfinished, ready: Vec::new(), block_bytes, failure: None, group: 0, segment: 0 }
+        Run { first_state, range, unfinished, ready: Vec::new(), block_bytes, pool, failure: None, group: 0, segment: 0 }
     }
 
     /// The number of states.
@@ -77,9 +81,13 @@ impl Run {
         encode: impl FnOnce(&mut Vec<u8>) -> Result<(), BoxError>,
     ) -> Result<(), BoxError> {
         let unfinished = &mut self.unfinished[state * self.range.len() + group];
+        if unfinished.bytes.capacity() == 0 {
+            unfinished.bytes = self.pool.take(self.block_bytes);
+        }
         encode(&mut unfinished.bytes)?;
         unfinished.entries += 1;
-        if unfinished.bytes.len() >= self.block_bytes {
+        // The rest is room for the last entry.
+        if unfinished.bytes.len() >= self.block_bytes / 8 * 7 {
             self.cut(state, group);
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! [`KeyedTable`] keeps one value for each key, [`KeyedStore`] the named states of a process function ([`ValueState`],
 //! [`ListState`], [`MapState`], [`ReducingState`], [`AggregatingState`]), [`TimerService`] its timers.
 //!
-//! All live on their task's own thread. A snapshot begins at once; from then on each segment of 64 slots is serialised once: when
+//! All live on their task's own thread. A snapshot begins at once; from then on each segment of 32 slots is serialised once: when
 //! the table is about to change it, or when a step between two batches comes to it.
 
 mod blocks;

@@ -7,7 +7,7 @@ use flott_core::{
 };
 
 /// Slots of a segment, the unit of copy-on-write: as many as the bits of [`Segment::live`].
-pub(crate) const SEGMENT_SLOTS: usize = 64;
+pub(crate) const SEGMENT_SLOTS: usize = 32;
 
 /// Segments smaller than this keep their memory when they become empty, so that a lone key that comes and goes costs nothing.
 const KEPT_SLOTS: usize = 16;
@@ -47,7 +47,7 @@ pub(crate) struct Segment<E> {
     /// Grows to [`SEGMENT_SLOTS`] in a group's first segment, has them at once in the others; empty if nothing lives here.
     entries: Box<[Option<E>]>,
     /// A bit for each slot in use.
-    live: u64,
+    live: u32,
     /// The version of the table at which this segment was made or last written to a snapshot.
     pub(crate) version: u32,
     /// Whether the group lists this segment as one with free slots.
@@ -203,7 +203,7 @@ impl<E> Slots<E> {
         let group = &mut self.groups[group_index];
         let segment = loop {
             match group.open.last() {
-                Some(&last) if group.segments[last as usize].live != u64::MAX => break last as usize,
+                Some(&last) if group.segments[last as usize].live != u32::MAX => break last as usize,
                 Some(&last) => {
                     group.segments[last as usize].open = false;
                     group.open.pop();
@@ -298,14 +298,14 @@ mod tests {
     fn free_slots_are_used_before_new_segments() {
         let mut slots = slots();
         let at: Vec<_> = (0..200).map(|value| insert(&mut slots, value)).collect();
-        assert_eq!(slots.segment_count(0), 4);
+        assert_eq!(slots.segment_count(0), 7);
         for &removed in &[5usize, 70, 199, 6] {
             assert_eq!(slots.take(at[removed], removed as u64), Some(removed as u64));
         }
         for value in 1000..1060 {
             insert(&mut slots, value);
         }
-        assert_eq!((slots.len(), slots.segment_count(0)), (256, 4));
+        assert_eq!((slots.len(), slots.segment_count(0)), (256, 8));
         assert_eq!(slots.find(1003, |value| *value == 1003).and_then(|at| slots.get(at)), Some(&1003));
         assert_eq!(slots.find(70, |value| *value == 70), None);
     }

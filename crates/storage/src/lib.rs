@@ -29,4 +29,5 @@ pub use location::{METADATA, REGISTER, SnapshotTarget};
 pub use metadata::{CheckpointMetadata, OperatorInfo, OperatorState, OperatorSubtaskState, SnapshotKind, VertexSnapshot};
 pub use storage::{
     BlockReader, CheckpointStorage, CompletedCheckpoint, LoadedCheckpoint, Removal, StateFile, StateFileWriter, StateFiles, block_crc,
+    extended_block_crc,
 };

@@ -177,6 +177,13 @@ pub fn block_crc(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
+/// The checksum of a block that begins with `length` bytes whose checksum is `crc`, and ends with `bytes`.
+pub fn extended_block_crc(crc: u32, length: u64, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial_len(crc, length);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
 /// A complete checkpoint, as a register has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CompletedCheckpoint {
@@ -221,4 +228,18 @@ pub struct Removal {
     pub subsumed: Vec<CompletedCheckpoint>,
     /// Why files are still there. The checkpoints do not count any more for all that.
     pub failed: Vec<StorageError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checksum_is_extended_by_what_follows() {
+        let bytes: Vec<u8> = (0..1000u32).map(|n| (n * 7) as u8).collect();
+        for middle in [0, 1, 500, 1000] {
+            let (front, back) = bytes.split_at(middle);
+            assert_eq!(extended_block_crc(block_crc(front), middle as u64, back), block_crc(&bytes));
+        }
+    }
 }

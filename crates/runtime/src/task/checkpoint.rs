@@ -30,7 +30,7 @@ impl Task {
     fn take_snapshot(&mut self, barrier: Barrier) -> Result<()> {
         // Two at once happens only when a savepoint overtakes a checkpoint that is still being written.
         while self.snapshot.is_some() {
-            self.step_snapshot()?;
+            self.step_snapshot(STEP_ENTRIES)?;
         }
         let started = self.env.clock.monotonic();
         let alignment_us = self.take_alignment(started);
@@ -41,7 +41,7 @@ impl Task {
             self.drained_for = Some(checkpoint);
         }
         let mut pending = PendingSnapshot {
-            parts: self.chain.nodes.iter().map(|node| OperatorPart::new(&node.info)).collect(),
+            parts: self.chain.nodes.iter().map(|node| OperatorPart::new(&node.info, &self.blocks)).collect(),
             unfinished: Vec::new(),
             finished: self.phase == Phase::Ended,
             started,
@@ -89,12 +89,19 @@ impl Task {
         Ok(())
     }
 
-    /// Writes a little more of the snapshot under way.
-    pub(super) fn step_snapshot(&mut self) -> Result<()> {
+    /// Between two batches: writes a little more of the snapshot under way, unless storage is too far behind. What is about to
+    /// change is written in any case.
+    pub(super) fn go_on_with_snapshot(&mut self) -> Result<()> {
+        let behind = self.snapshot.as_ref().is_some_and(PendingSnapshot::is_behind);
+        self.step_snapshot(if behind { 0 } else { STEP_ENTRIES })
+    }
+
+    /// Writes about so many entries of the snapshot under way.
+    fn step_snapshot(&mut self, entries: usize) -> Result<()> {
         let Some(mut pending) = self.snapshot.take() else { return Ok(()) };
         if let Some(index) = pending.unfinished.last().copied() {
             let part = &mut pending.parts[index];
-            match self.chain.operator(index, |operator, _| operator.snapshot_step(STEP_ENTRIES, part)) {
+            match self.chain.operator(index, |operator, _| operator.snapshot_step(entries, part)) {
                 Ok(SnapshotProgress::More) => {}
                 Ok(SnapshotProgress::Done) => {
                     pending.unfinished.pop();

@@ -52,7 +52,7 @@ impl Task {
                 continue;
             }
             let step_started = self.snapshot.is_some().then(|| self.env.clock.monotonic());
-            self.step_snapshot()?;
+            self.go_on_with_snapshot()?;
             if self.settling && self.is_settled() {
                 return Ok(End::Finished);
             }
@@ -68,7 +68,7 @@ impl Task {
                     // No more input at hand: what was gathered goes out now.
                     self.chain.edges.iter_mut().for_each(crate::output::OutputEdge::flush);
                     let clear = self.send().await;
-                    if self.snapshot.is_some() {
+                    if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_behind()) {
                         yield_now().await;
                     } else {
                         self.wait(if clear { Waiting::Input } else { Waiting::Output }).await;
@@ -145,6 +145,11 @@ impl Task {
         let mut first = true;
         poll_fn(|cx| {
             if !std::mem::take(&mut first) || self.mailbox.register(cx.waker()) {
+                return Poll::Ready(());
+            }
+            if let (Waiting::Input, Some(snapshot)) = (&waiting, &self.snapshot)
+                && !snapshot.is_behind_until(cx.waker())
+            {
                 return Poll::Ready(());
             }
             if let Some(at) = timer {

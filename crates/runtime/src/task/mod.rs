@@ -20,6 +20,7 @@ use crate::{
 use flott_core::{
     BoxError,
     accumulator::Accumulators,
+    block_pool::BlockPool,
     error::TaskFailure,
     id::{AttemptId, CheckpointId},
 };
@@ -82,6 +83,8 @@ pub struct Task {
     accumulators: Accumulators,
     phase: Phase,
     snapshot: Option<PendingSnapshot>,
+    /// Memory of snapshots, kept from one to the next.
+    blocks: Arc<BlockPool>,
     /// Checkpoints that were acknowledged behind the end of input.
     finished_in: Option<CheckpointId>,
     /// The stop-with-savepoint that was acknowledged.

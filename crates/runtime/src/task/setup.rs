@@ -79,6 +79,7 @@ impl Task {
             accumulators: Accumulators::default(),
             phase: Phase::Reading,
             snapshot: None,
+            blocks: std::sync::Arc::default(),
             finished_in: None,
             stopping_with: None,
             drained_for: None,

@@ -21,7 +21,7 @@ impl<K: Key> KeyedStore<K> {
         let keys = &mut *self.0.keys.borrow_mut();
         columns.iter().for_each(|column| writer.keyed_state(column.meta().clone()));
         keys.slots.version = keys.slots.version.wrapping_add(1);
-        keys.run = Some(Run::new(first_state, columns.len(), keys.slots.range()));
+        keys.run = Some(Run::new(first_state, columns.len(), keys.slots.range(), writer.pool()));
         keys.handed_on.clear();
         let mut next = first_state + columns.len() as u16;
         for state in &keys.unclaimed {

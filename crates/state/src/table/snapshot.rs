@@ -15,7 +15,7 @@ impl<K: Key, V: Data> KeyedTable<K, V> {
     pub fn snapshot_begin(&mut self, state: u16, writer: &mut dyn SnapshotWriter) {
         writer.keyed_state(self.meta.clone());
         self.slots.version = self.slots.version.wrapping_add(1);
-        self.run = Some(Run::new(state, 1, self.slots.range()));
+        self.run = Some(Run::new(state, 1, self.slots.range(), writer.pool()));
     }
 
     /// Writes about `budget` entries and counts them down; whole segments, so it may be a few more. Hands out all finished blocks.

@@ -177,19 +177,19 @@ fn a_step_writes_no_more_than_its_budget_and_a_segment() {
         budget = 100;
         steps += 1;
     }
-    assert_eq!(steps, 49, "two segments of 64 a step, and done with the fiftieth");
-    assert!(stored.blocks.iter().all(|(state, _, bytes)| *state == 3 && bytes.len() < 70_000));
+    assert_eq!(steps, 49, "four segments of 32 a step, and done with the fiftieth");
+    assert!(stored.blocks.iter().all(|(state, _, bytes)| *state == 3 && bytes.len() < 16_500));
 }
 
 #[test]
-fn blocks_are_about_64_kib() {
+fn blocks_have_room_for_their_last_entry() {
     let mut table = KeyedTable::<u64, String>::new("t", StateKind::Value, 1, KeyGroupRange { start: 0, end: 1 });
     (0..2000u64).for_each(|key| assert_eq!(table.insert(key_hash(&key), key, "x".repeat(1000)), None));
     let mut stored = Stored::default();
     table.snapshot_begin(0, &mut stored);
     table.snapshot_step(&mut { usize::MAX }, &mut stored).unwrap();
-    assert_eq!(stored.blocks.len(), 31);
-    assert!(stored.blocks.iter().all(|(_, _, bytes)| bytes.len() < 67_000));
+    assert_eq!(stored.blocks.len(), 134);
+    assert!(stored.blocks.iter().all(|(_, _, bytes)| bytes.len() <= 16 << 10 && bytes.capacity() == 16 << 10));
 }
 
 #[test]
