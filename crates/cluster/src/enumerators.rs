@@ -1,7 +1,8 @@
 //! The thread on which the enumerators of a job's sources live.
 
 use flott_core::{
-    error::TaskFailure,
+    BoxError,
+    error::{TaskFailure, Unrecoverable},
     id::VertexId,
     source::{Assignment, EnumeratorContext, ErasedEnumerator},
     time::SharedClock,
@@ -9,7 +10,7 @@ use flott_core::{
 use flott_graph::{JobGraph, NodeKind};
 use flott_jobmanager::JobEvent;
 use flott_rpc::task::{EnumeratorCommand, EnumeratorReport};
-use flott_runtime::panics::catching;
+use flott_runtime::panics::{CaughtPanic, catching};
 use std::{collections::BTreeMap, sync::Arc, sync::mpsc, thread, time::Duration};
 
 /// A command for the enumerator of a vertex.
@@ -102,8 +103,8 @@ impl<R: Fn(JobEvent)> Host<R> {
         (hosted.enumerator, hosted.wake) = (None, None);
         match created {
             Ok(Ok(enumerator)) => hosted.enumerator = Some(enumerator),
-            Ok(Err(error)) => self.fail(vertex, TaskFailure::causes_of(error.as_ref()), None, false),
-            Err(panic) => self.fail(vertex, vec![panic.message], panic.location, true),
+            Ok(Err(error)) => self.fail(vertex, Cause::Error(error)),
+            Err(panic) => self.fail(vertex, Cause::Panic(panic)),
         }
     }
 
@@ -128,8 +129,8 @@ impl<R: Fn(JobEvent)> Host<R> {
         let Some(enumerator) = self.hosted.get_mut(&vertex).and_then(|hosted| hosted.enumerator.as_mut()) else { return };
         match catching(|| call(enumerator.as_mut())) {
             Ok(Ok(assignments)) => assignments.into_iter().for_each(|assignment| self.assign(vertex, assignment)),
-            Ok(Err(error)) => self.fail(vertex, TaskFailure::causes_of(error.as_ref()), None, false),
-            Err(panic) => self.fail(vertex, vec![panic.message], panic.location, true),
+            Ok(Err(error)) => self.fail(vertex, Cause::Error(error)),
+            Err(panic) => self.fail(vertex, Cause::Panic(panic)),
         }
     }
 
@@ -145,10 +146,14 @@ impl<R: Fn(JobEvent)> Host<R> {
         }
     }
 
-    fn fail(&mut self, vertex: VertexId, causes: Vec<String>, location: Option<String>, panicked: bool) {
+    fn fail(&mut self, vertex: VertexId, cause: Cause) {
         if let Some(hosted) = self.hosted.get_mut(&vertex) {
             (hosted.enumerator, hosted.wake) = (None, None);
         }
+        let (causes, location, panicked, unrecoverable) = match cause {
+            Cause::Error(error) => (TaskFailure::causes_of(error.as_ref()), None, false, Unrecoverable::is_in(error.as_ref())),
+            Cause::Panic(panic) => (vec![panic.message], panic.location, true, false),
+        };
         let definition = &self.graph.vertices[vertex.0 as usize];
         let operator = &definition.operators[0];
         let failure = TaskFailure {
@@ -159,7 +164,14 @@ impl<R: Fn(JobEvent)> Host<R> {
             causes,
             location: location.or_else(|| Some(operator.location.clone())),
             panicked,
+            unrecoverable,
         };
         self.say(vertex, EnumeratorReport::Failed(failure));
     }
+}
+
+/// Why an enumerator failed.
+enum Cause {
+    Error(BoxError),
+    Panic(CaughtPanic),
 }

@@ -213,6 +213,7 @@ fn failed(reason: &str) -> JobOutcome {
         causes: vec![reason.to_owned()],
         location: None,
         panicked: false,
+        unrecoverable: false,
     };
     JobOutcome { end: JobEnd::Failed(failure), accumulators: Default::default(), restarts: 0, checkpoints: Default::default() }
 }

@@ -77,6 +77,29 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// An error that a restart would meet again: whoever returns it from an operator ends the job, whatever its restart strategy says.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Unrecoverable {
+    /// What went wrong, and what to do about it.
+    pub message: String,
+    /// The cause.
+    #[source]
+    pub source: Option<BoxError>,
+}
+
+impl Unrecoverable {
+    /// An error without a cause behind it.
+    pub fn new(message: impl Into<String>) -> Self {
+        Unrecoverable { message: message.into(), source: None }
+    }
+
+    /// Whether `error`, or a cause behind it, is unrecoverable.
+    pub fn is_in(error: &(dyn std::error::Error + 'static)) -> bool {
+        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Unrecoverable>())
+    }
+}
+
 /// Why a task failed: which operator of which subtask, where in the source, and the whole chain of causes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TaskFailure {
@@ -94,6 +117,8 @@ pub struct TaskFailure {
     pub location: Option<String>,
     /// Whether user code panicked rather than returned an error.
     pub panicked: bool,
+    /// Whether the job ends instead of being restarted: the failure was [`Unrecoverable`].
+    pub unrecoverable: bool,
 }
 
 impl TaskFailure {

@@ -104,7 +104,9 @@ pub use flott_api::{DataStream, DataStreamSink, Environment, JobClient, JobExecu
 pub use flott_core::{
     Batch, BoxError, Data, Error, ErrorKind, Key, Timestamp,
     accumulator::AccumulatorValue,
-    config, format, id, metrics, sink, source, time,
+    config,
+    error::Unrecoverable,
+    format, id, metrics, sink, source, time,
     watermark::{self, WatermarkStrategy},
 };
 pub use flott_graph::plan;

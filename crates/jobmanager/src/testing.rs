@@ -145,6 +145,7 @@ impl Harness {
             causes: vec!["it failed".into()],
             location: None,
             panicked: false,
+            unrecoverable: false,
         };
         self.task(vertex, index, TaskReport::Failed(failure))
     }

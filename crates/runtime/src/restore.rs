@@ -3,12 +3,13 @@
 use flott_core::{
     BoxError,
     context::{BlockVisitor, RestoredState},
+    error::Unrecoverable,
     id::CheckpointId,
     key_group::KeyGroupRange,
     snapshot::{BlockRef, ListStateSnapshot},
 };
 use flott_rpc::task::OperatorRestore;
-use flott_storage::StateFiles;
+use flott_storage::{StateFiles, StorageError};
 use std::{cell::Cell, sync::Arc};
 
 /// The state of one operator of a subtask, read from storage when it is asked for.
@@ -40,6 +41,20 @@ impl RestoredOperator<'_> {
         }
         Ok(())
     }
+
+    /// What is damaged stays so: starting again from it would fail again. And only a person can tell whether starting from an older
+    /// one does no harm outside, where what was committed since stays.
+    fn unreadable(&self, error: StorageError) -> BoxError {
+        if !error.is_damage() {
+            return error.into();
+        }
+        let message = format!(
+            "checkpoint {} in `{}` is damaged, so the job cannot be restarted from it; start it with `execution.state-recovery.path: latest` \
+             to go on from the newest one that is whole",
+            self.checkpoint, self.location
+        );
+        Unrecoverable { message, source: Some(error.into()) }.into()
+    }
 }
 
 impl RestoredState for RestoredOperator<'_> {
@@ -60,10 +75,10 @@ impl RestoredState for RestoredOperator<'_> {
                 let stored = snapshot.states.get(usize::from(block.state));
                 stored.ok_or_else(|| format!("checkpoint {} names a state that it does not describe", self.checkpoint))
             };
-            let blocks = self.storage.open_blocks(self.location, &snapshot.data)?;
+            let blocks = self.storage.open_blocks(self.location, &snapshot.data).map_err(|error| self.unreadable(error))?;
             let mut bytes = Vec::new();
             for block in wanted {
-                blocks.read_block(block, &mut bytes)?;
+                blocks.read_block(block, &mut bytes).map_err(|error| self.unreadable(error))?;
                 visit(meta(block)?, block.group, &bytes)?;
             }
         }

@@ -144,6 +144,7 @@ impl World {
             causes: vec![reason],
             location: None,
             panicked: false,
+            unrecoverable: false,
         };
         self.say(term, vertex, EnumeratorReport::Failed(failure));
     }

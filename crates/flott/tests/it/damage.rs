@@ -1,6 +1,8 @@
 //! Checkpoints whose files were damaged.
 
-use crate::support::{assert_says, await_checkpoints, cancel, checkpointed, counted, numbers, start_from, text, try_collect};
+use crate::support::{
+    assert_says, await_checkpoints, cancel, checkpointed, counted, end_of, eventually, numbers, restarts, start_from, text, try_collect,
+};
 use flott::{
     Error, ErrorKind,
     config::{MemorySize, RestartStrategyType},
@@ -10,6 +12,10 @@ use flott::{
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 const RECORDS: u64 = 4000;
@@ -145,4 +151,33 @@ fn a_damaged_register_is_no_silent_start_from_the_beginning() {
     // By its path it can still be had.
     let other = tempfile::tempdir().unwrap();
     assert!(restored_from(&other, &text(&newest)).is_ok());
+}
+
+#[test]
+fn a_failover_to_a_damaged_checkpoint_ends_the_job_and_latest_goes_on_from_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let env = checkpointed(2, &dir);
+    // Those that are asked for, no others.
+    env.enable_checkpointing(Duration::from_secs(3600));
+    env.set(&options::CHECKPOINTING_DATA_INLINE_THRESHOLD, MemorySize(0));
+    restarts(&env, 10);
+    let fails = Arc::new(AtomicBool::new(false));
+    let asked = fails.clone();
+    let stream = numbers(&env, RECORDS, 1000.0)
+        .try_map(move |number| if asked.swap(false, Ordering::SeqCst) { Err("told to fail".into()) } else { Ok(number) });
+    counted(&stream, KEYS).discard();
+    let client = env.execute_async("damaged while it runs").unwrap();
+    let counting = || client.figures().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100);
+    eventually("records are counted", counting);
+    client.trigger_checkpoint().unwrap();
+    client.trigger_checkpoint().unwrap();
+    let newest = latest_checkpoint(&text(dir.path())).unwrap().unwrap();
+    let file = state_file(Path::new(&newest));
+    flip(&file, 30);
+    fails.store(true, Ordering::SeqCst);
+    let error = end_of(&client).unwrap_err().to_string();
+    assert_says(&error, &["operator `count`", &newest, "cannot be restarted from it", "path: latest", &text(&file), "is damaged"]);
+    assert_eq!(client.overview().restarts, 1);
+    let counts = restored_from(&dir, "latest").unwrap();
+    assert!((counts.len() as u64) < RECORDS, "the job began from the beginning");
 }

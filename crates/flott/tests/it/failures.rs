@@ -1,6 +1,6 @@
 //! What fails a job says which operator, which subtask, where and why.
 
-use crate::support::{assert_says, collect, end_of, env, error_of, failure};
+use crate::support::{assert_says, collect, end_of, env, error_of, failure, restarts};
 use flott::{
     Batch, BoxError, DataStream, ErrorKind,
     connector::datagen::GeneratorSource,
@@ -217,4 +217,18 @@ fn a_panic_in_one_job_leaves_others_and_the_process_alone() {
 fn many_failures_at_once_end_the_job_with_one_of_them() {
     let stream = env(8).from_sequence(1, 100_000).rebalance().map(|n: i64| -> i64 { panic!("all fail: {n}") });
     assert_says(&failure(&stream), &["all fail: ", "of 8"]);
+}
+
+#[test]
+fn an_unrecoverable_error_ends_the_job_whatever_its_restart_strategy() {
+    let env = env(1);
+    restarts(&env, 1000);
+    let stream = env.from_sequence(1, 10).try_map(|number: i64| match number {
+        7 => Err(flott::Unrecoverable::new("the licence has expired").into()),
+        number => Ok(number),
+    });
+    stream.discard();
+    let client = env.execute_async("unrecoverable").unwrap();
+    assert_says(&end_of(&client).unwrap_err().to_string(), &["the licence has expired", "failures.rs:"]);
+    assert_eq!(client.overview().restarts, 0);
 }

@@ -35,7 +35,7 @@ impl JobMaster {
         let region = self.graph.regions().of_task(place);
         let canceling = self.graph.task(place).status == TaskStatus::Canceling;
         self.graph.task_mut(place).status = TaskStatus::Failed;
-        if self.ending.is_some() || self.failover.restarts(region) {
+        if self.ending.is_some() || (self.failover.restarts(region) && !failure.unrecoverable) {
             // One that was told to end and is gone has done what it was told.
             if !(canceling && lost) {
                 self.remember_failure(&failure);
@@ -71,7 +71,8 @@ impl JobMaster {
         if regions.is_empty() {
             return;
         }
-        let Some(delay) = self.failover.decide(now.monotonic, &regions, lost) else {
+        let delay = if failure.unrecoverable { None } else { self.failover.decide(now.monotonic, &regions, lost) };
+        let Some(delay) = delay else {
             return self.begin_end(now, JobEnd::Failed(failure), out);
         };
         self.restarts += 1;
@@ -262,5 +263,14 @@ impl JobMaster {
 
 /// A failure that is no task's: of `what`.
 pub(super) fn failure_without_task(what: impl Into<String>, reason: String) -> TaskFailure {
-    TaskFailure { operator: what.into(), subtask: 0, parallelism: 1, attempt: 0, causes: vec![reason], location: None, panicked: false }
+    TaskFailure {
+        operator: what.into(),
+        subtask: 0,
+        parallelism: 1,
+        attempt: 0,
+        causes: vec![reason],
+        location: None,
+        panicked: false,
+        unrecoverable: false,
+    }
 }

@@ -177,6 +177,7 @@ impl JobMaster {
             causes: vec![reason.into()],
             location: None,
             panicked: false,
+            unrecoverable: false,
         }
     }
 

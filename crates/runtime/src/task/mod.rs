@@ -21,7 +21,7 @@ use flott_core::{
     BoxError,
     accumulator::Accumulators,
     block_pool::BlockPool,
-    error::TaskFailure,
+    error::{TaskFailure, Unrecoverable},
     id::{AttemptId, CheckpointId},
 };
 use flott_graph::JobGraph;
@@ -112,7 +112,7 @@ impl Task {
         let result = Catching(Box::pin(self.drive())).await;
         let outcome = match result {
             Ok(Ok(end)) => Ok(end),
-            Ok(Err(error)) => Err(self.failure(TaskFailure::causes_of(error.as_ref()), None, false)),
+            Ok(Err(error)) => Err(self.failed(error.as_ref())),
             Err(panic) => Err(self.failure(vec![panic.message], panic.location, true)),
         };
         let (env, attempt, accumulators) = (self.env.clone(), self.attempt, self.accumulators.clone());
@@ -130,6 +130,12 @@ impl Task {
         );
     }
 
+    /// The failure of the operator at work that returned `error`.
+    fn failed(&self, error: &(dyn std::error::Error + 'static)) -> TaskFailure {
+        let failure = self.failure(TaskFailure::causes_of(error), None, false);
+        TaskFailure { unrecoverable: Unrecoverable::is_in(error), ..failure }
+    }
+
     /// The failure, blamed on the operator at work.
     fn failure(&self, causes: Vec<String>, location: Option<String>, panicked: bool) -> TaskFailure {
         let node = self.chain.at_work.get().and_then(|index| self.chain.nodes.get(index));
@@ -145,6 +151,7 @@ impl Task {
                 (panic, node) => panic.or_else(|| node.map(|node| node.location.clone())),
             },
             panicked,
+            unrecoverable: false,
         }
     }
 
@@ -162,7 +169,7 @@ impl Task {
             });
             let failure = match result {
                 Ok(Ok(())) => continue,
-                Ok(Err(error)) => self.failure(TaskFailure::causes_of(error.as_ref()), None, false),
+                Ok(Err(error)) => self.failed(error.as_ref()),
                 Err(panic) => self.failure(vec![panic.message], panic.location, true),
             };
             if first.is_ok() {

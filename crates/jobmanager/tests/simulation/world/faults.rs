@@ -131,5 +131,6 @@ fn failure() -> TaskFailure {
         causes: vec!["simulated".into()],
         location: None,
         panicked: false,
+        unrecoverable: false,
     }
 }
