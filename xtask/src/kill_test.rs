@@ -73,7 +73,7 @@ impl Job {
     fn command(&self, goes_on: bool) -> Command {
         let mut command = process::tied_command(&self.program);
         command.arg("--input").arg(self.input()).arg("--output").arg(self.output());
-        command.args(["--parallelism", "2", "--checkpoint-interval", "20", "--checkpoint-dir"]).arg(self.directory.join("checkpoints"));
+        command.args(["--parallelism", "2", "--checkpoint-interval", "100", "--checkpoint-dir"]).arg(self.directory.join("checkpoints"));
         if goes_on {
             command.args(["--from-savepoint", "latest"]);
         }
