@@ -6,7 +6,7 @@ use std::{fmt, panic::Location};
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What whoever meets an error can do about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The program or the configuration is wrong: change it.

@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let start = Instant::now();
     let client = env.execute_async("word-count")?;
-    let progress = Progress::show(&client);
+    let progress = if arguments.output.is_some() { Progress::show(&client) } else { Progress::show_beside_results(&client) };
     let result = client.wait();
     drop(progress);
     let result = result?;

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Shows a line on standard error, once a second, while it lives: records and bytes that sources read a second, and the last
-/// checkpoint. Shows nothing where standard error is no terminal, or where results go to the same one.
+/// checkpoint. Shows nothing where standard error is no terminal.
 #[derive(Debug)]
 pub struct Progress {
     stop: Option<mpsc::Sender<()>>,
@@ -20,7 +20,16 @@ pub struct Progress {
 impl Progress {
     /// Begins to show the progress of a job.
     pub fn show(client: &JobClient) -> Self {
-        if !std::io::stderr().is_terminal() || std::io::stdout().is_terminal() {
+        Progress::show_if(std::io::stderr().is_terminal(), client)
+    }
+
+    /// As [`Progress::show`], for a job that prints its results: nothing is shown where they go to a terminal, too.
+    pub fn show_beside_results(client: &JobClient) -> Self {
+        Progress::show_if(std::io::stderr().is_terminal() && !std::io::stdout().is_terminal(), client)
+    }
+
+    fn show_if(wanted: bool, client: &JobClient) -> Self {
+        if !wanted {
             return Progress { stop: None, thread: None };
         }
         let (stop, stopped) = mpsc::channel();

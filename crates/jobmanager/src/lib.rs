@@ -26,6 +26,7 @@ pub mod failover;
 pub mod job_master;
 mod random;
 pub mod regions;
+pub mod resource_manager;
 pub mod restart;
 pub mod restore;
 pub mod scheduler;

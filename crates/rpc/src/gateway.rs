@@ -6,6 +6,7 @@ use flott_core::{
     id::{JobId, SubtaskId},
 };
 use flott_graph::JobGraph;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Runs jobs.
@@ -42,7 +43,7 @@ pub trait JobGateway: Send + Sync {
 }
 
 /// The figures of a task, by metric name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskFigures {
     /// The subtask.
     pub subtask: SubtaskId,

@@ -6,6 +6,7 @@
 //! What is not here: transport, and any decision.
 
 pub mod client;
+pub mod control;
 pub mod gateway;
 pub mod status;
 pub mod task;

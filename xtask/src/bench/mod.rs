@@ -63,8 +63,8 @@ struct Case {
 pub(crate) fn run(benchmark: &Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::WordCount(args) => word_count(args),
-        Benchmark::Latency(args) => single::example("latency_bench", args),
-        Benchmark::State(args) => single::example("state_bench", args),
+        Benchmark::Latency(args) => single::latency(args),
+        Benchmark::State(args) => single::state(args),
         Benchmark::Start(args) => single::start(args),
     }
 }

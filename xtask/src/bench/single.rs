@@ -19,12 +19,26 @@ pub(crate) struct SingleArgs {
     arguments: Vec<String>,
 }
 
-/// Builds an example and runs it several times; it prints its figures itself, as a line of JSON.
-pub(super) fn example(name: &str, args: &SingleArgs) -> Result<()> {
-    let program = build(name)?;
-    for run in 1..=args.runs {
-        eprint!("run {run}: ");
-        process::run(Command::new(&program).args(&args.arguments))?;
+/// Latency, of an example that prints its figures itself, as a line of JSON.
+pub(super) fn latency(args: &SingleArgs) -> Result<()> {
+    let program = build("latency_bench")?;
+    repeat(args, || process::run(Command::new(&program).args(&args.arguments)))
+}
+
+/// State, with checkpoints on disk, of an example that prints its figures itself, as a line of JSON.
+pub(super) fn state(args: &SingleArgs) -> Result<()> {
+    let program = build("state_bench")?;
+    let checkpoints = paths::bench()?.join("state-checkpoints");
+    repeat(args, || {
+        process::run(Command::new(&program).arg("--checkpoint-dir").arg(&checkpoints).args(&args.arguments))?;
+        paths::remove_dir(&checkpoints)
+    })
+}
+
+fn repeat(args: &SingleArgs, mut run: impl FnMut() -> Result<()>) -> Result<()> {
+    for number in 1..=args.runs {
+        eprint!("run {number}: ");
+        run()?;
     }
     Ok(())
 }

@@ -1,0 +1,192 @@
+//! The slots of a cluster: which TaskManagers offer them, which jobs hold them, who waits for some.
+//!
+//! ```text
+//!  free ──request / register──▶ granted to a job ──release, its end──▶ free
+//!                                      └── its TaskManager is lost ──▶ gone
+//! ```
+//! Whoever waits longest is served first, with as many as there are: a job that needs more than the cluster has keeps what it got, and
+//! says after its timeout how many it lacks.
+
+use flott_core::id::JobId;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Slots of one TaskManager that a job may use from now on. A number names a slot for as long as the job holds it, and no other later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotGrant {
+    /// The job.
+    pub job: JobId,
+    /// The TaskManager.
+    pub task_manager: String,
+    /// The slots.
+    pub slots: Vec<u32>,
+}
+
+/// A TaskManager, as far as its slots are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Offered {
+    slots: u32,
+    held: BTreeMap<u32, JobId>,
+}
+
+impl Offered {
+    fn free(&self) -> u32 {
+        self.slots.saturating_sub(self.held.len() as u32)
+    }
+
+    fn has(&self, job: JobId) -> bool {
+        self.held.values().any(|holder| *holder == job)
+    }
+}
+
+/// The slots of a cluster.
+#[derive(Debug, Clone, Default)]
+pub struct ResourceManager {
+    task_managers: BTreeMap<String, Offered>,
+    waiting: VecDeque<(JobId, u32)>,
+    next_slot: u32,
+}
+
+impl ResourceManager {
+    /// A TaskManager offers slots.
+    pub fn register(&mut self, task_manager: &str, slots: u32) -> Vec<SlotGrant> {
+        let offered = self.task_managers.entry(task_manager.to_owned()).or_insert(Offered { slots, held: BTreeMap::new() });
+        offered.slots = slots;
+        self.serve()
+    }
+
+    /// A TaskManager is gone. Returns the slots that jobs held there.
+    pub fn lost(&mut self, task_manager: &str) -> Vec<(JobId, Vec<u32>)> {
+        let Some(gone) = self.task_managers.remove(task_manager) else { return Vec::new() };
+        let mut by_job: BTreeMap<JobId, Vec<u32>> = BTreeMap::new();
+        for (slot, job) in gone.held {
+            by_job.entry(job).or_default().push(slot);
+        }
+        by_job.into_iter().collect()
+    }
+
+    /// A job wants so many slots more.
+    pub fn request(&mut self, job: JobId, count: u32) -> Vec<SlotGrant> {
+        if count > 0 {
+            self.waiting.push_back((job, count));
+        }
+        self.serve()
+    }
+
+    /// A job gives slots back.
+    pub fn release(&mut self, job: JobId, slots: &[u32]) -> Vec<SlotGrant> {
+        for offered in self.task_managers.values_mut() {
+            offered.held.retain(|slot, holder| !(*holder == job && slots.contains(slot)));
+        }
+        self.serve()
+    }
+
+    /// A job has ended: it holds nothing and wants nothing.
+    pub fn job_ended(&mut self, job: JobId) -> Vec<SlotGrant> {
+        self.waiting.retain(|(waiting, _)| *waiting != job);
+        for offered in self.task_managers.values_mut() {
+            offered.held.retain(|_, holder| *holder != job);
+        }
+        self.serve()
+    }
+
+    /// All slots, and those that nobody holds.
+    pub fn totals(&self) -> (u32, u32) {
+        let all = self.task_managers.values();
+        all.fold((0, 0), |(slots, free), offered| (slots + offered.slots, free + offered.free()))
+    }
+
+    /// The slots of a TaskManager: all, and those that nobody holds.
+    pub fn of_task_manager(&self, task_manager: &str) -> Option<(u32, u32)> {
+        self.task_managers.get(task_manager).map(|offered| (offered.slots, offered.free()))
+    }
+
+    /// The jobs that hold slots of a TaskManager.
+    pub fn jobs_on(&self, task_manager: &str) -> BTreeSet<JobId> {
+        self.task_managers.get(task_manager).map(|offered| offered.held.values().copied().collect()).unwrap_or_default()
+    }
+
+    /// Gives what is free to those who wait.
+    fn serve(&mut self) -> Vec<SlotGrant> {
+        let mut grants: Vec<SlotGrant> = Vec::new();
+        while let Some((job, missing)) = self.waiting.front().copied() {
+            // Where the job is already, so that its tasks are together; then where there is most room.
+            let best = self
+                .task_managers
+                .iter_mut()
+                .filter(|(_, offered)| offered.free() > 0)
+                .max_by_key(|(_, offered)| (offered.has(job), offered.free()));
+            let Some((task_manager, offered)) = best else { break };
+            let count = missing.min(offered.free());
+            let slots: Vec<u32> = (self.next_slot..self.next_slot + count).collect();
+            self.next_slot += count;
+            offered.held.extend(slots.iter().map(|slot| (*slot, job)));
+            grants.push(SlotGrant { job, task_manager: task_manager.clone(), slots });
+            self.waiting.pop_front();
+            if missing > count {
+                self.waiting.push_front((job, missing - count));
+            }
+        }
+        grants
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: JobId = JobId(1);
+    const B: JobId = JobId(2);
+
+    fn grant(job: JobId, task_manager: &str, slots: impl Into<Vec<u32>>) -> SlotGrant {
+        SlotGrant { job, task_manager: task_manager.to_owned(), slots: slots.into() }
+    }
+
+    #[test]
+    fn a_job_gets_what_is_there_and_the_rest_when_it_comes() {
+        let mut resources = ResourceManager::default();
+        assert_eq!(resources.request(A, 3), []);
+        assert_eq!(resources.register("one", 2), [grant(A, "one", [0, 1])]);
+        assert_eq!(resources.request(B, 1), []);
+        assert_eq!(resources.register("two", 2), [grant(A, "two", [2]), grant(B, "two", [3])]);
+        assert_eq!(resources.totals(), (4, 0));
+    }
+
+    #[test]
+    fn a_job_stays_together_and_otherwise_goes_where_there_is_room() {
+        let mut resources = ResourceManager::default();
+        resources.register("one", 2);
+        resources.register("two", 3);
+        assert_eq!(resources.request(A, 1), [grant(A, "two", [0])]);
+        assert_eq!(resources.request(A, 1), [grant(A, "two", [1])]);
+        assert_eq!(resources.request(B, 1), [grant(B, "one", [2])]);
+        assert_eq!(resources.jobs_on("two"), [A].into());
+        assert_eq!(resources.of_task_manager("two"), Some((3, 1)));
+    }
+
+    #[test]
+    fn what_is_given_back_goes_to_who_waits_under_a_new_number() {
+        let mut resources = ResourceManager::default();
+        resources.register("one", 2);
+        resources.request(A, 2);
+        assert_eq!(resources.request(B, 2), []);
+        assert_eq!(resources.release(B, &[0]), [], "it is not B's to give");
+        assert_eq!(resources.release(A, &[0]), [grant(B, "one", [2])]);
+        assert_eq!(resources.job_ended(A), [grant(B, "one", [3])]);
+        assert_eq!(resources.job_ended(B), []);
+        assert_eq!(resources.totals(), (2, 2));
+    }
+
+    #[test]
+    fn a_lost_task_manager_takes_its_slots_with_it() {
+        let mut resources = ResourceManager::default();
+        resources.register("one", 2);
+        resources.request(A, 1);
+        resources.request(B, 1);
+        assert_eq!(resources.lost("one"), [(A, vec![0]), (B, vec![1])]);
+        assert_eq!(resources.lost("one"), []);
+        assert_eq!(resources.totals(), (0, 0));
+        resources.request(A, 1);
+        resources.job_ended(A);
+        assert_eq!(resources.register("one", 1), [], "nobody waits any more");
+    }
+}

@@ -1,0 +1,321 @@
+//! Between the processes of a cluster: JobManager, TaskManagers, workers, clients.
+//!
+//! ```text
+//!  client ──submit, ask──▶ JobManager ◀──register, workers that ended── TaskManager
+//!                              │  ▲                                          │ starts and ends
+//!                     deploy, commands  reports ◀──────────────────────── worker, one for each job
+//! ```
+//! Every message is encoded with the names of its fields, so that a process of another version passes over what it does not know and
+//! takes the default of what it misses. New fields get `#[serde(default)]`; a field is never given another meaning.
+
+use crate::{
+    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    gateway::TaskFigures,
+    status::JobStatus,
+    task::{EnumeratorCommand, EnumeratorReport, TaskCommand, TaskDeployment, TaskReport},
+};
+use flott_core::{
+    ErrorKind, Timestamp,
+    config::Configuration,
+    error::TaskFailure,
+    id::{AttemptId, JobId, VertexId},
+};
+use flott_graph::{JobTopology, settings::JobSettings};
+use serde::{Deserialize, Serialize};
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+/// The version of these messages. Processes of different versions refuse each other.
+pub const PROTOCOL: u32 = 1;
+
+/// The first message of a connection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] of the process.
+    pub protocol: u32,
+    /// The version of Flott that it was built with.
+    pub version: String,
+    /// Who it is.
+    pub role: Role,
+}
+
+/// Who speaks to the JobManager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Role {
+    /// Someone with one request.
+    Client,
+    /// A process that offers slots.
+    TaskManager(TaskManagerInfo),
+    /// A process that runs tasks of one job.
+    Worker(WorkerInfo),
+}
+
+/// The answer to a [`Hello`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Welcome {
+    /// Go on.
+    Accepted,
+    /// Why not, and what to do about it.
+    Refused(String),
+}
+
+/// The content of an executable: SHA-256, as 64 hexadecimal digits.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ExecutableId(pub String);
+
+impl fmt::Debug for ExecutableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ExecutableId({self})")
+    }
+}
+
+impl fmt::Display for ExecutableId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A TaskManager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskManagerInfo {
+    /// Its name, unique in the cluster.
+    pub id: String,
+    /// The slots that it offers.
+    pub slots: u32,
+    /// The process.
+    pub process: u32,
+    /// Processors of its machine.
+    pub cpu_cores: u32,
+    /// Bytes of memory of its machine.
+    pub memory_bytes: u64,
+}
+
+/// A worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerInfo {
+    /// The job that it works for.
+    pub job: JobId,
+    /// Its number, unique in the job.
+    pub worker: u64,
+    /// Where other workers bring it records.
+    pub data_address: SocketAddr,
+    /// The graph that it has built: must be the one that was submitted.
+    pub topology: JobTopology,
+}
+
+/// A job to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobSubmission {
+    /// The number that it is to have; chosen by the JobManager if there is none.
+    pub job: Option<JobId>,
+    /// What is run.
+    pub program: Program,
+    /// The graph that the program builds.
+    pub topology: JobTopology,
+    /// What it is run with.
+    pub settings: JobSettings,
+}
+
+/// A program, its arguments, and what it finds around it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// The executable.
+    pub executable: ExecutableId,
+    /// Its arguments, without its own name.
+    pub arguments: Vec<String>,
+    /// The options that it was started with.
+    pub configuration: Configuration,
+    /// The folder that it was started in: relative paths mean the same in workers on a machine that has it.
+    pub folder: PathBuf,
+}
+
+/// What a client wants.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ClientRequest {
+    /// Whether an executable is there.
+    HasExecutable(ExecutableId),
+    /// The next bytes of an executable; the last are empty.
+    PutExecutable(ExecutableId, Vec<u8>),
+    /// Bytes of an executable, from an offset on; none behind its end.
+    GetExecutable(ExecutableId, u64),
+    /// Run a job.
+    Submit(Box<JobSubmission>),
+    /// All jobs.
+    ListJobs,
+    /// A job as it stands.
+    Overview(JobId),
+    /// The figures of its tasks.
+    Figures(JobId),
+    /// Something of a job.
+    Job(JobId, JobRequest),
+    /// Answer when it has ended.
+    Wait(JobId),
+    /// The cluster as it stands.
+    Cluster,
+}
+
+/// The answer to a [`ClientRequest`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ClientReply {
+    /// Yes or no.
+    Is(bool),
+    /// Taken.
+    Done,
+    /// Bytes of an executable.
+    Bytes(Vec<u8>),
+    /// The job was started.
+    Submitted(JobId),
+    /// All jobs, the newest last.
+    Jobs(Vec<JobSummary>),
+    /// A job.
+    Overview(Box<JobOverview>),
+    /// Figures.
+    Figures(Vec<TaskFigures>),
+    /// What became of a request to a job.
+    Job(JobReply),
+    /// How it has ended.
+    Ended(Box<JobOutcome>),
+    /// The cluster.
+    Cluster(ClusterOverview),
+    /// It cannot be: which kind of error, and why.
+    Failed(ErrorKind, String),
+}
+
+/// A job in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobSummary {
+    /// The job.
+    pub id: JobId,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub status: JobStatus,
+    /// When it was submitted, ms since 1970.
+    pub started: Timestamp,
+    /// When it ended, ms since 1970.
+    pub ended: Option<Timestamp>,
+}
+
+/// A cluster as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterOverview {
+    /// Its TaskManagers.
+    pub task_managers: Vec<TaskManagerInfo>,
+    /// All slots.
+    pub slots: u32,
+    /// Those that no job holds.
+    pub free_slots: u32,
+}
+
+/// To a TaskManager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToTaskManager {
+    /// Start a worker.
+    StartWorker {
+        /// The job that it is for.
+        job: JobId,
+        /// Its number.
+        worker: u64,
+        /// What to run.
+        program: Program,
+    },
+    /// End a worker, if it still runs.
+    StopWorker {
+        /// The job.
+        job: JobId,
+        /// Its number.
+        worker: u64,
+    },
+    /// Still there.
+    Heartbeat,
+}
+
+/// From a TaskManager.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromTaskManager {
+    /// A worker has ended, or could not be started.
+    WorkerEnded {
+        /// The job.
+        job: JobId,
+        /// Its number.
+        worker: u64,
+        /// How: an exit code, a signal, an error.
+        reason: String,
+    },
+    /// Still there.
+    Heartbeat,
+}
+
+/// To a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Start tasks.
+    Deploy {
+        /// Those that run here.
+        here: Vec<TaskDeployment>,
+        /// All attempts that start together, here and elsewhere, and where records are brought to them.
+        region: Vec<(AttemptId, SocketAddr)>,
+    },
+    /// For a task.
+    Command(AttemptId, TaskCommand),
+    /// For an enumerator.
+    Enumerator {
+        /// The source.
+        vertex: VertexId,
+        /// Counts the commands of an enumerator.
+        number: u64,
+        /// What to do.
+        command: EnumeratorCommand,
+    },
+    /// The job has ended, or needs this worker no more.
+    Stop,
+}
+
+/// From a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// From a task.
+    Task(AttemptId, TaskReport),
+    /// A task is gone without a word.
+    TaskLost(AttemptId, String),
+    /// From an enumerator.
+    Enumerator {
+        /// The source.
+        vertex: VertexId,
+        /// The number of the last command that it had handled.
+        after: u64,
+        /// What it says.
+        report: EnumeratorReport,
+    },
+    /// The figures of its tasks, every now and then.
+    Figures(Vec<TaskFigures>),
+    /// It cannot work for the job.
+    Failed(TaskFailure),
+}
+
+/// What a program finds in its environment when it was started to take part in a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Part {
+    /// Submit the job to this JobManager.
+    Client {
+        /// The JobManager.
+        job_manager: String,
+        /// Whether the program ends when its job is submitted.
+        detached: bool,
+    },
+    /// Run tasks.
+    Worker {
+        /// The JobManager.
+        job_manager: String,
+        /// The job.
+        job: JobId,
+        /// The number of the worker.
+        worker: u64,
+        /// The address that records of other workers are taken on.
+        bind: String,
+        /// The options of the job.
+        configuration: Configuration,
+    },
+}
+
+/// The environment variable that holds a [`Part`], as JSON.
+pub const PART_VARIABLE: &str = "_FLOTT_PART";
