@@ -44,17 +44,26 @@ impl JobClient {
     }
 
     /// Its state.
-    pub fn status(&self) -> JobStatus {
-        self.gateway.overview().status
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub fn status(&self) -> Result<JobStatus, Error> {
+        Ok(self.gateway.overview()?.status)
     }
 
     /// The job as it stands: tasks, checkpoints, failures.
-    pub fn overview(&self) -> JobOverview {
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub fn overview(&self) -> Result<JobOverview, Error> {
         self.gateway.overview()
     }
 
     /// The figures of its tasks.
-    pub fn figures(&self) -> Vec<TaskFigures> {
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub fn figures(&self) -> Result<Vec<TaskFigures>, Error> {
         self.gateway.figures()
     }
 

@@ -171,6 +171,11 @@ impl Environment {
         Ok(JobClient::new(self.executor.submit(graph?)?))
     }
 
+    /// Whether jobs run in this process.
+    pub(crate) fn is_local(&self) -> bool {
+        self.executor.is_local()
+    }
+
     pub(crate) fn add(&self, node: StreamNode) -> Place {
         let mut inner = self.lock();
         Place { program: inner.program, node: inner.graph.add(node) }

@@ -1,6 +1,9 @@
 //! The thread of a job: gives events to its JobMaster and performs the actions.
 
-use crate::{enumerators, storage_thread::StorageAction, tasks::Tasks};
+use crate::{
+    host::{TaskHost, WorkerNotice},
+    storage_thread::StorageAction,
+};
 use flott_core::{
     error::TaskFailure,
     id::{AttemptId, CheckpointId},
@@ -14,7 +17,7 @@ use flott_rpc::{
 };
 use flott_runtime::{TaskReporter, panics::CaughtPanic};
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
     time::Duration,
 };
@@ -24,6 +27,8 @@ pub(crate) enum Message {
     Event(JobEvent),
     Request(flott_rpc::client::JobRequest, mpsc::Sender<JobReply>),
     Overview(mpsc::Sender<JobOverview>),
+    /// Of the job's workers, if its tasks are not in this process.
+    Worker(WorkerNotice),
 }
 
 /// How a job ended, for whoever waits.
@@ -77,22 +82,17 @@ impl TaskReporter for ReportToJob {
 }
 
 /// What the job's thread owns.
-pub(crate) struct JobThread {
+pub(crate) struct JobThread<H> {
     pub(crate) master: JobMaster,
     pub(crate) clock: SharedClock,
-    pub(crate) tasks: Tasks,
-    pub(crate) enumerators: mpsc::Sender<enumerators::Command>,
+    pub(crate) host: H,
     pub(crate) storage: mpsc::Sender<StorageAction>,
     pub(crate) ended: Arc<Ended>,
-    /// The slots of this process: as many as jobs ask for.
-    pub(crate) next_slot: u32,
     pub(crate) requests: HashMap<RequestId, mpsc::Sender<JobReply>>,
     pub(crate) next_request: RequestId,
-    /// Attempts that did not end when they were told to. A thread cannot be killed.
-    pub(crate) stuck: HashSet<AttemptId>,
 }
 
-impl JobThread {
+impl<H: TaskHost> JobThread<H> {
     /// Runs the job to its end.
     pub(crate) fn run(mut self, messages: &mpsc::Receiver<Message>, last_checkpoint: Option<CheckpointId>) {
         let mut outcome = self.handle(JobEvent::Start { last_checkpoint });
@@ -116,11 +116,16 @@ impl JobThread {
                     None
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => self.handle(JobEvent::Tick),
+                Ok(Message::Worker(notice)) => {
+                    let events = self.host.notice(notice);
+                    self.handle_all(events.into())
+                }
                 // The job itself keeps a sender for its tasks: this does not happen while they live.
                 Err(mpsc::RecvTimeoutError::Disconnected) => Some(failed("the job lost the link to its tasks")),
             };
         }
         let Some(outcome) = outcome else { return };
+        self.host.job_ended();
         self.finish_storage();
         let overview = self.master.overview();
         self.ended.set(outcome, overview);
@@ -136,10 +141,13 @@ impl JobThread {
     }
 
     fn handle(&mut self, event: JobEvent) -> Option<JobOutcome> {
-        let mut events = VecDeque::from([event]);
+        self.handle_all([event].into())
+    }
+
+    fn handle_all(&mut self, mut events: VecDeque<JobEvent>) -> Option<JobOutcome> {
         while let Some(event) = events.pop_front() {
             if let JobEvent::Task(attempt, _) = &event
-                && self.stuck.contains(attempt)
+                && self.host.is_killed(*attempt)
             {
                 continue;
             }
@@ -156,30 +164,15 @@ impl JobThread {
     /// Performs an action. What it leads to at once is added to `events`. Returns the outcome if the job has ended.
     fn perform(&mut self, action: JobAction, events: &mut VecDeque<JobEvent>) -> Option<JobOutcome> {
         match action {
-            JobAction::RequestSlots(count) => {
-                let slots = (self.next_slot..self.next_slot + count).collect();
-                self.next_slot += count;
-                events.push_back(JobEvent::Slots(slots));
-            }
-            JobAction::ReleaseSlots(_) => {}
-            JobAction::Deploy(deployments) => {
-                let failed = self.tasks.deploy(deployments);
-                events.extend(failed.into_iter().map(|(attempt, reason)| JobEvent::AttemptLost(attempt, reason)));
-            }
-            JobAction::Send(attempt, command) => self.tasks.send(attempt, command),
-            JobAction::Kill(attempt) => {
-                self.stuck.insert(attempt);
-                // Its thread may still write somewhere: nothing may be started in its place.
-                tracing::error!(%attempt, "a task does not end; the job is given up, since a thread cannot be killed");
-                return Some(failed(&format!(
-                    "task {attempt} does not end although it was told to: its user code blocks; the job is given up, since its thread \
-                     cannot be killed"
-                )));
-            }
-            JobAction::Enumerator { vertex, number, command } => {
-                // The thread ends with this sender.
-                let _ = self.enumerators.send(enumerators::Command { vertex, number, command });
-            }
+            JobAction::RequestSlots(count) => events.extend(self.host.request_slots(count)),
+            JobAction::ReleaseSlots(slots) => self.host.release_slots(slots),
+            JobAction::Deploy(deployments) => events.extend(self.host.deploy(deployments)),
+            JobAction::Send(attempt, command) => self.host.send(attempt, command),
+            JobAction::Kill(attempt) => match self.host.kill(attempt) {
+                Ok(led_to) => events.extend(led_to),
+                Err(reason) => return Some(failed(&reason)),
+            },
+            JobAction::Enumerator { vertex, number, command } => events.extend(self.host.enumerator(vertex, number, command)),
             JobAction::BeginCheckpoint { checkpoint, kind } => self.store(StorageAction::Begin { checkpoint, kind }),
             JobAction::CompleteCheckpoint { metadata, kind } => self.store(StorageAction::Complete { metadata, kind }),
             JobAction::DiscardCheckpoint { checkpoint, kind } => self.store(StorageAction::Discard { checkpoint, kind }),

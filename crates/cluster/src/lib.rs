@@ -3,17 +3,32 @@
 //! [`EmbeddedCluster`] runs jobs inside the program that wrote them: a thread for the job's decisions (`flott-jobmanager`),
 //! one for each task (`flott-runtime`), one for the enumerators of sources, and a few for storage.
 //!
+//! A [`JobManager`], TaskManagers ([`taskmanager`]) and workers ([`WorkerExecutor`]) are the same in several processes;
+//! [`RemoteCluster`] submits a job to them.
+//!
 //! What is not here: decisions, and what tasks do.
 
 mod background;
+mod control;
 mod embedded;
 mod enumerators;
+mod host;
 mod job;
+mod jobmanager;
+mod launch;
+mod plan_only;
+mod remote;
 mod restore;
 mod storage_thread;
+pub mod taskmanager;
 mod tasks;
 mod thread;
+mod worker;
 
 pub use embedded::EmbeddedCluster;
+pub use jobmanager::{JobManager, JobManagerOptions};
+pub use plan_only::PlanOnly;
+pub use remote::{JobManagerClient, RemoteCluster};
 pub use restore::LATEST;
 pub use thread::SystemClock;
+pub use worker::WorkerExecutor;

@@ -52,11 +52,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let before = resident_bytes()?;
     let client = env.execute_async("state")?;
     let (mut loaded, mut most, mut longest, mut checkpoints) = (None, 0, Duration::ZERO, Vec::new());
-    while !client.status().is_terminal() {
+    while !client.status()?.is_terminal() {
         std::thread::sleep(Duration::from_millis(20));
         most = most.max(resident_bytes()?);
         let seen: i64 = client
-            .figures()
+            .figures()?
             .iter()
             .flat_map(|task| &task.operators)
             .filter(|(name, _)| name == "state")
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if loaded.is_none() && seen >= keys as i64 {
             loaded = Some((start.elapsed(), resident_bytes()?));
         }
-        if let Some(last) = client.overview().checkpoints.last
+        if let Some(last) = client.overview()?.checkpoints.last
             && checkpoints.last().is_none_or(|(id, _, _)| *id != last.checkpoint)
         {
             longest = longest.max(last.longest_step).max(last.longest_sync);

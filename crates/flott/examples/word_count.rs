@@ -86,7 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(progress);
     let result = result?;
     let words: i64 = client
-        .figures()
+        .figures()?
         .iter()
         .flat_map(|task| &task.operators)
         .filter(|(name, _)| name == "count")

@@ -88,8 +88,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let client = env.execute_async("word-count")?;
     let result = client.wait()?;
+    let figures = client.figures()?;
     let of = |name: &str, metric: &str| -> i64 {
-        let figures = client.figures();
         let operators = figures.iter().flat_map(|task| &task.operators).filter(|(operator, _)| operator.starts_with(name));
         operators.filter_map(|(_, figures)| figures.get(metric)).sum()
     };

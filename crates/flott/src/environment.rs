@@ -1,8 +1,12 @@
 //! The environment of a program that runs on the embedded cluster, with the sources that come along.
 
 use flott_api::Environment;
-use flott_cluster::EmbeddedCluster;
-use flott_core::{Error, config::Configuration};
+use flott_cluster::{EmbeddedCluster, PlanOnly, RemoteCluster, WorkerExecutor};
+use flott_core::{Error, ErrorKind, config::Configuration};
+use flott_rpc::{
+    control::{PART_VARIABLE, Part},
+    gateway::JobExecutor,
+};
 use std::{ops::Deref, sync::Arc};
 
 /// Where a program begins. See [`Environment`] for what can be set and run.
@@ -24,14 +28,39 @@ impl StreamExecutionEnvironment {
     ///
     /// # Errors
     /// A configuration file cannot be read, an option is unknown, or a value is none for its option.
+    ///
+    /// A program that `flott run` has started submits its jobs to the cluster; one that a TaskManager has started runs the tasks of
+    /// its job, with the configuration that it was submitted with. The program's code is the same everywhere.
     pub fn get() -> Result<Self, Error> {
-        Ok(Self::with_configuration(Configuration::load()?))
+        let part = part()?;
+        let config = match &part {
+            Some(Part::Worker { configuration, .. }) => configuration.clone(),
+            _ => Configuration::load()?,
+        };
+        let executor: Arc<dyn JobExecutor> = match part {
+            None => Arc::new(EmbeddedCluster::default()),
+            Some(Part::Plan) => Arc::new(PlanOnly),
+            Some(Part::Client { job_manager, detached }) => Arc::new(RemoteCluster::new(job_manager, config.clone(), detached)),
+            Some(Part::Worker { job_manager, job, worker, bind, folder, .. }) => {
+                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder })
+            }
+        };
+        Ok(StreamExecutionEnvironment(Environment::new(config, executor)))
     }
 
-    /// An environment with this configuration and no other.
+    /// An environment with this configuration and no other, whose jobs run in this process, wherever it was started.
     pub fn with_configuration(config: Configuration) -> Self {
         StreamExecutionEnvironment(Environment::new(config, Arc::new(EmbeddedCluster::default())))
     }
+}
+
+/// What this program was started for; `None`: by itself.
+fn part() -> Result<Option<Part>, Error> {
+    let Some(text) = std::env::var_os(PART_VARIABLE) else { return Ok(None) };
+    serde_json::from_str(&text.to_string_lossy()).map(Some).map_err(|error| {
+        Error::new(ErrorKind::Invalid, format!("`{PART_VARIABLE}`, which a cluster sets for programs that it starts, cannot be read"))
+            .with_source(error)
+    })
 }
 
 #[cfg(feature = "datagen")]

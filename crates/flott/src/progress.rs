@@ -1,7 +1,7 @@
 //! Progress of a job on the terminal.
 
 use flott_api::JobClient;
-use flott_core::metrics::names;
+use flott_core::{Error, metrics::names};
 use std::{
     io::{IsTerminal, Write},
     sync::mpsc,
@@ -35,10 +35,11 @@ impl Progress {
         let (stop, stopped) = mpsc::channel();
         let client = client.clone();
         let thread = thread::spawn(move || {
-            let (mut last, mut at) = (Read::of(&client), Instant::now());
+            let (mut last, mut at) = (Read::default(), Instant::now());
             while stopped.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                let (read, now) = (Read::of(&client), Instant::now());
-                let line = read.line(&last, now - at, &client);
+                // A cluster that does not answer now may answer later.
+                let (Ok(read), now) = (Read::of(&client), Instant::now()) else { continue };
+                let Ok(line) = read.line(&last, now - at, &client) else { continue };
                 // A terminal that is gone needs no progress.
                 let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
                 (last, at) = (read, now);
@@ -60,31 +61,32 @@ impl Drop for Progress {
 }
 
 /// What sources have read.
+#[derive(Default)]
 struct Read {
     records: i64,
     bytes: i64,
 }
 
 impl Read {
-    fn of(client: &JobClient) -> Self {
-        let mut read = Read { records: 0, bytes: 0 };
-        for task in client.figures() {
+    fn of(client: &JobClient) -> Result<Self, Error> {
+        let mut read = Read::default();
+        for task in client.figures()? {
             if let Some((_, source)) = task.operators.first().filter(|(_, figures)| figures.contains_key(names::NUM_BYTES_IN)) {
                 read.records += source.get(names::NUM_RECORDS_OUT).copied().unwrap_or(0);
                 read.bytes += source.get(names::NUM_BYTES_IN).copied().unwrap_or(0);
             }
         }
-        read
+        Ok(read)
     }
 
-    fn line(&self, last: &Read, time: Duration, client: &JobClient) -> String {
+    fn line(&self, last: &Read, time: Duration, client: &JobClient) -> Result<String, Error> {
         let seconds = time.as_secs_f64();
         let records = (self.records - last.records) as f64 / seconds;
         let bytes = (self.bytes - last.bytes) as f64 / seconds / 1e6;
-        let checkpoint = match client.overview().checkpoints.last {
+        let checkpoint = match client.overview()?.checkpoints.last {
             Some(last) => format!("checkpoint {} in {} ms", last.checkpoint, last.duration.as_millis()),
             None => "no checkpoint yet".to_owned(),
         };
-        format!("{} records, {records:.0}/s, {bytes:.1} MB/s, {checkpoint}", self.records)
+        Ok(format!("{} records, {records:.0}/s, {bytes:.1} MB/s, {checkpoint}", self.records))
     }
 }

@@ -50,6 +50,8 @@ pub enum JobEvent {
     Slots(Vec<u32>),
     /// Slots that are gone, with whatever ran in them.
     SlotsLost(Vec<u32>),
+    /// Something failed on which all tasks depend.
+    Failed(TaskFailure),
     /// The enumerator of a source says something.
     Enumerator {
         /// The source's vertex.

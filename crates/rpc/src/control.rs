@@ -292,7 +292,7 @@ pub enum FromWorker {
     Failed(TaskFailure),
 }
 
-/// What a program finds in its environment when it was started to take part in a cluster.
+/// What a program finds in its environment when it was started for a cluster, as JSON in the variable [`PART_VARIABLE`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Part {
     /// Submit the job to this JobManager.
@@ -302,6 +302,8 @@ pub enum Part {
         /// Whether the program ends when its job is submitted.
         detached: bool,
     },
+    /// Print the plan of the job, as JSON, and end.
+    Plan,
     /// Run tasks.
     Worker {
         /// The JobManager.
@@ -314,8 +316,10 @@ pub enum Part {
         bind: String,
         /// The options of the job.
         configuration: Configuration,
+        /// The folder that the program was submitted from.
+        folder: PathBuf,
     },
 }
 
-/// The environment variable that holds a [`Part`], as JSON.
+/// The environment variable that holds a [`Part`].
 pub const PART_VARIABLE: &str = "_FLOTT_PART";

@@ -16,6 +16,11 @@ pub trait JobExecutor: Send + Sync {
     /// # Errors
     /// The job cannot be started: its snapshot does not fit, its checkpoint directory cannot be used, or nobody answers.
     fn submit(&self, graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error>;
+
+    /// Whether jobs run in this process, so that their results can be handed over in it.
+    fn is_local(&self) -> bool {
+        false
+    }
 }
 
 /// A job that was started.
@@ -24,7 +29,10 @@ pub trait JobGateway: Send + Sync {
     fn id(&self) -> JobId;
 
     /// The job as it stands.
-    fn overview(&self) -> JobOverview;
+    ///
+    /// # Errors
+    /// Nobody answers.
+    fn overview(&self) -> Result<JobOverview, Error>;
 
     /// Asks something of the job and waits for the answer.
     ///
@@ -39,7 +47,10 @@ pub trait JobGateway: Send + Sync {
     fn wait(&self) -> Result<JobOutcome, Error>;
 
     /// The figures of the newest attempt of each subtask.
-    fn figures(&self) -> Vec<TaskFigures>;
+    ///
+    /// # Errors
+    /// Nobody answers.
+    fn figures(&self) -> Result<Vec<TaskFigures>, Error>;
 }
 
 /// The figures of a task, by metric name.

@@ -118,9 +118,9 @@ impl PendingSnapshot {
     }
 
     /// Hands what was gathered to the background.
-    pub(crate) fn hand_over(&mut self, attempt: AttemptId, env: &TaskEnv) {
+    pub(crate) fn hand_over(&mut self, attempt: AttemptId, env: &TaskEnv, inline_threshold: usize) {
         for part in &mut self.parts {
-            part.hand_over(&self.barrier, attempt, env, UPLOAD_CHUNK_BYTES);
+            part.hand_over(&self.barrier, attempt, env, UPLOAD_CHUNK_BYTES.max(inline_threshold.saturating_add(1)));
         }
     }
 

@@ -65,6 +65,11 @@ impl<T: Data> DataStream<T> {
     /// The program is no job, or the job could not be started. Later errors come with the results.
     #[track_caller]
     pub fn execute_and_collect(&self, name: &str) -> Result<Results<T>, Error> {
+        if !self.env.is_local() {
+            return Err(Error::invalid(
+                "`execute_and_collect` cannot bring results back from a cluster yet: run the program by itself, or end the stream in a sink",
+            ));
+        }
         let at_once =
             self.env.option(&options::CHECKPOINTING_INTERVAL)?.is_none() && self.env.option(&options::RESTART_STRATEGY_TYPE)?.is_none();
         let (sink, values) = CollectSink::new(at_once);

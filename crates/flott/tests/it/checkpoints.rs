@@ -26,7 +26,7 @@ fn checkpoints_go_on_while_the_job_runs() {
     counted(&endless(&env, 10_000.0), KEYS).discard();
     let client = env.execute_async("endless").unwrap();
     await_checkpoints(&client, 5);
-    let counts = client.overview().checkpoints;
+    let counts = client.overview().unwrap().checkpoints;
     let last = counts.last.unwrap();
     assert_eq!(counts.failed, 0);
     assert!(last.checkpoint.0 >= 5 && last.bytes > 0 && !last.savepoint && last.completed_at > 0, "{last:?}");
@@ -41,7 +41,7 @@ fn a_checkpoint_can_be_asked_for_without_an_interval_and_in_memory() {
     let client = env.execute_async("endless").unwrap();
     assert_eq!(client.trigger_checkpoint().unwrap().checkpoint.0, 1);
     assert_eq!(client.trigger_checkpoint().unwrap().checkpoint.0, 2);
-    assert_eq!(client.overview().checkpoints.completed, 2);
+    assert_eq!(client.overview().unwrap().checkpoints.completed, 2);
     cancel(&client);
 }
 
@@ -55,7 +55,7 @@ fn stopped_and_resumed(drain: bool) -> [Vec<(u64, u64)>; 2] {
     assert!(Path::new(&taken.location).starts_with(dir.path().join("savepoints")));
     assert!(Path::new(&taken.location).join("_metadata").is_file());
     end_of(&client).unwrap();
-    assert_eq!(client.status(), JobStatus::Finished);
+    assert_eq!(client.status().unwrap(), JobStatus::Finished);
     let before = pairs_in(out.path());
     let env = checkpointed(2, &dir);
     start_from(&env, &taken.location);
@@ -88,7 +88,7 @@ fn a_savepoint_is_taken_while_the_job_runs_on() {
     let taken = client.trigger_savepoint(None).unwrap();
     assert!(Path::new(&taken.location).starts_with(dir.path().join("configured")));
     await_checkpoints(&client, 2);
-    assert_eq!(client.status(), JobStatus::Running);
+    assert_eq!(client.status().unwrap(), JobStatus::Running);
     cancel(&client);
     // The files that were in progress at the savepoint are carried over to another directory.
     let env = checkpointed(2, &dir);
@@ -110,7 +110,7 @@ fn a_savepoint_needs_a_directory() {
     assert_says(&error.to_string(), &["no savepoint was taken", "execution.checkpointing.savepoint-dir"]);
     let error = client.trigger_savepoint(Some("/proc/nowhere")).unwrap_err();
     assert_says(&error.to_string(), &["no savepoint was taken", "/proc/nowhere"]);
-    assert_eq!(client.status(), JobStatus::Running, "a savepoint that fails does not fail the job");
+    assert_eq!(client.status().unwrap(), JobStatus::Running, "a savepoint that fails does not fail the job");
     cancel(&client);
 }
 
@@ -166,7 +166,7 @@ fn savepoint(dir: &tempfile::TempDir, uid: Option<&str>) -> String {
     };
     let client = env.execute_async("counting").unwrap();
     eventually("there is state", || {
-        client.figures().iter().filter(|task| task.name.starts_with("total")).any(|task| task.task["numRecordsIn"] > 20)
+        client.figures().unwrap().iter().filter(|task| task.name.starts_with("total")).any(|task| task.task["numRecordsIn"] > 20)
     });
     let taken = client.stop_with_savepoint(false, Some(&text(dir.path()))).unwrap();
     end_of(&client).unwrap();
@@ -270,7 +270,7 @@ fn the_size_of_state_decides_whether_it_is_in_the_metadata() {
         counted(&endless(&env, 10_000.0), KEYS).discard();
         let client = env.execute_async("endless").unwrap();
         eventually("there is state", || {
-            client.figures().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100)
+            client.figures().unwrap().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100)
         });
         let taken = client.trigger_savepoint(Some(&text(dir.path()))).unwrap();
         cancel(&client);

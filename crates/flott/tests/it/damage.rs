@@ -167,7 +167,7 @@ fn a_failover_to_a_damaged_checkpoint_ends_the_job_and_latest_goes_on_from_the_o
         .try_map(move |number| if asked.swap(false, Ordering::SeqCst) { Err("told to fail".into()) } else { Ok(number) });
     counted(&stream, KEYS).discard();
     let client = env.execute_async("damaged while it runs").unwrap();
-    let counting = || client.figures().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100);
+    let counting = || client.figures().unwrap().iter().any(|task| task.name.starts_with("count") && task.task["numRecordsIn"] > 100);
     eventually("records are counted", counting);
     client.trigger_checkpoint().unwrap();
     client.trigger_checkpoint().unwrap();
@@ -177,7 +177,7 @@ fn a_failover_to_a_damaged_checkpoint_ends_the_job_and_latest_goes_on_from_the_o
     fails.store(true, Ordering::SeqCst);
     let error = end_of(&client).unwrap_err().to_string();
     assert_says(&error, &["operator `count`", &newest, "cannot be restarted from it", "path: latest", &text(&file), "is damaged"]);
-    assert_eq!(client.overview().restarts, 1);
+    assert_eq!(client.overview().unwrap().restarts, 1);
     let counts = restored_from(&dir, "latest").unwrap();
     assert!((counts.len() as u64) < RECORDS, "the job began from the beginning");
 }

@@ -8,11 +8,15 @@ fn a_running_job_is_cancelled_and_then_refuses_everything() {
     let env = env(2);
     endless(&env, 10_000.0).key_by(|n| n % 10).sum(|n| n).discard();
     let client = env.execute_async("endless").unwrap();
-    eventually("all tasks run", || client.overview().tasks.iter().all(|(_, status)| *status == TaskStatus::Running));
-    assert_eq!(client.status(), JobStatus::Running);
+    eventually("all tasks run", || client.overview().unwrap().tasks.iter().all(|(_, status)| *status == TaskStatus::Running));
+    assert_eq!(client.status().unwrap(), JobStatus::Running);
     cancel(&client);
-    assert_eq!(client.status(), JobStatus::Canceled);
-    assert!(client.overview().tasks.iter().all(|(_, status)| *status == TaskStatus::Canceled), "{:?}", client.overview().tasks);
+    assert_eq!(client.status().unwrap(), JobStatus::Canceled);
+    assert!(
+        client.overview().unwrap().tasks.iter().all(|(_, status)| *status == TaskStatus::Canceled),
+        "{:?}",
+        client.overview().unwrap().tasks
+    );
     let error = end_of(&client).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     assert_says(&error.to_string(), &["was cancelled", &client.job_id().to_string()]);
@@ -37,7 +41,7 @@ fn a_job_that_has_finished_can_be_asked_about_for_ever() {
         assert_eq!(result.job, client.job_id());
         assert_eq!(result.restarts, 0);
     }
-    let overview = client.overview();
+    let overview = client.overview().unwrap();
     assert_eq!((overview.status, overview.name.as_str(), overview.tasks.len()), (JobStatus::Finished, "short", 6));
     assert!(overview.tasks.iter().all(|(_, status)| *status == TaskStatus::Finished), "{:?}", overview.tasks);
     assert!(overview.failures.is_empty());
@@ -50,7 +54,7 @@ fn a_failed_job_keeps_its_failure() {
     env.from_sequence(1, 10).map(|n| 10 / (n - 4)).name("divide").discard();
     let client = env.execute_async("failing").unwrap();
     end_of(&client).unwrap_err();
-    let overview = client.overview();
+    let overview = client.overview().unwrap();
     assert_eq!(overview.status, JobStatus::Failed);
     assert_eq!(overview.failures.len(), 1);
     assert_eq!(overview.failures[0].operator, "divide");
@@ -96,7 +100,7 @@ fn a_job_whose_tasks_wait_for_each_other_can_be_cancelled() {
     };
     endless(&env, 1e9).rebalance().map(slow).global().map(|n| n).discard();
     let client = env.execute_async("back-pressured").unwrap();
-    eventually("senders wait", || client.figures().iter().any(|task| task.task["accumulateBackPressuredTimeMs"] > 0));
+    eventually("senders wait", || client.figures().unwrap().iter().any(|task| task.task["accumulateBackPressuredTimeMs"] > 0));
     cancel(&client);
 }
 
@@ -144,7 +148,7 @@ fn requests_from_many_threads_are_all_answered() {
     let taken: Vec<_> = (0..8)
         .map(|_| {
             let client = client.clone();
-            std::thread::spawn(move || (client.overview().status, client.trigger_checkpoint().unwrap().checkpoint))
+            std::thread::spawn(move || (client.overview().unwrap().status, client.trigger_checkpoint().unwrap().checkpoint))
         })
         .collect();
     for thread in taken {

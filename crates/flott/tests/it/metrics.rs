@@ -5,7 +5,7 @@ use flott::{JobClient, connector::datagen::SequenceSource, metrics::names, prelu
 
 /// The sum over all subtasks of a figure of an operator.
 fn of(client: &JobClient, operator: &str, figure: &str) -> i64 {
-    let figures = client.figures();
+    let figures = client.figures().unwrap();
     let operators = figures.iter().flat_map(|task| &task.operators).filter(|(name, _)| name == operator);
     let values: Vec<i64> = operators.filter_map(|(_, figures)| figures.get(figure).copied()).collect();
     assert!(!values.is_empty(), "no `{figure}` of `{operator}`");
@@ -57,7 +57,7 @@ fn records_of_tasks_are_those_that_came_in_and_went_out() {
     let client = env.execute_async("counted").unwrap();
     end_of(&client).unwrap();
     let sum = |vertex: &str, figure: &str| -> i64 {
-        client.figures().iter().filter(|task| task.name.starts_with(vertex)).map(|task| task.task[figure]).sum()
+        client.figures().unwrap().iter().filter(|task| task.name.starts_with(vertex)).map(|task| task.task[figure]).sum()
     };
     assert_eq!(sum("numbers", names::NUM_RECORDS_OUT), 100);
     assert_eq!(sum("behind", names::NUM_RECORDS_IN), 100);
@@ -97,7 +97,7 @@ fn time_is_busy_idle_or_back_pressured() {
         .discard();
     let client = env.execute_async("timed").unwrap();
     let time = |vertex: &str, figure: &str| -> i64 {
-        client.figures().iter().filter(|task| task.name.starts_with(vertex)).map(|task| task.task[figure]).sum()
+        client.figures().unwrap().iter().filter(|task| task.name.starts_with(vertex)).map(|task| task.task[figure]).sum()
     };
     eventually("the fast one is held back", || time("fast", names::BACK_PRESSURED_TIME) > 0);
     eventually("the last one waits", || time("starved", names::IDLE_TIME) > 0);
@@ -117,7 +117,7 @@ fn a_busy_task_says_so_while_it_is_busy() {
     };
     endless(&env, 2000.0).map(slow).name("slow").discard();
     let client = env.execute_async("timed").unwrap();
-    eventually("the task is busy", || client.figures().iter().all(|task| task.task[names::BUSY_TIME] > 0));
+    eventually("the task is busy", || client.figures().unwrap().iter().all(|task| task.task[names::BUSY_TIME] > 0));
     cancel(&client);
 }
 
@@ -151,7 +151,7 @@ fn watermarks_follow_the_largest_timestamp_by_the_bound_and_end_with_the_input()
     env.from_source(SequenceSource::new(1, 100), strategy, "ending").name("ending").rebalance().discard().name("behind");
     let client = env.execute_async("watermarks").unwrap();
     end_of(&client).unwrap();
-    for task in client.figures().iter().filter(|task| task.name == "behind") {
+    for task in client.figures().unwrap().iter().filter(|task| task.name == "behind") {
         assert_eq!(task.task[names::CURRENT_INPUT_WATERMARK], i64::MAX, "the input has ended");
     }
 }
@@ -169,7 +169,7 @@ fn draining_drives_event_time_to_its_end_and_stopping_does_not() {
         await_checkpoints(&client, 1);
         client.stop_with_savepoint(drain, Some(dir.path().to_str().unwrap())).unwrap();
         end_of(&client).unwrap();
-        for task in client.figures().iter().filter(|task| task.name == "behind") {
+        for task in client.figures().unwrap().iter().filter(|task| task.name == "behind") {
             assert_eq!(task.task[names::CURRENT_INPUT_WATERMARK] == i64::MAX, drain, "{task:?}");
         }
     }

@@ -85,6 +85,6 @@ fn the_job_is_called_as_execute_says_unless_the_configuration_does() {
     assert_eq!(env.execution_plan("by the program").unwrap().name, "by the program");
     env.set(&options::PIPELINE_NAME, Some("by the operator".to_owned()));
     let client = env.execute_async("by the program").unwrap();
-    assert_eq!(client.overview().name, "by the operator");
+    assert_eq!(client.overview().unwrap().name, "by the operator");
     crate::support::end_of(&client).unwrap();
 }

@@ -69,7 +69,7 @@ fn a_job_that_waits_for_its_peer_can_be_cancelled() {
     let source = SocketSource::new("127.0.0.1", port);
     env.from_source(source, WatermarkStrategy::no_watermarks(), "silent").discard();
     let client = env.execute_async("test").unwrap();
-    eventually("the job runs", || client.overview().tasks.iter().all(|(_, status)| *status == flott::TaskStatus::Running));
+    eventually("the job runs", || client.overview().unwrap().tasks.iter().all(|(_, status)| *status == flott::TaskStatus::Running));
     cancel(&client);
     drop(sender);
 }

@@ -117,9 +117,9 @@ pub(crate) fn cancel(client: &JobClient) {
 
 /// Waits until `count` checkpoints more are complete.
 pub(crate) fn await_checkpoints(client: &JobClient, count: u64) {
-    let before = client.overview().checkpoints.completed;
+    let before = client.overview().unwrap().checkpoints.completed;
     eventually("checkpoints are complete", || {
-        let overview = client.overview();
+        let overview = client.overview().unwrap();
         assert!(!overview.status.is_terminal(), "the job ended while it was to take checkpoints: {:?}", overview.failures);
         overview.checkpoints.completed >= before + count
     });

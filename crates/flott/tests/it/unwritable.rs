@@ -82,20 +82,20 @@ fn failed_checkpoints_are_borne_and_later_ones_succeed_when_there_is_space_again
     let client = counting(&disk, 1_000_000);
     await_checkpoints(&client, 2);
     disk.break_it();
-    let failed = client.overview().checkpoints.failed;
+    let failed = client.overview().unwrap().checkpoints.failed;
     eventually("checkpoints fail", || {
         if disk.mounted {
             // Old checkpoints that were removed have left space.
             let _ = append(&disk.filler(), 1 << 12);
         }
-        client.overview().checkpoints.failed >= failed + 3
+        client.overview().unwrap().checkpoints.failed >= failed + 3
     });
-    let records = |client: &JobClient| client.figures().iter().map(|task| task.task["numRecordsIn"]).sum::<i64>();
+    let records = |client: &JobClient| client.figures().unwrap().iter().map(|task| task.task["numRecordsIn"]).sum::<i64>();
     let read = records(&client);
     eventually("the job goes on", || records(&client) > read + 100);
     disk.repair();
     await_checkpoints(&client, 2);
-    assert_eq!(client.overview().restarts, 0);
+    assert_eq!(client.overview().unwrap().restarts, 0);
     cancel(&client);
 }
 
@@ -106,7 +106,7 @@ fn without_tolerance_the_first_failed_checkpoint_fails_the_job_and_says_why() {
     await_checkpoints(&client, 1);
     disk.break_it();
     if disk.mounted {
-        eventually("the job fails", || append(&disk.filler(), 1 << 12).is_ok() || client.status().is_terminal());
+        eventually("the job fails", || append(&disk.filler(), 1 << 12).is_ok() || client.status().unwrap().is_terminal());
     }
     let message = end_of(&client).unwrap_err().to_string();
     assert_says(

@@ -62,7 +62,7 @@ impl JobMaster {
         self.global_failure(now, failure_without_task(what, reason), false, out);
     }
 
-    fn unfinished_regions(&self) -> BTreeSet<usize> {
+    pub(super) fn unfinished_regions(&self) -> BTreeSet<usize> {
         (0..self.graph.regions().len()).filter(|region| !self.graph.region_finished(*region)).collect()
     }
 
@@ -83,7 +83,7 @@ impl JobMaster {
     }
 
     /// Ends what runs in the regions, to deploy them again.
-    fn take_down(&mut self, now: Now, regions: BTreeSet<usize>, delay: Duration, out: &mut Vec<JobAction>) {
+    pub(super) fn take_down(&mut self, now: Now, regions: BTreeSet<usize>, delay: Duration, out: &mut Vec<JobAction>) {
         for region in &regions {
             for place in self.graph.regions().tasks(*region).to_vec() {
                 self.cancel_task(place, out);

@@ -11,6 +11,7 @@ use flott_rpc::{
     status::TaskStatus,
     task::{EnumeratorReport, TaskReport},
 };
+use std::time::Duration;
 
 impl JobMaster {
     pub(super) fn task_reports(&mut self, now: Now, attempt: AttemptId, report: TaskReport, out: &mut Vec<JobAction>) {
@@ -157,7 +158,14 @@ impl JobMaster {
 
     pub(super) fn enumerator_lost(&mut self, now: Now, vertex: VertexId, reason: String, out: &mut Vec<JobAction>) {
         if self.sources.contains_key(&vertex) && self.ending.is_none() {
-            self.enumerator_failed(now, vertex, self.failure_of_source(vertex, reason), true, out);
+            let regions = self.unfinished_regions();
+            if regions.iter().all(|region| self.failover.restarts(*region)) {
+                // Tasks that were lost with the same process are being restarted already: with them, and all at once, the enumerator is.
+                self.broken_sources.insert(vertex);
+                self.take_down(now, regions, Duration::ZERO, out);
+            } else {
+                self.enumerator_failed(now, vertex, self.failure_of_source(vertex, reason), true, out);
+            }
         }
     }
 

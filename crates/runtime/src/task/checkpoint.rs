@@ -116,7 +116,7 @@ impl Task {
                     return Ok(());
                 }
             }
-            pending.hand_over(self.attempt, &self.env);
+            pending.hand_over(self.attempt, &self.env, self.graph.settings.checkpoints.inline_threshold_bytes);
         }
         self.snapshot = Some(pending);
         self.acknowledge_if_done();

@@ -1,8 +1,25 @@
-//! Options of workers and of what runs in them: `taskmanager.`, `exchange.`, `sink.`.
+//! Options of a cluster's processes and of what runs in them: `jobmanager.`, `taskmanager.`, `heartbeat.`, `exchange.`, `sink.`.
 
 use super::{ConfigOption, OptionInfo};
+use std::time::Duration;
 
 options! {
+    JOBMANAGER_RPC_ADDRESS: String = "jobmanager.rpc.address", "localhost",
+        "The host on which the JobManager takes TaskManagers, workers and clients.";
+    JOBMANAGER_RPC_PORT: u32 = "jobmanager.rpc.port", "6123",
+        "The port on which the JobManager takes TaskManagers, workers and clients.", between(0, 65535);
+    TASKMANAGER_NUMBER_OF_TASK_SLOTS: u32 = "taskmanager.numberOfTaskSlots", "1",
+        "How many slots a TaskManager offers: each runs one subtask of every vertex.", between(1, 65536);
+    TASKMANAGER_RESOURCE_ID: Option<String> = "taskmanager.resource-id", "",
+        "The TaskManager's name, unique in the cluster. Made from host and process if there is none.";
+    TASKMANAGER_BIND_HOST: String = "taskmanager.bind-host", "localhost",
+        "The host on which workers take records of other workers.";
+    HEARTBEAT_INTERVAL: Duration = "heartbeat.interval", "1 s",
+        "Time between signs of life of JobManager and TaskManagers.";
+    HEARTBEAT_TIMEOUT: Duration = "heartbeat.timeout", "5 s",
+        "Silence after which a process counts as gone.";
+    IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
+        "The folder for executables; the system's folder for temporary files if there is none.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
         "How many batches of records a channel between two subtasks may hold before its sender waits.", between(1, 65536);
     SINK_COMMITTER_RETRIES: u32 = "sink.committer.retries", "10",

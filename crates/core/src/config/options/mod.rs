@@ -33,7 +33,7 @@ pub(super) const SECTIONS: [(&str, &[OptionInfo]); 4] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
-    ("Workers", cluster::ALL),
+    ("Cluster", cluster::ALL),
 ];
 
 /// Every option.

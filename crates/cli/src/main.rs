@@ -1,0 +1,95 @@
+//! The program `flott`: starts the processes of a cluster, submits programs to it, and asks about their jobs.
+//!
+//! Flags are Flink's where the thing is the same.
+
+mod jobs;
+mod processes;
+mod run;
+
+use clap::{Parser, Subcommand};
+use flott_core::{
+    Error,
+    config::{Configuration, options},
+};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Stateful computation over data streams.
+///
+/// Options of Flott are given as `-Dkey=value`, in `conf/config.yaml` (or the one in `$FLOTT_CONF_DIR`), or as environment variables.
+#[derive(Debug, Parser)]
+#[command(name = "flott", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a JobManager in this process
+    Jobmanager,
+    /// Runs a TaskManager in this process
+    Taskmanager,
+    /// Runs a program, whose jobs are submitted to the cluster
+    Run(run::RunArgs),
+    /// Prints the plan of a program's job, as JSON, without running it
+    Info(run::InfoArgs),
+    /// Lists jobs
+    List(jobs::ListArgs),
+    /// Ends a job without finishing anything
+    Cancel(jobs::JobArgs),
+    /// Takes a savepoint and ends the job with it
+    Stop(jobs::StopArgs),
+    /// Takes a savepoint
+    Savepoint(jobs::SavepointArgs),
+    /// Takes a checkpoint now
+    Checkpoint(jobs::JobArgs),
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let (config, rest) = match configuration() {
+        Ok(split) => split,
+        Err(error) => return failed(&error),
+    };
+    let result = match Arguments::parse_from(rest).command {
+        Command::Jobmanager => processes::job_manager(&config),
+        Command::Taskmanager => processes::task_manager(&config),
+        Command::Run(args) => run::run(&config, &args),
+        Command::Info(args) => run::info(&config, &args),
+        Command::List(args) => jobs::list(&config, &args),
+        Command::Cancel(args) => jobs::cancel(&config, &args),
+        Command::Stop(args) => jobs::stop(&config, &args),
+        Command::Savepoint(args) => jobs::savepoint(&config, &args),
+        Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
+    };
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &Error) -> ExitCode {
+    eprintln!("flott: {error}");
+    ExitCode::FAILURE
+}
+
+/// The configuration, and the arguments without its `-D`. Those behind the name of a program to run are the program's own.
+fn configuration() -> Result<(Configuration, Vec<String>), Error> {
+    let mut arguments: Vec<String> = std::env::args().collect();
+    let own = run::own_arguments(&arguments);
+    let of_program = arguments.split_off(own);
+    let mut arguments = arguments.into_iter();
+    let name = arguments.next().unwrap_or_default();
+    let (config, rest) = Configuration::load_with_arguments(arguments)?;
+    Ok((config, [name].into_iter().chain(rest).chain(of_program).collect()))
+}
+
+/// Where the JobManager is.
+fn job_manager_address(config: &Configuration) -> Result<String, Error> {
+    let (host, port) = (config.get(&options::JOBMANAGER_RPC_ADDRESS)?, config.get(&options::JOBMANAGER_RPC_PORT)?);
+    Ok(format!("{host}:{port}"))
+}

@@ -1,0 +1,160 @@
+//! Running programs for a cluster.
+
+use crate::job_manager_address;
+use clap::Args;
+use flott_core::{
+    Error, ErrorKind,
+    config::{Configuration, Origin},
+};
+use flott_rpc::control::{PART_VARIABLE, Part};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// Arguments of `flott run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Do not wait for the end of the job
+    #[arg(short, long)]
+    detached: bool,
+    /// The number of subtasks of operators that set none themselves
+    #[arg(short, long)]
+    parallelism: Option<u32>,
+    /// The checkpoint or savepoint to start from, or `latest`
+    #[arg(short = 's', long, value_name = "PATH", visible_alias = "fromSavepoint")]
+    from_savepoint: Option<String>,
+    /// Leave state behind that no operator claims
+    #[arg(short = 'n', long, visible_alias = "allowNonRestoredState")]
+    allow_non_restored_state: bool,
+    /// Who owns what the job starts from
+    #[arg(long, value_name = "NO_CLAIM|CLAIM", visible_alias = "claimMode")]
+    claim_mode: Option<String>,
+    /// Where the job runs: on the cluster, or in the program itself
+    #[arg(short, long, default_value = "remote", value_parser = ["remote", "local"])]
+    target: String,
+    /// Where the JobManager is, `host:port`; else as configured
+    #[arg(short = 'm', long, value_name = "ADDRESS")]
+    jobmanager: Option<String>,
+    /// The program
+    program: PathBuf,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Arguments of `flott info`.
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// The program
+    program: PathBuf,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs a program as the client of the cluster; ends with its exit code.
+pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Error> {
+    let mut options = vec![];
+    options.extend(args.parallelism.map(|parallelism| ("parallelism.default", parallelism.to_string())));
+    options.extend(args.from_savepoint.clone().map(|path| ("execution.state-recovery.path", path)));
+    options.extend(args.claim_mode.clone().map(|mode| ("execution.state-recovery.claim-mode", mode)));
+    options.extend(args.allow_non_restored_state.then(|| ("execution.state-recovery.ignore-unclaimed-state", "true".to_owned())));
+    let mut config = config.clone();
+    for (key, value) in options {
+        config.set_raw(key, &value, Origin::Argument(format!("{key}={value}")))?;
+    }
+    let part = match args.target.as_str() {
+        "local" => None,
+        _ => {
+            let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_address(&config), Ok)?;
+            Some(Part::Client { job_manager, detached: args.detached })
+        }
+    };
+    start(&config, part.as_ref(), &args.program, &args.arguments)
+}
+
+/// Prints the plan of a program.
+pub(crate) fn info(config: &Configuration, args: &InfoArgs) -> Result<ExitCode, Error> {
+    start(config, Some(&Part::Plan), &args.program, &args.arguments)
+}
+
+fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments: &[String]) -> Result<ExitCode, Error> {
+    // Without a slash a name would be looked for in the search path.
+    let path = if program.components().count() == 1 { Path::new(".").join(program) } else { program.to_owned() };
+    let mut command = Command::new(&path);
+    command.args(arguments);
+    for (key, value, origin) in config.iter() {
+        if let Origin::Argument(_) = origin {
+            command.env(variable(key), value);
+        }
+    }
+    if let Some(part) = part {
+        let text = serde_json::to_string(part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+        command.env(PART_VARIABLE, text);
+    }
+    let status = command.status().map_err(|error| {
+        Error::invalid(format!("cannot start `{}`: it must be an executable that was built for this platform", program.display()))
+            .with_source(error)
+    })?;
+    // As a shell does it for one that was ended by a signal.
+    let code = status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+}
+
+/// The environment variable of an option.
+fn variable(key: &str) -> String {
+    flott_core::config::options::find(key).map_or_else(String::new, flott_core::config::OptionInfo::variable)
+}
+
+/// How many of the arguments are `flott`'s own: those up to the program of `run` and `info`.
+pub(crate) fn own_arguments(arguments: &[String]) -> usize {
+    const WITH_VALUE: [&str; 11] = [
+        "-p",
+        "--parallelism",
+        "-s",
+        "--from-savepoint",
+        "--fromSavepoint",
+        "--claim-mode",
+        "--claimMode",
+        "-t",
+        "--target",
+        "-m",
+        "--jobmanager",
+    ];
+    let Some(command) = arguments.iter().skip(1).position(|argument| !argument.starts_with('-')).map(|at| at + 1) else {
+        return arguments.len();
+    };
+    if !["run", "info"].contains(&arguments[command].as_str()) {
+        return arguments.len();
+    }
+    let mut at = command + 1;
+    while let Some(argument) = arguments.get(at) {
+        at += 1;
+        if !argument.starts_with('-') {
+            return at;
+        }
+        if argument == "-D" || WITH_VALUE.contains(&argument.as_str()) {
+            at += 1;
+        }
+    }
+    arguments.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(line: &str) -> usize {
+        own_arguments(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_follows_the_program_is_its_own() {
+        assert_eq!(own("flott run word_count -Dx=1"), 3);
+        assert_eq!(own("flott run -d -p 2 -D a=b -s latest ./word_count --input x"), 9);
+        assert_eq!(own("flott -Da=b run -Dc=d prog -De=f"), 5);
+        assert_eq!(own("flott list -Da=b"), 3);
+        assert_eq!(own("flott run -d"), 3);
+    }
+}

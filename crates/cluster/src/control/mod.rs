@@ -1,0 +1,7 @@
+//! Connections between the processes of a cluster, and what is asked over them.
+
+mod client;
+mod connection;
+
+pub(crate) use client::{ask, ask_once, greet};
+pub(crate) use connection::{ConnectionError, Incoming, Link, connect, receive, send};

@@ -1,0 +1,171 @@
+//! The executables that were brought to a JobManager, kept by their content.
+
+use crate::taskmanager::new_executable;
+use flott_core::{Error, ErrorKind};
+use flott_rpc::control::ExecutableId;
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+/// Bytes of an executable that are sent at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+/// The largest executable, bytes.
+const MOST_BYTES: u64 = 2 << 30;
+
+/// Executables.
+#[derive(Debug)]
+pub(super) struct ExecutableStore {
+    folder: PathBuf,
+}
+
+impl ExecutableStore {
+    pub(super) fn open(folder: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(|error| unusable(folder, error))?;
+        Ok(ExecutableStore { folder: folder.to_owned() })
+    }
+
+    /// Where an executable is. Its name comes from outside: it is a digest, or there is none.
+    fn path(&self, id: &ExecutableId) -> Result<PathBuf, Error> {
+        if id.0.len() == 64 && id.0.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)) {
+            Ok(self.folder.join(&id.0))
+        } else {
+            Err(Error::invalid("the name of an executable is not the SHA-256 of its content"))
+        }
+    }
+
+    pub(super) fn has(&self, id: &ExecutableId) -> bool {
+        self.path(id).is_ok_and(|path| path.exists())
+    }
+
+    /// Begins to take an executable.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or the name is no digest.
+    pub(super) fn begin(&self, id: &ExecutableId) -> Result<Incoming, Error> {
+        let path = self.path(id)?;
+        let unfinished = self.folder.join(format!("{id}.{:x}.tmp", crate::launch::random_u128()));
+        let file = new_executable(&unfinished).map_err(|error| unusable(&unfinished, error))?;
+        Ok(Incoming { id: id.clone(), path, unfinished, file: Some(file), hasher: Sha256::new(), bytes: 0 })
+    }
+
+    /// Bytes of an executable, from `offset` on; none behind its end.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be read.
+    pub(super) fn read(&self, id: &ExecutableId, offset: u64) -> Result<Vec<u8>, Error> {
+        let path = self.path(id)?;
+        let mut file = fs::File::open(&path).map_err(|error| unusable(&path, error))?;
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(CHUNK_BYTES).read_to_end(&mut bytes))
+            .map_err(|error| unusable(&path, error))?;
+        Ok(bytes)
+    }
+}
+
+/// An executable that is being brought. What is not finished is removed.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) id: ExecutableId,
+    path: PathBuf,
+    unfinished: PathBuf,
+    file: Option<fs::File>,
+    hasher: Sha256,
+    bytes: u64,
+}
+
+impl Incoming {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// It is too large, or cannot be written.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.bytes += bytes.len() as u64;
+        if self.bytes > MOST_BYTES {
+            return Err(Error::invalid(format!("the executable is larger than {MOST_BYTES} bytes")));
+        }
+        self.hasher.update(bytes);
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(bytes).map_err(|error| unusable(&self.unfinished, error))
+    }
+
+    /// All of it is there.
+    ///
+    /// # Errors
+    /// Its content is not what its name says, or it cannot be kept.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        if format!("{:x}", self.hasher.clone().finalize()) != self.id.0 {
+            return Err(Error::new(ErrorKind::Data, "the executable arrived damaged: its content is not what its name says"));
+        }
+        // Closed before it is run: a file that is open for writing cannot be.
+        self.file = None;
+        fs::rename(&self.unfinished, &self.path).map_err(|error| unusable(&self.path, error))
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        // It is not there any more if it was finished.
+        let _ = fs::remove_file(&self.unfinished);
+    }
+}
+
+fn unusable(path: &Path, error: io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("cannot use `{}`", path.display())).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id_of(content: &[u8]) -> ExecutableId {
+        ExecutableId(format!("{:x}", Sha256::digest(content)))
+    }
+
+    #[test]
+    fn an_executable_is_there_when_all_of_it_arrived_undamaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ExecutableStore::open(folder.path()).unwrap();
+        let content: Vec<u8> = (0..3_000_000u32).map(|n| (n * 7) as u8).collect();
+        let id = id_of(&content);
+        let mut incoming = store.begin(&id).unwrap();
+        content.chunks(700_000).for_each(|chunk| incoming.take(chunk).unwrap());
+        assert!(!store.has(&id));
+        incoming.finish().unwrap();
+        assert!(store.has(&id));
+        let mut read = Vec::new();
+        loop {
+            let bytes = store.read(&id, read.len() as u64).unwrap();
+            if bytes.is_empty() {
+                break;
+            }
+            read.extend(bytes);
+        }
+        assert_eq!(read, content);
+    }
+
+    #[test]
+    fn a_damaged_or_unfinished_one_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ExecutableStore::open(folder.path()).unwrap();
+        let id = id_of(b"right");
+        let mut incoming = store.begin(&id).unwrap();
+        incoming.take(b"wrong").unwrap();
+        assert_eq!(incoming.finish().unwrap_err().kind(), ErrorKind::Data);
+        drop(store.begin(&id).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_is_a_digest_and_never_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ExecutableStore::open(folder.path()).unwrap();
+        for name in ["../../etc/passwd", "", "ABCDEF", &"/".repeat(64), &"A".repeat(64)] {
+            let id = ExecutableId(name.to_owned());
+            assert!(!store.has(&id) && store.begin(&id).is_err() && store.read(&id, 0).is_err());
+        }
+    }
+}

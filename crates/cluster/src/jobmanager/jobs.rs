@@ -1,0 +1,137 @@
+//! A job of a JobManager, from outside its thread.
+
+use super::remote_host::WorkerFigures;
+use crate::{
+    host::WorkerNotice,
+    job::{Ended, Message},
+};
+use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
+use flott_graph::JobTopology;
+use flott_rpc::{
+    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    control::Program,
+    gateway::TaskFigures,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, mpsc},
+};
+
+/// A job, running or ended.
+pub(super) struct Job {
+    pub(super) topology: Arc<JobTopology>,
+    pub(super) program: Program,
+    /// When it was submitted, ms since 1970.
+    pub(super) started: Timestamp,
+    /// When it ended, ms since 1970.
+    pub(super) ended_at: Option<Timestamp>,
+    messages: mpsc::Sender<Message>,
+    ended: Arc<Ended>,
+    figures: WorkerFigures,
+    /// Its TaskManager for each worker.
+    workers: BTreeMap<u64, String>,
+    next_worker: u64,
+    /// As it was before it ran.
+    first: JobOverview,
+}
+
+/// A way to ask a job something, without holding up anyone else.
+pub(super) struct JobHandle {
+    messages: mpsc::Sender<Message>,
+    ended: Arc<Ended>,
+    figures: WorkerFigures,
+    first: JobOverview,
+}
+
+impl Job {
+    pub(super) fn new(
+        topology: JobTopology,
+        program: Program,
+        started: Timestamp,
+        messages: mpsc::Sender<Message>,
+        ended: Arc<Ended>,
+        figures: WorkerFigures,
+        first: JobOverview,
+    ) -> Self {
+        let workers = BTreeMap::new();
+        Job { topology: Arc::new(topology), program, started, ended_at: None, messages, ended, figures, workers, next_worker: 0, first }
+    }
+
+    pub(super) fn handle(&self) -> JobHandle {
+        JobHandle { messages: self.messages.clone(), ended: self.ended.clone(), figures: self.figures.clone(), first: self.first.clone() }
+    }
+
+    pub(super) fn set_ended(&mut self, at: Timestamp) {
+        self.ended_at = Some(at);
+    }
+
+    /// The job's worker on a TaskManager, and whether it is to be started.
+    pub(super) fn worker_on(&mut self, task_manager: &str) -> (u64, bool) {
+        if let Some((worker, _)) = self.workers.iter().find(|(_, at)| *at == task_manager) {
+            return (*worker, false);
+        }
+        let worker = self.next_worker;
+        self.next_worker += 1;
+        self.workers.insert(worker, task_manager.to_owned());
+        (worker, true)
+    }
+
+    pub(super) fn task_manager_of(&self, worker: u64) -> Option<&str> {
+        self.workers.get(&worker).map(String::as_str)
+    }
+
+    pub(super) fn granted(&self, worker: u64, slots: Vec<u32>) {
+        self.notice(WorkerNotice::Granted { worker, slots });
+    }
+
+    /// Tells the job's thread something. A job that has ended hears no more.
+    pub(super) fn notice(&self, notice: WorkerNotice) {
+        let _ = self.messages.send(Message::Worker(notice));
+    }
+
+    /// A worker is gone.
+    pub(super) fn worker_lost(&mut self, worker: u64, reason: String) {
+        if self.workers.remove(&worker).is_some() {
+            self.notice(WorkerNotice::Lost { worker, reason });
+        }
+    }
+
+    /// All workers on a TaskManager are gone.
+    pub(super) fn task_manager_lost(&mut self, task_manager: &str, reason: &str) {
+        let gone: Vec<u64> = self.workers.iter().filter(|(_, at)| *at == task_manager).map(|(worker, _)| *worker).collect();
+        gone.into_iter().for_each(|worker| self.worker_lost(worker, reason.to_owned()));
+    }
+
+    /// Its workers and their TaskManagers; afterwards it has none.
+    pub(super) fn take_workers(&mut self) -> BTreeMap<u64, String> {
+        std::mem::take(&mut self.workers)
+    }
+}
+
+impl JobHandle {
+    pub(super) fn overview(&self) -> JobOverview {
+        if let Some(overview) = self.ended.overview() {
+            return overview;
+        }
+        let (reply, answer) = mpsc::channel();
+        let sent = self.messages.send(Message::Overview(reply)).is_ok();
+        let answer = if sent { answer.recv().ok() } else { None };
+        // No answer: it has ended in between, or its thread is about to say that it panicked.
+        answer.or_else(|| self.ended.overview()).unwrap_or_else(|| self.first.clone())
+    }
+
+    pub(super) fn request(&self, id: JobId, request: JobRequest) -> Result<JobReply, Error> {
+        let (reply, answer) = mpsc::channel();
+        let ended = || Error::new(ErrorKind::Unavailable, format!("job {id} has ended"));
+        self.messages.send(Message::Request(request, reply)).map_err(|_| ended())?;
+        answer.recv().map_err(|_| ended())
+    }
+
+    pub(super) fn wait(&self) -> JobOutcome {
+        self.ended.wait()
+    }
+
+    pub(super) fn figures(&self) -> Vec<TaskFigures> {
+        self.figures.read()
+    }
+}

@@ -1,0 +1,272 @@
+//! The tasks of a job in worker processes, as its JobMaster's shell sees them.
+
+use crate::{
+    control::Link,
+    host::{TaskHost, WorkerNotice},
+};
+use flott_core::{
+    error::TaskFailure,
+    id::{AttemptId, JobId, VertexId},
+};
+use flott_graph::{JobTopology, plan};
+use flott_jobmanager::JobEvent;
+use flott_rpc::{
+    control::{FromWorker, ToWorker, WorkerInfo},
+    gateway::TaskFigures,
+    task::{EnumeratorCommand, TaskCommand, TaskDeployment},
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Workers in a row that may fail to start before the job does: a program that crashes while it builds its graph always will.
+const MOST_FAILED_STARTS: u32 = 3;
+
+/// What a job asks of the cluster that it runs in.
+pub(crate) trait Cluster: Send + Sync {
+    /// The job wants so many slots more; they come as [`WorkerNotice::Granted`].
+    fn request_slots(&self, job: JobId, count: u32);
+    /// The job gives slots back.
+    fn release_slots(&self, job: JobId, slots: &[u32]);
+    /// The worker must end, whatever it does.
+    fn stop_worker(&self, job: JobId, worker: u64);
+}
+
+/// The figures of a job's tasks, as its workers have last sent them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Vec<TaskFigures>>>>);
+
+impl WorkerFigures {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<TaskFigures>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of the newest attempts; a subtask that has moved is with its newest worker.
+    pub(crate) fn read(&self) -> Vec<TaskFigures> {
+        let all: BTreeMap<_, _> = self.lock().values().flatten().map(|task| (task.subtask, task.clone())).collect();
+        all.into_values().collect()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    slots: Vec<u32>,
+    connection: Option<(Link<ToWorker>, SocketAddr)>,
+    /// It was told to end, and its slots are no longer the job's.
+    killed: bool,
+}
+
+/// The workers of a job.
+pub(crate) struct RemoteHost {
+    job: JobId,
+    topology: JobTopology,
+    cluster: Arc<dyn Cluster>,
+    workers: BTreeMap<u64, Worker>,
+    worker_of: HashMap<AttemptId, u64>,
+    enumerators: BTreeMap<VertexId, u64>,
+    killed: HashSet<AttemptId>,
+    failed_starts: u32,
+    figures: WorkerFigures,
+}
+
+impl RemoteHost {
+    pub(crate) fn new(job: JobId, topology: JobTopology, cluster: Arc<dyn Cluster>, figures: WorkerFigures) -> Self {
+        RemoteHost {
+            job,
+            topology,
+            cluster,
+            workers: BTreeMap::new(),
+            worker_of: HashMap::new(),
+            enumerators: BTreeMap::new(),
+            killed: HashSet::new(),
+            failed_starts: 0,
+            figures,
+        }
+    }
+
+    fn connected(&mut self, info: &WorkerInfo, link: Link<ToWorker>) -> Vec<JobEvent> {
+        if info.topology != self.topology {
+            let reason = format!(
+                "the program has built another graph in worker {} than where it was submitted: `main` must build the same graph whenever it \
+                 runs with the same arguments; submitted was\n{}built was\n{}",
+                info.worker,
+                plan::text(&self.topology),
+                plan::text(&info.topology)
+            );
+            return vec![JobEvent::Failed(unrecoverable(reason))];
+        }
+        self.failed_starts = 0;
+        let worker = self.workers.entry(info.worker).or_default();
+        worker.connection = Some((link, info.data_address));
+        if worker.slots.is_empty() { Vec::new() } else { vec![JobEvent::Slots(worker.slots.clone())] }
+    }
+
+    fn lost(&mut self, number: u64, reason: &str) -> Vec<JobEvent> {
+        let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
+        self.figures.lock().remove(&number);
+        self.worker_of.retain(|_, at| *at != number);
+        self.cluster.release_slots(self.job, &worker.slots);
+        if worker.connection.is_none() {
+            self.failed_starts += 1;
+            if self.failed_starts >= MOST_FAILED_STARTS {
+                let reason = format!("{MOST_FAILED_STARTS} workers in a row could not be started; the last one: {reason}");
+                return vec![JobEvent::Failed(unrecoverable(reason))];
+            }
+            tracing::warn!(job = %self.job, worker = number, reason, "a worker could not be started");
+            self.cluster.request_slots(self.job, worker.slots.len() as u32);
+            return Vec::new();
+        }
+        let hosted: Vec<VertexId> = self.enumerators.iter().filter(|(_, at)| **at == number).map(|(vertex, _)| *vertex).collect();
+        self.enumerators.retain(|_, at| *at != number);
+        let mut events = Vec::new();
+        if !worker.killed {
+            tracing::warn!(job = %self.job, worker = number, reason, "a worker is gone");
+            events.push(JobEvent::SlotsLost(worker.slots));
+        }
+        events.extend(hosted.into_iter().map(|vertex| JobEvent::EnumeratorLost { vertex, reason: format!("worker {number}: {reason}") }));
+        events
+    }
+
+    fn said(&mut self, worker: u64, message: FromWorker) -> Vec<JobEvent> {
+        match message {
+            FromWorker::Task(attempt, report) => vec![JobEvent::Task(attempt, report)],
+            FromWorker::TaskLost(attempt, reason) => vec![JobEvent::AttemptLost(attempt, reason)],
+            FromWorker::Enumerator { vertex, after, report } if self.enumerators.get(&vertex) == Some(&worker) => {
+                vec![JobEvent::Enumerator { vertex, after, report }]
+            }
+            FromWorker::Enumerator { .. } => Vec::new(),
+            FromWorker::Figures(figures) => {
+                self.figures.lock().insert(worker, figures);
+                Vec::new()
+            }
+            FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
+        }
+    }
+
+    /// The worker that holds a slot, if it is there.
+    fn holder(&self, slot: u32) -> Option<(u64, &Link<ToWorker>, SocketAddr)> {
+        let (number, worker) = self.workers.iter().find(|(_, worker)| worker.slots.contains(&slot) && !worker.killed)?;
+        let (link, address) = worker.connection.as_ref()?;
+        Some((*number, link, *address))
+    }
+}
+
+impl TaskHost for RemoteHost {
+    fn request_slots(&mut self, count: u32) -> Vec<JobEvent> {
+        self.cluster.request_slots(self.job, count);
+        Vec::new()
+    }
+
+    fn release_slots(&mut self, slots: Vec<u32>) {
+        for (number, worker) in &mut self.workers {
+            let before = worker.slots.len();
+            worker.slots.retain(|slot| !slots.contains(slot));
+            if worker.slots.is_empty() && before > 0 {
+                match &worker.connection {
+                    Some((link, _)) => link.send(ToWorker::Stop),
+                    None => self.cluster.stop_worker(self.job, *number),
+                }
+            }
+        }
+        self.cluster.release_slots(self.job, &slots);
+    }
+
+    fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
+        let mut lost = Vec::new();
+        let mut region = Vec::new();
+        let mut by_worker: BTreeMap<u64, Vec<TaskDeployment>> = BTreeMap::new();
+        for deployment in deployments {
+            match self.holder(deployment.slot) {
+                Some((worker, _, address)) => {
+                    region.push((deployment.attempt, address));
+                    by_worker.entry(worker).or_default().push(deployment);
+                }
+                None => lost.push(JobEvent::AttemptLost(deployment.attempt, format!("slot {} is gone", deployment.slot))),
+            }
+        }
+        for (worker, here) in by_worker {
+            self.worker_of.retain(|attempt, _| here.iter().all(|deployment| deployment.attempt.subtask != attempt.subtask));
+            self.worker_of.extend(here.iter().map(|deployment| (deployment.attempt, worker)));
+            if let Some((link, _)) = self.workers.get(&worker).and_then(|worker| worker.connection.as_ref()) {
+                link.send(ToWorker::Deploy { here, region: region.clone() });
+            }
+        }
+        lost
+    }
+
+    fn send(&mut self, attempt: AttemptId, command: TaskCommand) {
+        let worker = self.worker_of.get(&attempt).and_then(|worker| self.workers.get(worker));
+        if let Some((link, _)) = worker.and_then(|worker| worker.connection.as_ref()) {
+            link.send(ToWorker::Command(attempt, command));
+        }
+    }
+
+    fn enumerator(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) -> Vec<JobEvent> {
+        if let EnumeratorCommand::Create { .. } = command {
+            // All in one place, the job's first worker that is there.
+            let first = self.workers.iter().find(|(_, worker)| worker.connection.is_some() && !worker.killed);
+            match first {
+                Some((worker, _)) => self.enumerators.insert(vertex, *worker),
+                None => return vec![JobEvent::EnumeratorLost { vertex, reason: "no worker is there to host it".to_owned() }],
+            };
+        }
+        let worker = self.enumerators.get(&vertex).and_then(|worker| self.workers.get(worker));
+        if let Some((link, _)) = worker.and_then(|worker| worker.connection.as_ref()) {
+            link.send(ToWorker::Enumerator { vertex, number, command });
+        }
+        Vec::new()
+    }
+
+    fn kill(&mut self, attempt: AttemptId) -> Result<Vec<JobEvent>, String> {
+        self.killed.insert(attempt);
+        let Some(number) = self.worker_of.get(&attempt).copied() else { return Ok(Vec::new()) };
+        self.cluster.stop_worker(self.job, number);
+        match self.workers.get_mut(&number) {
+            Some(worker) if !worker.killed => {
+                worker.killed = true;
+                // Until the process is gone nothing else gets its slots.
+                Ok(vec![JobEvent::SlotsLost(worker.slots.clone())])
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn job_ended(&mut self) {
+        for (link, _) in self.workers.values().filter_map(|worker| worker.connection.as_ref()) {
+            link.send(ToWorker::Stop);
+        }
+    }
+
+    fn notice(&mut self, notice: WorkerNotice) -> Vec<JobEvent> {
+        match notice {
+            WorkerNotice::Granted { worker, slots } => {
+                let known = self.workers.entry(worker).or_default();
+                known.slots.extend(&slots);
+                if known.connection.is_some() { vec![JobEvent::Slots(slots)] } else { Vec::new() }
+            }
+            WorkerNotice::Connected { info, link } => self.connected(&info, link),
+            WorkerNotice::Said { worker, message } => self.said(worker, message),
+            WorkerNotice::Lost { worker, reason } => self.lost(worker, &reason),
+        }
+    }
+
+    fn is_killed(&self, attempt: AttemptId) -> bool {
+        self.killed.contains(&attempt)
+    }
+}
+
+/// A failure of the job that a restart would meet again.
+fn unrecoverable(reason: String) -> TaskFailure {
+    TaskFailure {
+        operator: "job".to_owned(),
+        subtask: 0,
+        parallelism: 1,
+        attempt: 0,
+        causes: vec![reason],
+        location: None,
+        panicked: false,
+        unrecoverable: true,
+    }
+}

@@ -1,0 +1,122 @@
+//! What every cluster does before a job runs: opens its storage, finds what it starts from, makes its JobMaster.
+
+use crate::restore;
+use flott_core::{
+    Error, ErrorKind,
+    id::{CheckpointId, JobId},
+};
+use flott_graph::{JobTopology, settings::JobSettings};
+use flott_jobmanager::JobMaster;
+use flott_storage::{CheckpointDirectory, CheckpointStorage, FileStorage};
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A job that is about to run.
+pub(crate) struct Launch {
+    pub(crate) job: JobId,
+    /// The term in which it runs.
+    pub(crate) epoch: u64,
+    pub(crate) master: JobMaster,
+    pub(crate) storage: Arc<FileStorage>,
+    /// The highest number that a checkpoint of the job has had in an earlier term.
+    pub(crate) last_checkpoint: Option<CheckpointId>,
+    /// From which the job's random decisions are derived.
+    pub(crate) seed: u64,
+}
+
+/// Prepares a job.
+///
+/// # Errors
+/// Its checkpoint directory cannot be used, or what it is to start from is not there, damaged, or does not fit.
+pub(crate) fn launch(job: JobId, topology: JobTopology, settings: JobSettings) -> Result<Launch, Error> {
+    let directory = directory(&settings)?;
+    let storage = Arc::new(directory.storage(job));
+    let found = settings.restore.as_ref().map(|settings| restore::find(settings, &directory, storage.as_ref())).transpose()?;
+    let epoch = storage.next_epoch()?;
+    let first_checkpoint = storage.begin_term(epoch)?;
+    let restored = match (&settings.restore, found) {
+        (Some(settings), Some(loaded)) => Some(restore::take(settings, storage.as_ref(), epoch, loaded)?),
+        _ => None,
+    };
+    if let Some(restored) = &restored {
+        tracing::info!(checkpoint = %restored.metadata.checkpoint, location = restored.location, "starting from a snapshot");
+    }
+    let seed = random_u128() as u64;
+    let master = JobMaster::new(job, epoch, topology, settings, restored, seed).map_err(|error| Error::invalid(error.to_string()))?;
+    Ok(Launch { job, epoch, master, storage, last_checkpoint: first_checkpoint.0.checked_sub(1).map(CheckpointId), seed })
+}
+
+/// The directory that a job keeps its checkpoints in.
+///
+/// # Errors
+/// It cannot be used.
+pub(crate) fn directory(settings: &JobSettings) -> Result<CheckpointDirectory, Error> {
+    Ok(match &settings.checkpoints.dir {
+        Some(dir) => CheckpointDirectory::on_disk(&dir.to_string_lossy())?,
+        None => CheckpointDirectory::in_memory(),
+    })
+}
+
+/// Makes the paths of the settings mean the same in every process: relative ones are relative to `folder`.
+pub(crate) fn root_paths(settings: &mut JobSettings, folder: &Path) {
+    for dir in [&mut settings.checkpoints.dir, &mut settings.checkpoints.savepoint_dir].into_iter().flatten() {
+        *dir = rooted(dir, folder);
+    }
+    if let Some(restore) = settings.restore.as_mut().filter(|restore| restore.path != restore::LATEST) {
+        restore.path = rooted(Path::new(&restore.path), folder).to_string_lossy().into_owned();
+    }
+}
+
+fn rooted(path: &Path, folder: &Path) -> PathBuf {
+    // What begins with a scheme is no path of a machine.
+    if path.to_string_lossy().contains("://") { path.to_owned() } else { folder.join(path) }
+}
+
+/// A panic must not end the process: it is to fail one task.
+///
+/// # Errors
+/// The program was built to do that.
+pub(crate) fn refuse_abort() -> Result<(), Error> {
+    if cfg!(panic = "abort") {
+        return Err(Error::invalid(
+            "this program was built with `panic = \"abort\"`, so that a panic in one operator would end all tasks; remove that line from the \
+             profile in its Cargo.toml, or set `panic = \"unwind\"`",
+        ));
+    }
+    Ok(())
+}
+
+/// The operating system did not give a thread.
+pub(crate) fn no_thread(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "cannot start a thread").with_source(error)
+}
+
+/// The standard library's hasher is seeded by the operating system: that is all the randomness that an id needs.
+pub(crate) fn random_u128() -> u128 {
+    let half = || u128::from(RandomState::new().hash_one(std::time::SystemTime::now()));
+    (half() << 64) | half()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flott_graph::settings::{ClaimMode, RestoreSettings};
+
+    #[test]
+    fn relative_paths_are_those_of_the_folder_of_submission() {
+        let mut settings = JobSettings::default();
+        settings.checkpoints.dir = Some("checkpoints".into());
+        settings.checkpoints.savepoint_dir = Some("/savepoints".into());
+        let restore = |path: &str| RestoreSettings { path: path.to_owned(), claim: ClaimMode::NoClaim, allow_non_restored_state: false };
+        for (path, expected) in [("a/b", "/home/a/b"), ("/a", "/a"), ("latest", "latest"), ("file:///a", "file:///a")] {
+            settings.restore = Some(restore(path));
+            root_paths(&mut settings, Path::new("/home"));
+            assert_eq!(settings.restore, Some(restore(expected)));
+        }
+        assert_eq!(settings.checkpoints.dir, Some("/home/checkpoints".into()));
+        assert_eq!(settings.checkpoints.savepoint_dir, Some("/savepoints".into()));
+    }
+}

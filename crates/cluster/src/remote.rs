@@ -1,0 +1,203 @@
+//! Jobs on a cluster in other processes, as the program that submits them sees them.
+
+use crate::{
+    control::{ask, ask_once, connect, greet},
+    launch::{refuse_abort, root_paths},
+};
+use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
+use flott_graph::JobGraph;
+use flott_rpc::{
+    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    control::{ClientReply, ClientRequest, ClusterOverview, ExecutableId, JobSubmission, JobSummary, Program, Role},
+    gateway::{JobExecutor, JobGateway, TaskFigures},
+};
+use sha2::{Digest, Sha256};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::Arc,
+};
+
+/// Bytes of an executable that are sent at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Asks a JobManager, with a connection for each question.
+#[derive(Debug, Clone)]
+pub struct JobManagerClient {
+    address: String,
+}
+
+fn unexpected(reply: &ClientReply) -> Error {
+    Error::new(ErrorKind::Internal, format!("the JobManager answered something else than was asked: {reply:?}"))
+}
+
+impl JobManagerClient {
+    /// For the JobManager at `address`, `host:port`. It is looked for with the first question.
+    pub fn new(address: impl Into<String>) -> Self {
+        JobManagerClient { address: address.into() }
+    }
+
+    fn ask(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
+        ask_once(&self.address, request)
+    }
+
+    /// All jobs, the newest last.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub fn jobs(&self) -> Result<Vec<JobSummary>, Error> {
+        match self.ask(&ClientRequest::ListJobs)? {
+            ClientReply::Jobs(jobs) => Ok(jobs),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The cluster as it stands.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub fn cluster(&self) -> Result<ClusterOverview, Error> {
+        match self.ask(&ClientRequest::Cluster)? {
+            ClientReply::Cluster(cluster) => Ok(cluster),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A job as it stands.
+    ///
+    /// # Errors
+    /// There is none of this number, or nobody answers.
+    pub fn overview(&self, job: JobId) -> Result<JobOverview, Error> {
+        match self.ask(&ClientRequest::Overview(job))? {
+            ClientReply::Overview(overview) => Ok(*overview),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks something of a job and waits for the answer.
+    ///
+    /// # Errors
+    /// There is none of this number, it has ended, or nobody answers.
+    pub fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply, Error> {
+        match self.ask(&ClientRequest::Job(job, request))? {
+            ClientReply::Job(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Waits for the end of a job.
+    ///
+    /// # Errors
+    /// There is none of this number, or the JobManager is gone.
+    pub fn wait(&self, job: JobId) -> Result<JobOutcome, Error> {
+        match self.ask(&ClientRequest::Wait(job))? {
+            ClientReply::Ended(outcome) => Ok(*outcome),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn figures(&self, job: JobId) -> Result<Vec<TaskFigures>, Error> {
+        match self.ask(&ClientRequest::Figures(job))? {
+            ClientReply::Figures(figures) => Ok(figures),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Brings an executable to the JobManager, unless it has it.
+    fn bring(&self, path: &Path) -> Result<ExecutableId, Error> {
+        let unreadable = |error: io::Error| {
+            Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
+        };
+        let mut hasher = Sha256::new();
+        io::copy(&mut File::open(path).map_err(unreadable)?, &mut hasher).map_err(unreadable)?;
+        let id = ExecutableId(format!("{:x}", hasher.finalize()));
+        let stream = connect(&self.address)?;
+        greet(&stream, Role::Client)?;
+        match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
+            ClientReply::Is(true) => return Ok(id),
+            ClientReply::Is(false) => {}
+            other => return Err(unexpected(&other)),
+        }
+        let mut file = File::open(path).map_err(unreadable)?;
+        loop {
+            let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+            (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+            let last = bytes.is_empty();
+            match ask(&stream, &ClientRequest::PutExecutable(id.clone(), bytes))? {
+                ClientReply::Done if last => return Ok(id),
+                ClientReply::Done => {}
+                other => return Err(unexpected(&other)),
+            }
+        }
+    }
+}
+
+/// Submits jobs to a cluster: this program is their client.
+#[derive(Debug, Clone)]
+pub struct RemoteCluster {
+    client: JobManagerClient,
+    configuration: Configuration,
+    detached: bool,
+}
+
+impl RemoteCluster {
+    /// For the JobManager at `job_manager`, `host:port`. Workers are started with `configuration`. If `detached`, the program ends
+    /// when its job is submitted.
+    pub fn new(job_manager: impl Into<String>, configuration: Configuration, detached: bool) -> Self {
+        RemoteCluster { client: JobManagerClient::new(job_manager), configuration, detached }
+    }
+}
+
+impl JobExecutor for RemoteCluster {
+    fn submit(&self, mut graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error> {
+        refuse_abort()?;
+        let no_program = |error| Error::new(ErrorKind::Unavailable, "cannot find this program's own file").with_source(error);
+        let executable = self.client.bring(&std::env::current_exe().map_err(no_program)?)?;
+        let program = Program {
+            executable,
+            arguments: std::env::args().skip(1).collect(),
+            configuration: self.configuration.clone(),
+            folder: std::env::current_dir().map_err(no_program)?,
+        };
+        root_paths(&mut graph.settings, &program.folder);
+        let submission = JobSubmission { job: None, program, topology: graph.topology(), settings: graph.settings };
+        let job = match self.client.ask(&ClientRequest::Submit(Box::new(submission)))? {
+            ClientReply::Submitted(job) => job,
+            other => return Err(unexpected(&other)),
+        };
+        eprintln!("Job has been submitted with JobID {job}");
+        if self.detached {
+            std::process::exit(0);
+        }
+        Ok(Arc::new(RemoteJob { client: self.client.clone(), job }))
+    }
+}
+
+/// A job on a cluster.
+struct RemoteJob {
+    client: JobManagerClient,
+    job: JobId,
+}
+
+impl JobGateway for RemoteJob {
+    fn id(&self) -> JobId {
+        self.job
+    }
+
+    fn overview(&self) -> Result<JobOverview, Error> {
+        self.client.overview(self.job)
+    }
+
+    fn request(&self, request: JobRequest) -> Result<JobReply, Error> {
+        self.client.request(self.job, request)
+    }
+
+    fn wait(&self) -> Result<JobOutcome, Error> {
+        self.client.wait(self.job)
+    }
+
+    fn figures(&self) -> Result<Vec<TaskFigures>, Error> {
+        self.client.figures(self.job)
+    }
+}

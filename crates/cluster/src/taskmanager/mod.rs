@@ -1,0 +1,107 @@
+//! A TaskManager: offers slots to a JobManager, and runs a worker process for each job that got some of them.
+
+mod executables;
+mod workers;
+
+use crate::control::{ConnectionError, Incoming, Link, connect, greet};
+use executables::Executables;
+pub(crate) use executables::new_executable;
+use flott_core::{Error, ErrorKind};
+use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
+use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
+use workers::Workers;
+
+/// The pause before the JobManager is looked for again.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// What a TaskManager is started with.
+#[derive(Debug, Clone)]
+pub struct TaskManagerOptions {
+    /// Where the JobManager is, `host:port`.
+    pub job_manager: String,
+    /// Its name, unique in the cluster.
+    pub id: String,
+    /// The slots that it offers.
+    pub slots: u32,
+    /// The host on which its workers take records of others.
+    pub bind: String,
+    /// Where it keeps executables.
+    pub folder: PathBuf,
+    /// Time between signs of life.
+    pub heartbeat_interval: Duration,
+    /// Silence after which the JobManager counts as gone.
+    pub heartbeat_timeout: Duration,
+}
+
+/// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again; workers end with it.
+///
+/// # Errors
+/// Its folder cannot be used, or the JobManager refuses it.
+pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
+    let executables = Executables::open(&options.folder, options.job_manager.clone())?;
+    let mut waited = false;
+    loop {
+        match serve(options, &executables) {
+            Ok(error) => {
+                tracing::warn!(%error, "the JobManager is gone; it is looked for again");
+                waited = false;
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                if !waited {
+                    tracing::warn!(%error, "waiting for the JobManager");
+                }
+                waited = true;
+            }
+            Err(error) => return Err(error),
+        }
+        thread::sleep(RETRY);
+    }
+}
+
+/// Serves a JobManager until it is gone; returns why.
+fn serve(options: &TaskManagerOptions, executables: &Executables) -> Result<ConnectionError, Error> {
+    let stream = connect(&options.job_manager)?;
+    let info = TaskManagerInfo {
+        id: options.id.clone(),
+        slots: options.slots,
+        process: std::process::id(),
+        cpu_cores: thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
+        memory_bytes: memory_bytes(),
+    };
+    greet(&stream, Role::TaskManager(info))?;
+    tracing::info!(job_manager = options.job_manager, slots = options.slots, "registered at the JobManager");
+    let no_link = |error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error);
+    let link: Link<FromTaskManager> = Link::start(stream.try_clone().map_err(no_link)?).map_err(no_link)?;
+    let mut incoming: Incoming<ToTaskManager> = Incoming::new(stream, Some(options.heartbeat_timeout)).map_err(no_link)?;
+    // The workers end when this is dropped: their JobManager is gone.
+    let workers = Workers::new(link.clone(), executables.clone(), options.clone());
+    let _heart = beat(link, options.heartbeat_interval)?;
+    loop {
+        match incoming.next() {
+            Ok(ToTaskManager::StartWorker { job, worker, program }) => workers.start(job, worker, program),
+            Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
+            Ok(ToTaskManager::Heartbeat) => {}
+            Err(error) => return Ok(error),
+        }
+    }
+}
+
+/// Sends signs of life until what is returned is dropped.
+fn beat(link: Link<FromTaskManager>, interval: Duration) -> Result<mpsc::Sender<()>, Error> {
+    let (alive, dropped) = mpsc::channel::<()>();
+    let beat = move || {
+        while dropped.recv_timeout(interval) == Err(mpsc::RecvTimeoutError::Timeout) {
+            link.send(FromTaskManager::Heartbeat);
+        }
+    };
+    thread::Builder::new().name("flott-heartbeat".to_owned()).spawn(beat).map_err(crate::launch::no_thread)?;
+    Ok(alive)
+}
+
+/// The memory of the machine; 0 where the system does not tell.
+fn memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}

@@ -1,0 +1,143 @@
+//! The worker processes of a TaskManager.
+
+use super::{TaskManagerOptions, executables::Executables};
+use crate::control::Link;
+use flott_core::{Error, ErrorKind, id::JobId};
+use flott_rpc::control::{FromTaskManager, PART_VARIABLE, Part, Program};
+use std::{
+    collections::HashMap,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// How often it is looked whether a worker has ended.
+const WATCH_INTERVAL: Duration = Duration::from_millis(10);
+
+#[derive(Debug)]
+enum Worker {
+    /// Its executable is being fetched.
+    Starting,
+    Running(Child),
+    /// To end as soon as it is there.
+    Stopped,
+}
+
+type Running = Arc<Mutex<HashMap<(JobId, u64), Worker>>>;
+
+fn lock(running: &Running) -> MutexGuard<'_, HashMap<(JobId, u64), Worker>> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts, watches and ends workers. Those that still run are ended when it is dropped.
+#[derive(Debug)]
+pub(super) struct Workers {
+    link: Link<FromTaskManager>,
+    executables: Executables,
+    options: TaskManagerOptions,
+    running: Running,
+}
+
+impl Workers {
+    pub(super) fn new(link: Link<FromTaskManager>, executables: Executables, options: TaskManagerOptions) -> Self {
+        Workers { link, executables, options, running: Running::default() }
+    }
+
+    /// Starts a worker on a thread of its own, which reports its end.
+    pub(super) fn start(&self, job: JobId, worker: u64, program: Program) {
+        lock(&self.running).insert((job, worker), Worker::Starting);
+        let (link, running) = (self.link.clone(), self.running.clone());
+        let (executables, options) = (self.executables.clone(), self.options.clone());
+        let run = move || {
+            let reason = match spawn(&executables, &options, job, worker, program) {
+                Ok(child) => watch(&running, (job, worker), child),
+                Err(error) => error.to_string(),
+            };
+            lock(&running).remove(&(job, worker));
+            tracing::info!(%job, worker, reason, "a worker has ended");
+            link.send(FromTaskManager::WorkerEnded { job, worker, reason });
+        };
+        if let Err(error) = thread::Builder::new().name("flott-worker".to_owned()).spawn(run) {
+            let reason = format!("cannot start a thread: {error}");
+            self.link.send(FromTaskManager::WorkerEnded { job, worker, reason });
+        }
+    }
+
+    /// Ends a worker.
+    pub(super) fn stop(&self, job: JobId, worker: u64) {
+        if let Some(worker) = lock(&self.running).get_mut(&(job, worker)) {
+            kill(worker);
+        }
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        lock(&self.running).values_mut().for_each(kill);
+    }
+}
+
+fn kill(worker: &mut Worker) {
+    match worker {
+        Worker::Starting => *worker = Worker::Stopped,
+        // It may have ended in between.
+        Worker::Running(child) => drop(child.kill()),
+        Worker::Stopped => {}
+    }
+}
+
+fn spawn(executables: &Executables, options: &TaskManagerOptions, job: JobId, worker: u64, program: Program) -> Result<Child, Error> {
+    let path = executables.get(&program.executable)?;
+    let part = Part::Worker {
+        job_manager: options.job_manager.clone(),
+        job,
+        worker,
+        bind: options.bind.clone(),
+        configuration: program.configuration,
+        folder: program.folder.clone(),
+    };
+    let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
+    let mut command = Command::new(&path);
+    command.args(&program.arguments).env(PART_VARIABLE, part).stdin(Stdio::piped());
+    if program.folder.is_dir() {
+        command.current_dir(&program.folder);
+    }
+    tracing::info!(%job, worker, executable = %program.executable, "starting a worker");
+    command.spawn().map_err(|error| {
+        let text = "the executable cannot be started here: it must be built for this platform and for its C library";
+        Error::new(ErrorKind::Invalid, text).with_source(error)
+    })
+}
+
+/// Waits for the end of a worker; returns how it ended.
+fn watch(running: &Running, key: (JobId, u64), mut child: Child) -> String {
+    {
+        let mut running = lock(running);
+        if let Some(Worker::Stopped) = running.get(&key) {
+            // It may have ended in between.
+            let _ = child.kill();
+        }
+        running.insert(key, Worker::Running(child));
+    }
+    loop {
+        thread::sleep(WATCH_INTERVAL);
+        let mut running = lock(running);
+        let Some(Worker::Running(child)) = running.get_mut(&key) else { return "it was forgotten".to_owned() };
+        match child.try_wait() {
+            Ok(None) => {}
+            Ok(Some(status)) => return describe(status),
+            Err(error) => return format!("cannot be watched: {error}"),
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("the worker process ended with exit code {code}; see its output in the TaskManager's log"),
+        (None, Some(9)) => "the worker process was killed (signal 9): by someone, or by the system for want of memory".to_owned(),
+        (None, Some(signal)) => format!("the worker process ended by signal {signal}; see its output in the TaskManager's log"),
+        (None, None) => "the worker process ended".to_owned(),
+    }
+}
