@@ -277,19 +277,13 @@ impl InputGate {
 
 impl Drop for InputGate {
     fn drop(&mut self) {
-        let ends: Vec<(Option<Waker>, Option<Arc<dyn ChannelListener>>)> = {
+        let (senders, listeners): (Vec<_>, Vec<_>) = {
             let mut shared = lock(&self.shared);
             shared.receiver_gone = true;
-            shared.channels.iter_mut().map(|channel| (channel.sender.take(), channel.listener.take())).collect()
+            shared.channels.iter_mut().map(|channel| (channel.sender.take(), channel.listener.take())).unzip()
         };
-        for (sender, listener) in ends {
-            if let Some(sender) = sender {
-                sender.wake();
-            }
-            if let Some(listener) = listener {
-                listener.gone();
-            }
-        }
+        senders.into_iter().flatten().for_each(Waker::wake);
+        listeners.iter().flatten().for_each(|listener| listener.gone());
     }
 }
 
