@@ -75,7 +75,7 @@ impl TaskHost for LocalHost {
     fn release_slots(&mut self, _: Vec<u32>) {}
 
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
-        let failed = self.tasks.deploy(deployments);
+        let failed = self.tasks.deploy(deployments, None);
         failed.into_iter().map(|(attempt, reason)| JobEvent::AttemptLost(attempt, reason)).collect()
     }
 

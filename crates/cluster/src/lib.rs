@@ -1,7 +1,8 @@
 //! Turns the libraries below into running processes.
 //!
 //! [`EmbeddedCluster`] runs jobs inside the program that wrote them: a thread for the job's decisions (`flott-jobmanager`),
-//! one for each task (`flott-runtime`), one for the enumerators of sources, and a few for storage.
+//! one for each task (`flott-runtime`), one for the enumerators of sources, and a few for storage. [`exchange`] leads channels
+//! to tasks in other processes.
 //!
 //! A [`JobManager`], TaskManagers ([`taskmanager`]) and workers ([`WorkerExecutor`]) are the same in several processes;
 //! [`RemoteCluster`] submits a job to them.
@@ -12,6 +13,7 @@ mod background;
 mod control;
 mod embedded;
 mod enumerators;
+pub mod exchange;
 mod host;
 mod job;
 mod jobmanager;

@@ -7,7 +7,7 @@ use flott_rpc::{
     gateway::TaskFigures,
     task::{TaskCommand, TaskDeployment},
 };
-use flott_runtime::{MailboxSender, Task, TaskEnv, TaskMetrics, wiring};
+use flott_runtime::{Elsewhere, MailboxSender, Task, TaskEnv, TaskMetrics, wiring};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -34,29 +34,52 @@ impl Figures {
     }
 }
 
+/// The way to the newest attempt of each subtask.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mailboxes(Arc<Mutex<HashMap<AttemptId, MailboxSender>>>);
+
+impl Mailboxes {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AttemptId, MailboxSender>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, attempt: AttemptId, mailbox: MailboxSender) {
+        let all = &mut *self.lock();
+        all.retain(|other, _| other.subtask != attempt.subtask);
+        all.insert(attempt, mailbox);
+    }
+
+    /// Passes a command on. One for an attempt that has ended is dropped.
+    pub(crate) fn send(&self, attempt: AttemptId, command: TaskCommand) {
+        if let Some(mailbox) = self.lock().get(&attempt) {
+            mailbox.send(command);
+        }
+    }
+}
+
 /// Runs the tasks of one job.
 pub(crate) struct Tasks {
     graph: Arc<JobGraph>,
     topology: JobTopology,
     env: TaskEnv,
     clock: SystemClock,
-    mailboxes: HashMap<AttemptId, MailboxSender>,
+    mailboxes: Mailboxes,
     figures: Figures,
 }
 
 impl Tasks {
     pub(crate) fn new(graph: Arc<JobGraph>, env: TaskEnv, clock: SystemClock, figures: Figures) -> Self {
-        Tasks { topology: graph.topology(), graph, env, clock, mailboxes: HashMap::new(), figures }
+        Tasks { topology: graph.topology(), graph, env, clock, mailboxes: Mailboxes::default(), figures }
     }
 
-    /// Starts tasks that are connected with each other. Returns those that could not be started, and why.
-    pub(crate) fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<(AttemptId, String)> {
+    /// Starts tasks that are connected with each other, and with those `elsewhere`. Returns those that could not be started, and why.
+    pub(crate) fn deploy(&mut self, deployments: Vec<TaskDeployment>, elsewhere: Option<Elsewhere<'_>>) -> Vec<(AttemptId, String)> {
         let mut failed = Vec::new();
-        for spec in wiring::connect(&self.graph, &self.topology, deployments, flott_core::time::Clock::monotonic(&self.clock)) {
+        let now = flott_core::time::Clock::monotonic(&self.clock);
+        for spec in wiring::connect_with(&self.graph, &self.topology, deployments, elsewhere, now) {
             let attempt = spec.deployment.attempt;
             let vertex = self.topology.vertex(attempt.subtask.vertex);
-            self.mailboxes.retain(|other, _| other.subtask != attempt.subtask);
-            self.mailboxes.insert(attempt, spec.mailbox.sender());
+            self.mailboxes.replace(attempt, spec.mailbox.sender());
             self.figures.lock().insert(attempt.subtask, (vertex.name.clone(), spec.metrics.clone()));
             let (env, clock) = (self.env.clone(), self.clock);
             // The name of a thread may hold no NUL.
@@ -73,8 +96,11 @@ impl Tasks {
 
     /// Passes a command on. One for an attempt that has ended is dropped.
     pub(crate) fn send(&self, attempt: AttemptId, command: TaskCommand) {
-        if let Some(mailbox) = self.mailboxes.get(&attempt) {
-            mailbox.send(command);
-        }
+        self.mailboxes.send(attempt, command);
+    }
+
+    /// The way to the tasks, for others.
+    pub(crate) fn mailboxes(&self) -> Mailboxes {
+        self.mailboxes.clone()
     }
 }

@@ -41,8 +41,8 @@ impl StreamExecutionEnvironment {
             None => Arc::new(EmbeddedCluster::default()),
             Some(Part::Plan) => Arc::new(PlanOnly),
             Some(Part::Client { job_manager, detached }) => Arc::new(RemoteCluster::new(job_manager, config.clone(), detached)),
-            Some(Part::Worker { job_manager, job, worker, bind, folder, .. }) => {
-                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder })
+            Some(Part::Worker { job_manager, job, worker, bind, folder, token, .. }) => {
+                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token })
             }
         };
         Ok(StreamExecutionEnvironment(Environment::new(config, executor)))

@@ -217,6 +217,8 @@ pub enum ToTaskManager {
         worker: u64,
         /// What to run.
         program: Program,
+        /// The secret that the workers of the job share.
+        token: String,
     },
     /// End a worker, if it still runs.
     StopWorker {
@@ -318,6 +320,8 @@ pub enum Part {
         configuration: Configuration,
         /// The folder that the program was submitted from.
         folder: PathBuf,
+        /// The secret that the workers of the job share.
+        token: String,
     },
 }
 

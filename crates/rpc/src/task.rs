@@ -98,6 +98,8 @@ pub enum TaskCommand {
     NoMoreSplits,
     /// End without finishing anything.
     Cancel,
+    /// Fail, for this reason: what connects the task with others broke.
+    Fail(String),
 }
 
 /// Figures of a task's part in a checkpoint.

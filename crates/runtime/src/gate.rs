@@ -2,10 +2,15 @@
 //!
 //! A channel holds a bounded number of batches. A sender that finds it full waits until half of them are gone, so that the
 //! two sides do not wake each other for every batch. An element leaves its queue only when the receiver has it.
+//!
+//! What brings elements from another process pushes them without waiting ([`ChannelSender::push`]): it has promised the other
+//! side no more room than there is, and a [`ChannelListener`] tells it of more. What takes elements to another process is the
+//! receiver of a gate with one channel ([`InputGate::poll_admitted`]).
 
 use crate::element::StreamElement;
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
@@ -14,7 +19,19 @@ use std::{
 struct Channel {
     queue: VecDeque<StreamElement>,
     sender: Option<Waker>,
+    listener: Option<Arc<dyn ChannelListener>>,
+    /// Batches that the receiver has taken since the listener was last told.
+    taken: usize,
     state: ChannelState,
+}
+
+/// Hears what the receiver of a channel does. Called by the receiver, outside of any lock of the gate; it must not block.
+pub trait ChannelListener: fmt::Debug + Send + Sync {
+    /// The receiver has taken so many batches since the last call: half of what the channel holds, or a little more.
+    fn room(&self, batches: usize);
+
+    /// The receiver is gone.
+    fn gone(&self);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +42,15 @@ enum ChannelState {
     Closed,
     /// The sender is gone without a word.
     Broken,
+}
+
+impl Channel {
+    /// The receiver has taken `element`. Returns whom to tell of how much room, if it is time.
+    fn room(&mut self, element: &StreamElement, capacity: usize) -> Option<(Arc<dyn ChannelListener>, usize)> {
+        let listener = self.listener.as_ref().filter(|_| matches!(element, StreamElement::Batch(_)))?;
+        self.taken += 1;
+        (self.taken >= (capacity / 2).max(1)).then(|| (listener.clone(), std::mem::take(&mut self.taken)))
+    }
 }
 
 #[derive(Debug)]
@@ -81,6 +107,46 @@ impl ChannelSender {
         Ok(pending.is_empty())
     }
 
+    /// Batches that the channel holds.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Sends `element` whether there is room or not: for whoever keeps count by a [`ChannelListener`].
+    ///
+    /// # Errors
+    /// [`ReceiverGone`].
+    pub fn push(&self, element: StreamElement) -> Result<(), ReceiverGone> {
+        let receiver = {
+            let mut shared = lock(&self.shared);
+            if shared.receiver_gone {
+                return Err(ReceiverGone);
+            }
+            shared.channels[self.channel].queue.push_back(element);
+            shared.receiver.take()
+        };
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+        Ok(())
+    }
+
+    /// Tells `listener` from now on what the receiver does, until the channel ends.
+    pub fn listen(&self, listener: Arc<dyn ChannelListener>) {
+        let gone = {
+            let mut shared = lock(&self.shared);
+            if shared.receiver_gone {
+                true
+            } else {
+                shared.channels[self.channel].listener = Some(listener.clone());
+                false
+            }
+        };
+        if gone {
+            listener.gone();
+        }
+    }
+
     /// Ends the channel in good order: what was sent stays to be received.
     pub fn close(mut self) {
         self.closed = true;
@@ -88,10 +154,13 @@ impl ChannelSender {
     }
 
     fn end(&self, state: ChannelState) {
-        let receiver = {
+        // The listener is dropped outside of the lock: it may own the other end of something.
+        let (receiver, _listener) = {
             let mut shared = lock(&self.shared);
-            shared.channels[self.channel].state = state;
-            shared.receiver.take()
+            let channel = &mut shared.channels[self.channel];
+            channel.state = state;
+            let listener = channel.listener.take();
+            (shared.receiver.take(), listener)
         };
         if let Some(receiver) = receiver {
             receiver.wake();
@@ -118,6 +187,17 @@ pub enum GateEvent {
     Broken(usize),
 }
 
+/// What may be taken from a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// Everything.
+    All,
+    /// Everything but batches; what is behind one waits.
+    Control,
+    /// Nothing.
+    Nothing,
+}
+
 /// The receiving end of all channels of a task.
 #[derive(Debug)]
 pub struct InputGate {
@@ -137,19 +217,43 @@ impl InputGate {
 
     /// The next element of a channel that is not `blocked`.
     pub fn poll_next(&mut self, cx: &mut Context<'_>, blocked: &[bool]) -> Poll<GateEvent> {
+        self.poll(cx, |index, _| !blocked[index])
+    }
+
+    /// The next element, if it is `admitted`. The end of a channel is told when it is empty.
+    pub fn poll_admitted(&mut self, cx: &mut Context<'_>, admitted: Admitted) -> Poll<GateEvent> {
+        self.poll(cx, |_, front| match (front, admitted) {
+            (None, _) | (_, Admitted::All) => true,
+            (Some(StreamElement::Batch(_)), _) | (_, Admitted::Nothing) => false,
+            (Some(_), Admitted::Control) => true,
+        })
+    }
+
+    /// Whether the sender of a channel is gone without a word, whatever is left to be received.
+    pub fn is_broken(&self, channel: usize) -> bool {
+        lock(&self.shared).channels[channel].state == ChannelState::Broken
+    }
+
+    /// The next element of a channel that `admits` it; it is asked with what is at the channel's front.
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>, admits: impl Fn(usize, Option<&StreamElement>) -> bool) -> Poll<GateEvent> {
         let mut shared = lock(&self.shared);
         let count = self.ended.len();
         for step in 0..count {
             let index = (self.next + step) % count;
-            if blocked[index] || self.ended[index] {
+            if self.ended[index] || !admits(index, shared.channels[index].queue.front()) {
                 continue;
             }
             let channel = &mut shared.channels[index];
             if let Some(element) = channel.queue.pop_front() {
                 let sender = if channel.queue.len() <= self.capacity / 2 { channel.sender.take() } else { None };
+                let room = channel.room(&element, self.capacity);
                 drop(shared);
                 if let Some(sender) = sender {
                     sender.wake();
+                }
+                if let Some((listener, batches)) = room {
+                    listener.room(batches);
                 }
                 self.next = (index + 1) % count;
                 return Poll::Ready(GateEvent::Element(index, element));
@@ -173,12 +277,13 @@ impl InputGate {
 
 impl Drop for InputGate {
     fn drop(&mut self) {
-        let senders: Vec<Waker> = {
+        let (senders, listeners): (Vec<_>, Vec<_>) = {
             let mut shared = lock(&self.shared);
             shared.receiver_gone = true;
-            shared.channels.iter_mut().filter_map(|channel| channel.sender.take()).collect()
+            shared.channels.iter_mut().map(|channel| (channel.sender.take(), channel.listener.take())).unzip()
         };
-        senders.into_iter().for_each(Waker::wake);
+        senders.into_iter().flatten().for_each(Waker::wake);
+        listeners.iter().flatten().for_each(|listener| listener.gone());
     }
 }
 
@@ -231,6 +336,56 @@ mod tests {
         assert!(next(&mut gate, &[false]).is_some());
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
         assert!(senders[0].send_from(&mut pending, None).unwrap());
+    }
+
+    #[derive(Debug, Default)]
+    struct Told(Mutex<Vec<Option<usize>>>);
+    impl ChannelListener for Told {
+        fn room(&self, batches: usize) {
+            self.0.lock().unwrap().push(Some(batches));
+        }
+        fn gone(&self) {
+            self.0.lock().unwrap().push(None);
+        }
+    }
+
+    #[test]
+    fn a_listener_learns_of_room_by_halves_and_that_the_receiver_is_gone() {
+        let told = Arc::new(Told::default());
+        let (mut gate, senders) = gate(1, 4);
+        senders[0].listen(told.clone());
+        for element in batches(5) {
+            senders[0].push(element).unwrap();
+            senders[0].push(StreamElement::Watermark(0)).unwrap();
+        }
+        for _ in 0..9 {
+            assert!(next(&mut gate, &[false]).is_some());
+        }
+        assert_eq!(*told.0.lock().unwrap(), [Some(2), Some(2)]);
+        drop(gate);
+        assert_eq!(*told.0.lock().unwrap(), [Some(2), Some(2), None]);
+        assert_eq!(senders[0].push(StreamElement::EndOfInput), Err(ReceiverGone));
+        senders[0].listen(told.clone());
+        assert_eq!(told.0.lock().unwrap().last(), Some(&None));
+    }
+
+    #[test]
+    fn what_is_not_admitted_keeps_its_place() {
+        let (mut gate, mut senders) = gate(1, 4);
+        let mut poll = |admitted| match gate.poll_admitted(&mut Context::from_waker(Waker::noop()), admitted) {
+            Poll::Ready(event) => Some(event),
+            Poll::Pending => None,
+        };
+        senders[0].push(StreamElement::Watermark(1)).unwrap();
+        senders[0].send_from(&mut batches(1), None).unwrap();
+        senders[0].push(StreamElement::Watermark(2)).unwrap();
+        senders.remove(0).close();
+        assert!(poll(Admitted::Nothing).is_none());
+        assert!(matches!(poll(Admitted::Control), Some(GateEvent::Element(0, StreamElement::Watermark(1)))));
+        assert!(poll(Admitted::Control).is_none());
+        assert!(matches!(poll(Admitted::All), Some(GateEvent::Element(0, StreamElement::Batch(_)))));
+        assert!(matches!(poll(Admitted::Control), Some(GateEvent::Element(0, StreamElement::Watermark(2)))));
+        assert!(matches!(poll(Admitted::Nothing), Some(GateEvent::Closed(0))));
     }
 
     #[test]

@@ -4,9 +4,10 @@ use crate::{
     gate::{ChannelSender, InputGate, gate},
     mailbox::Mailbox,
     metrics::TaskMetrics,
+    remote::{ChannelKey, Elsewhere, RemoteChannels},
     task::TaskSpec,
 };
-use flott_core::id::{SubtaskId, VertexId};
+use flott_core::id::{AttemptId, SubtaskId, VertexId};
 use flott_graph::{JobGraph, JobTopology};
 use flott_rpc::task::TaskDeployment;
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -14,55 +15,116 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 /// What each of `deployments` is to run, connected with the others. They must be whole regions: a task whose neighbours are
 /// not among them gets no channel to them.
 pub fn connect(graph: &Arc<JobGraph>, topology: &JobTopology, deployments: Vec<TaskDeployment>, now: Duration) -> Vec<TaskSpec> {
-    let together: Vec<SubtaskId> = deployments.iter().map(|deployment| deployment.attempt.subtask).collect();
-    let capacity = graph.settings.queue_batches;
-    let mut gates: HashMap<SubtaskId, (InputGate, Vec<usize>)> = HashMap::new();
-    // The sending ends by edge and sender; receivers in ascending order, as the partitioners number them.
-    let mut senders: HashMap<(usize, SubtaskId), Vec<(u32, ChannelSender)>> = HashMap::new();
-    for receiver in &together {
-        let vertex = &graph.vertices[receiver.vertex.0 as usize];
+    connect_with(graph, topology, deployments, None, now)
+}
+
+/// As [`connect`], where `deployments` are what this process runs of whole regions, and the rest is `elsewhere`.
+pub fn connect_with(
+    graph: &Arc<JobGraph>,
+    topology: &JobTopology,
+    deployments: Vec<TaskDeployment>,
+    elsewhere: Option<Elsewhere<'_>>,
+    now: Duration,
+) -> Vec<TaskSpec> {
+    let here: Vec<AttemptId> = deployments.iter().map(|deployment| deployment.attempt).collect();
+    let attempts = elsewhere.map_or(&[][..], |elsewhere| elsewhere.attempts);
+    let remote = elsewhere.map(|elsewhere| elsewhere.channels);
+    let mut wiring = Wiring { graph, topology, elsewhere: by_subtask(attempts), gates: HashMap::new(), senders: HashMap::new() };
+    for receiver in &here {
+        wiring.connect_receiver(*receiver, remote);
+    }
+    if let Some(elsewhere) = elsewhere {
+        wiring.connect_senders(&by_subtask(&here), elsewhere);
+    }
+    deployments.into_iter().map(|deployment| wiring.spec(deployment, now)).collect()
+}
+
+fn by_subtask(attempts: &[AttemptId]) -> HashMap<SubtaskId, AttemptId> {
+    attempts.iter().map(|attempt| (attempt.subtask, *attempt)).collect()
+}
+
+struct Wiring<'a> {
+    graph: &'a Arc<JobGraph>,
+    topology: &'a JobTopology,
+    elsewhere: HashMap<SubtaskId, AttemptId>,
+    /// The gate of each receiver, and the input that each of its channels belongs to.
+    gates: HashMap<SubtaskId, (InputGate, Vec<usize>)>,
+    /// The sending ends by edge and sender, each with the index of its receiver.
+    senders: HashMap<(usize, SubtaskId), Vec<(u32, ChannelSender)>>,
+}
+
+impl Wiring<'_> {
+    fn parallelism(&self, vertex: VertexId) -> u32 {
+        self.graph.vertices[vertex.0 as usize].parallelism
+    }
+
+    /// The edges on which a subtask receives, each with a subtask that sends on it.
+    fn origins(&self, receiver: SubtaskId) -> Vec<(usize, SubtaskId)> {
+        let vertex = &self.graph.vertices[receiver.vertex.0 as usize];
         let mut origins = Vec::new();
         for edge in &vertex.inputs {
-            let from = topology.edges[*edge].from;
-            for index in topology.edges[*edge].origins(receiver.index, parallelism(graph, from), vertex.parallelism) {
+            let from = self.topology.edges[*edge].from;
+            for index in self.topology.edges[*edge].origins(receiver.index, self.parallelism(from), vertex.parallelism) {
                 origins.push((*edge, SubtaskId { vertex: from, index }));
             }
         }
+        origins
+    }
+
+    /// Makes the gate of a task that runs here.
+    fn connect_receiver(&mut self, receiver: AttemptId, remote: Option<&dyn RemoteChannels>) {
+        let origins = self.origins(receiver.subtask);
         if origins.is_empty() {
-            continue;
+            return;
         }
-        let (input, channels) = gate(origins.len(), capacity);
-        let inputs = origins.iter().map(|(edge, _)| topology.edges[*edge].input).collect();
-        gates.insert(*receiver, (input, inputs));
+        let (input, channels) = gate(origins.len(), self.graph.settings.queue_batches);
+        let inputs = origins.iter().map(|(edge, _)| self.topology.edges[*edge].input).collect();
+        self.gates.insert(receiver.subtask, (input, inputs));
         for (origin, channel) in origins.into_iter().zip(channels) {
-            senders.entry(origin).or_default().push((receiver.index, channel));
+            match (remote, self.elsewhere.get(&origin.1)) {
+                (Some(remote), Some(from)) => {
+                    let key = ChannelKey { edge: origin.0 as u32, from: *from, to: receiver };
+                    remote.receiving(key, self.graph.edges[origin.0].partitioner.codec(), channel);
+                }
+                _ => self.senders.entry(origin).or_default().push((receiver.subtask.index, channel)),
+            }
         }
     }
-    let spec = |deployment: TaskDeployment| {
+
+    /// Makes the sending ends of channels that lead elsewhere.
+    fn connect_senders(&mut self, here: &HashMap<SubtaskId, AttemptId>, elsewhere: Elsewhere<'_>) {
+        for to in elsewhere.attempts {
+            for (edge, origin) in self.origins(to.subtask) {
+                let Some(from) = here.get(&origin) else { continue };
+                let key = ChannelKey { edge: edge as u32, from: *from, to: *to };
+                let codec = self.graph.edges[edge].partitioner.codec();
+                let channel = elsewhere.channels.sending(key, codec, self.graph.settings.queue_batches);
+                self.senders.entry((edge, origin)).or_default().push((to.subtask.index, channel));
+            }
+        }
+    }
+
+    fn spec(&mut self, deployment: TaskDeployment, now: Duration) -> TaskSpec {
         let subtask = deployment.attempt.subtask;
-        let vertex = &graph.vertices[subtask.vertex.0 as usize];
+        let vertex = &self.graph.vertices[subtask.vertex.0 as usize];
         let edges = vertex.operators.iter().flat_map(|operator| &operator.outputs);
         let outputs = edges.map(|edge| {
-            let mut channels = senders.remove(&(*edge, subtask)).unwrap_or_default();
+            let mut channels = self.senders.remove(&(*edge, subtask)).unwrap_or_default();
+            // Receivers in ascending order, as the partitioners number them.
             channels.sort_by_key(|(receiver, _)| *receiver);
             (*edge, channels.into_iter().map(|(_, channel)| channel).collect())
         });
         let outputs = outputs.collect();
-        let (gate, channel_inputs) = gates.remove(&subtask).map_or((None, Vec::new()), |(gate, inputs)| (Some(gate), inputs));
+        let (gate, channel_inputs) = self.gates.remove(&subtask).map_or((None, Vec::new()), |(gate, inputs)| (Some(gate), inputs));
         let operators = vertex.operators.iter().map(|operator| operator.name.clone());
         TaskSpec {
             deployment,
-            graph: graph.clone(),
+            graph: self.graph.clone(),
             gate,
             channel_inputs,
             outputs,
             mailbox: Mailbox::default(),
             metrics: TaskMetrics::new(operators, now),
         }
-    };
-    deployments.into_iter().map(spec).collect()
-}
-
-fn parallelism(graph: &JobGraph, vertex: VertexId) -> u32 {
-    graph.vertices[vertex.0 as usize].parallelism
+    }
 }

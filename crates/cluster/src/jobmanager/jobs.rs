@@ -21,6 +21,8 @@ use std::{
 pub(super) struct Job {
     pub(super) topology: Arc<JobTopology>,
     pub(super) program: Program,
+    /// The secret that its workers share.
+    pub(super) token: String,
     /// When it was submitted, ms since 1970.
     pub(super) started: Timestamp,
     /// When it ended, ms since 1970.
@@ -54,7 +56,19 @@ impl Job {
         first: JobOverview,
     ) -> Self {
         let workers = BTreeMap::new();
-        Job { topology: Arc::new(topology), program, started, ended_at: None, messages, ended, figures, workers, next_worker: 0, first }
+        Job {
+            topology: Arc::new(topology),
+            program,
+            token: format!("{:032x}", crate::launch::random_u128()),
+            started,
+            ended_at: None,
+            messages,
+            ended,
+            figures,
+            workers,
+            next_worker: 0,
+            first,
+        }
     }
 
     pub(super) fn handle(&self) -> JobHandle {

@@ -283,7 +283,8 @@ impl State {
             let (worker, fresh) = job.worker_on(&grant.task_manager);
             job.granted(worker, grant.slots);
             if fresh && let Some((_, link)) = self.task_managers.get(&grant.task_manager) {
-                link.send(ToTaskManager::StartWorker { job: grant.job, worker, program: job.program.clone() });
+                let (program, token) = (job.program.clone(), job.token.clone());
+                link.send(ToTaskManager::StartWorker { job: grant.job, worker, program, token });
             }
         }
     }

@@ -78,7 +78,7 @@ fn serve(options: &TaskManagerOptions, executables: &Executables) -> Result<Conn
     let _heart = beat(link, options.heartbeat_interval)?;
     loop {
         match incoming.next() {
-            Ok(ToTaskManager::StartWorker { job, worker, program }) => workers.start(job, worker, program),
+            Ok(ToTaskManager::StartWorker { job, worker, program, token }) => workers.start(job, worker, program, token),
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
             Ok(ToTaskManager::Heartbeat) => {}
             Err(error) => return Ok(error),

@@ -45,12 +45,12 @@ impl Workers {
     }
 
     /// Starts a worker on a thread of its own, which reports its end.
-    pub(super) fn start(&self, job: JobId, worker: u64, program: Program) {
+    pub(super) fn start(&self, job: JobId, worker: u64, program: Program, token: String) {
         lock(&self.running).insert((job, worker), Worker::Starting);
         let (link, running) = (self.link.clone(), self.running.clone());
         let (executables, options) = (self.executables.clone(), self.options.clone());
         let run = move || {
-            let reason = match spawn(&executables, &options, job, worker, program) {
+            let reason = match spawn(&executables, &options, job, worker, program, token) {
                 Ok(child) => watch(&running, (job, worker), child),
                 Err(error) => error.to_string(),
             };
@@ -87,7 +87,14 @@ fn kill(worker: &mut Worker) {
     }
 }
 
-fn spawn(executables: &Executables, options: &TaskManagerOptions, job: JobId, worker: u64, program: Program) -> Result<Child, Error> {
+fn spawn(
+    executables: &Executables,
+    options: &TaskManagerOptions,
+    job: JobId,
+    worker: u64,
+    program: Program,
+    token: String,
+) -> Result<Child, Error> {
     let path = executables.get(&program.executable)?;
     let part = Part::Worker {
         job_manager: options.job_manager.clone(),
@@ -96,6 +103,7 @@ fn spawn(executables: &Executables, options: &TaskManagerOptions, job: JobId, wo
         bind: options.bind.clone(),
         configuration: program.configuration,
         folder: program.folder.clone(),
+        token,
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);

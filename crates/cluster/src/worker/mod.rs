@@ -4,13 +4,14 @@ use crate::{
     background::BackgroundThreads,
     control::{Incoming, Link, connect, greet},
     enumerators,
+    exchange::{ChannelFailure, ExchangeSettings, NetworkExchange},
     launch::{directory, no_thread, random_u128, refuse_abort, root_paths},
-    tasks::{Figures, Tasks},
+    tasks::{Figures, Mailboxes, Tasks},
     thread::SystemClock,
 };
 use flott_core::{
     Error,
-    id::{AttemptId, JobId},
+    id::{AttemptId, JobId, SubtaskId},
     time::SharedClock,
 };
 use flott_graph::JobGraph;
@@ -18,21 +19,25 @@ use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, Role, ToWorker, WorkerInfo},
     gateway::{JobExecutor, JobGateway},
-    task::TaskReport,
+    task::{TaskCommand, TaskDeployment, TaskReport},
 };
-use flott_runtime::{TaskEnv, TaskReporter};
+use flott_runtime::{Elsewhere, TaskEnv, TaskReporter};
 use std::{
+    collections::BTreeMap,
     io::{Read, Write},
-    net::TcpListener,
+    net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::exit,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
 
 /// How often a worker sends its figures, which is also its sign of life.
 const FIGURES_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the JobManager is given to hear why a channel broke.
+const BROKEN_CHANNEL_DELAY: Duration = Duration::from_secs(1);
 
 /// Exit code of a worker whose JobManager is gone.
 const LOST_JOB_MANAGER: i32 = 3;
@@ -50,6 +55,8 @@ pub struct WorkerExecutor {
     pub bind: String,
     /// The folder that the program was submitted from.
     pub folder: PathBuf,
+    /// The secret that the workers of the job share.
+    pub token: String,
 }
 
 impl JobExecutor for WorkerExecutor {
@@ -72,17 +79,17 @@ impl WorkerExecutor {
         }
         root_paths(&mut graph.settings, &self.folder);
         end_with_parent()?;
-        let data = TcpListener::bind((self.bind.as_str(), 0))
-            .map_err(|error| Error::invalid(format!("cannot listen on `{}` for other workers", self.bind)).with_source(error))?;
-        let data_address = data.local_addr().map_err(no_thread)?;
+        let clock = SystemClock::default();
+        let shared: SharedClock = Arc::new(clock);
+        let (broken, broken_channels) = mpsc::channel();
+        let exchange = self.exchange(&shared, broken)?;
+        let data_address = exchange.address();
         let topology = graph.topology();
         let stream = connect(&self.job_manager)?;
         greet(&stream, Role::Worker(WorkerInfo { job: self.job, worker: self.worker, data_address, topology }))?;
         let link: Link<FromWorker> = Link::start(stream.try_clone().map_err(no_thread)?).map_err(no_thread)?;
         let mut incoming: Incoming<ToWorker> = Incoming::new(stream, None).map_err(no_thread)?;
 
-        let clock = SystemClock::default();
-        let shared: SharedClock = Arc::new(clock);
         let storage = Arc::new(directory(&graph.settings)?.storage(self.job));
         let graph = Arc::new(graph);
         let figures = Figures::default();
@@ -101,11 +108,16 @@ impl WorkerExecutor {
         };
         let enumerators = enumerators::start(graph.clone(), shared, report).map_err(no_thread)?;
         let mut tasks = Tasks::new(graph, env, clock, figures.clone());
+        fail_broken(broken_channels, tasks.mailboxes())?;
         send_figures(link.clone(), figures)?;
         loop {
             match incoming.next() {
-                Ok(ToWorker::Deploy { here, region: _ }) => {
-                    for (attempt, reason) in tasks.deploy(here) {
+                Ok(ToWorker::Deploy { here, region }) => {
+                    let (attempts, peers) = elsewhere(&here, &region);
+                    let channels = exchange.channels(&peers);
+                    let elsewhere = Elsewhere { attempts: &attempts, channels: &channels };
+                    for (attempt, reason) in tasks.deploy(here, Some(elsewhere)) {
+                        exchange.forget(attempt);
                         link.send(FromWorker::TaskLost(attempt, reason));
                     }
                 }
@@ -126,6 +138,36 @@ impl WorkerExecutor {
             }
         }
     }
+}
+
+impl WorkerExecutor {
+    fn exchange(&self, clock: &SharedClock, broken: mpsc::Sender<ChannelFailure>) -> Result<NetworkExchange, Error> {
+        let unusable = || format!("cannot listen on `{}` for other workers", self.bind);
+        let mut addresses = (self.bind.as_str(), 0).to_socket_addrs().map_err(|error| Error::invalid(unusable()).with_source(error))?;
+        let listen = addresses.next().ok_or_else(|| Error::invalid(unusable()))?;
+        let settings = ExchangeSettings::new(self.job, self.token.clone().into_bytes(), listen);
+        let broken = Mutex::new(broken);
+        // Whoever hears of it lives as long as the process.
+        NetworkExchange::start(settings, clock.clone(), Arc::new(move |failure| drop(lock(&broken).send(failure.clone()))))
+    }
+}
+
+/// The attempts of a region that run in other workers, and where those are.
+fn elsewhere(here: &[TaskDeployment], region: &[(AttemptId, SocketAddr)]) -> (Vec<AttemptId>, BTreeMap<SubtaskId, SocketAddr>) {
+    let others = region.iter().filter(|(attempt, _)| here.iter().all(|deployment| deployment.attempt != *attempt));
+    (others.clone().map(|(attempt, _)| *attempt).collect(), others.map(|(attempt, at)| (attempt.subtask, *at)).collect())
+}
+
+/// Lets tasks fail whose channels broke. When the other end's process is gone, the JobManager hears of it by itself, knows the better
+/// reason, and cancels these tasks before.
+fn fail_broken(broken: mpsc::Receiver<ChannelFailure>, mailboxes: Mailboxes) -> Result<(), Error> {
+    let fail = move || {
+        while let Ok(failure) = broken.recv() {
+            thread::sleep(BROKEN_CHANNEL_DELAY);
+            mailboxes.send(failure.attempt, TaskCommand::Fail(failure.to_string()));
+        }
+    };
+    thread::Builder::new().name("flott-broken".to_owned()).spawn(fail).map(|_| ()).map_err(no_thread)
 }
 
 /// Ends the process; what was printed is not lost.

@@ -87,6 +87,7 @@ impl Task {
         while let Some(command) = self.mailbox.take() {
             match command {
                 TaskCommand::Cancel => return Ok(Some(End::Canceled)),
+                TaskCommand::Fail(reason) => return Err(reason.into()),
                 TaskCommand::TriggerCheckpoint(barrier) => {
                     let actions = self.aligner.trigger(barrier);
                     self.align(actions)?;

@@ -1,0 +1,5 @@
+//! Links between two sides over loopback.
+
+mod connections;
+mod links;
+mod pair;
