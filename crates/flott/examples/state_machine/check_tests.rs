@@ -93,6 +93,22 @@ fn the_files_may_come_in_any_order_and_hidden_ones_do_not_count() {
 }
 
 #[test]
+fn a_file_that_comes_while_the_directory_is_listed_is_not_missed() {
+    let dir = write(&lines_for(&events()));
+    let all = files::part_files(dir.path()).unwrap();
+    let without = |names: &[&str]| all.iter().filter(|path| !names.iter().any(|name| path.ends_with(name))).cloned().collect::<Vec<_>>();
+    // The first list has a file, but not the one before it; the second has that, and again lacks one.
+    let mut lists = [without(&["part-0-1", "part-0-4", "part-0-3"]), without(&["part-0-3"])].into_iter();
+    let proof = check_files(|| Ok(lists.next().unwrap()), &expected(None)).unwrap();
+    let mut shorter = without(&["part-0-4", "part-0-3"]);
+    assert_eq!(proof.proven, check_files(|| Ok(shorter.clone()), &expected(None)).unwrap().proven);
+    shorter.retain(|path| !path.ends_with("part-0-1"));
+    let mut lists = [shorter.clone(), without(&["part-0-1"])].into_iter();
+    let found = check_files(|| Ok(lists.next().unwrap()), &expected(None)).unwrap_err().to_string();
+    assert!(found.contains("but none before about event"), "{found}");
+}
+
+#[test]
 fn an_event_that_is_lost_is_found() {
     for at in (3..400).step_by(5) {
         let mut events = events();

@@ -47,23 +47,12 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CheckError {
     move |source| CheckError::Io { path: path.to_owned(), source }
 }
 
-/// The finished part files in `dir`, about in the order in which they were written. If a job is at work, files come while the
-/// directory is listed, and a later one may be seen without an earlier one: it is listed until nothing has changed.
+/// The finished part files in `dir`, about in the order in which they were written. Of those that come while the directory is
+/// listed, some may be missing, also earlier ones than some that are there.
 ///
 /// # Errors
 /// The directory cannot be read.
 pub(crate) fn part_files(dir: &Path) -> Result<Vec<PathBuf>, CheckError> {
-    let mut files = list(dir)?;
-    loop {
-        let again = list(dir)?;
-        if again == files {
-            return Ok(files);
-        }
-        files = again;
-    }
-}
-
-fn list(dir: &Path) -> Result<Vec<PathBuf>, CheckError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(io_error(dir))? {
         let path = entry.map_err(io_error(dir))?.path();
