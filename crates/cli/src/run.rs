@@ -2,6 +2,7 @@
 
 use crate::job_manager_address;
 use clap::Args;
+use flott_cluster::JobManagerClient;
 use flott_core::{
     Error, ErrorKind,
     config::{Configuration, Origin},
@@ -68,7 +69,8 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
         "local" => None,
         _ => {
             let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_address(&config), Ok)?;
-            Some(Part::Client { job_manager, detached: args.detached })
+            let executable = JobManagerClient::new(job_manager.clone()).bring(&args.program)?;
+            Some(Part::Client { job_manager, executable, detached: args.detached })
         }
     };
     start(&config, part.as_ref(), &args.program, &args.arguments)
@@ -152,7 +154,7 @@ mod tests {
     #[test]
     fn what_follows_the_program_is_its_own() {
         assert_eq!(own("flott run word_count -Dx=1"), 3);
-        assert_eq!(own("flott run -d -p 2 -D a=b -s latest ./word_count --input x"), 9);
+        assert_eq!(own("flott run -d -p 2 -D a=b -s latest ./word_count --input x"), 10);
         assert_eq!(own("flott -Da=b run -Dc=d prog -De=f"), 5);
         assert_eq!(own("flott list -Da=b"), 3);
         assert_eq!(own("flott run -d"), 3);

@@ -105,7 +105,10 @@ impl JobManagerClient {
     }
 
     /// Brings an executable to the JobManager, unless it has it.
-    fn bring(&self, path: &Path) -> Result<ExecutableId, Error> {
+    ///
+    /// # Errors
+    /// It cannot be read, or nobody answers.
+    pub fn bring(&self, path: &Path) -> Result<ExecutableId, Error> {
         let unreadable = |error: io::Error| {
             Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
         };
@@ -137,28 +140,28 @@ impl JobManagerClient {
 #[derive(Debug, Clone)]
 pub struct RemoteCluster {
     client: JobManagerClient,
+    executable: ExecutableId,
     configuration: Configuration,
     detached: bool,
 }
 
 impl RemoteCluster {
-    /// For the JobManager at `job_manager`, `host:port`. Workers are started with `configuration`. If `detached`, the program ends
-    /// when its job is submitted.
-    pub fn new(job_manager: impl Into<String>, configuration: Configuration, detached: bool) -> Self {
-        RemoteCluster { client: JobManagerClient::new(job_manager), configuration, detached }
+    /// For the JobManager at `job_manager`, `host:port`, which has this program as `executable`. Workers are started with
+    /// `configuration`. If `detached`, the program ends when its job is submitted.
+    pub fn new(job_manager: impl Into<String>, executable: ExecutableId, configuration: Configuration, detached: bool) -> Self {
+        RemoteCluster { client: JobManagerClient::new(job_manager), executable, configuration, detached }
     }
 }
 
 impl JobExecutor for RemoteCluster {
     fn submit(&self, mut graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error> {
         refuse_abort()?;
-        let no_program = |error| Error::new(ErrorKind::Unavailable, "cannot find this program's own file").with_source(error);
-        let executable = self.client.bring(&std::env::current_exe().map_err(no_program)?)?;
+        let no_folder = |error| Error::new(ErrorKind::Unavailable, "this program's working folder is gone").with_source(error);
         let program = Program {
-            executable,
+            executable: self.executable.clone(),
             arguments: std::env::args().skip(1).collect(),
             configuration: self.configuration.clone(),
-            folder: std::env::current_dir().map_err(no_program)?,
+            folder: std::env::current_dir().map_err(no_folder)?,
         };
         root_paths(&mut graph.settings, &program.folder);
         let submission = JobSubmission { job: None, program, topology: graph.topology(), settings: graph.settings };

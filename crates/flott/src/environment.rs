@@ -40,7 +40,9 @@ impl StreamExecutionEnvironment {
         let executor: Arc<dyn JobExecutor> = match part {
             None => Arc::new(EmbeddedCluster::default()),
             Some(Part::Plan) => Arc::new(PlanOnly),
-            Some(Part::Client { job_manager, detached }) => Arc::new(RemoteCluster::new(job_manager, config.clone(), detached)),
+            Some(Part::Client { job_manager, executable, detached }) => {
+                Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached))
+            }
             Some(Part::Worker { job_manager, job, worker, bind, folder, token, .. }) => {
                 Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token })
             }

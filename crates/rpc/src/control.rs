@@ -301,6 +301,8 @@ pub enum Part {
     Client {
         /// The JobManager.
         job_manager: String,
+        /// The program, which the JobManager has already.
+        executable: ExecutableId,
         /// Whether the program ends when its job is submitted.
         detached: bool,
     },

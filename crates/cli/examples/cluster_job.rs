@@ -1,0 +1,37 @@
+//! What the tests of the cluster run: counts numbers by key and writes each running count to files, exactly once.
+
+use flott::{
+    connector::{datagen::GeneratorSource, file::FileSink},
+    prelude::*,
+};
+use std::{error::Error, path::PathBuf};
+
+const KEYS: u64 = 50;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = flott::program_arguments()?;
+    let mut arguments = arguments.iter().skip(1).map(String::as_str);
+    let mut text = || arguments.next().ok_or("too few arguments");
+    let (mode, output, records, rate) = (text()?.to_owned(), PathBuf::from(text()?), text()?.parse()?, text()?.parse()?);
+    let in_worker = std::env::var("_FLOTT_PART").is_ok_and(|part| part.contains("Worker"));
+    if mode == "crash-in-worker" && in_worker {
+        return Err("this program works only where it was submitted".into());
+    }
+    let env = StreamExecutionEnvironment::get()?;
+    let source = GeneratorSource::new(records, |index, _| index).records_per_second(rate);
+    let numbers = env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers").uid("numbers");
+    let numbers = if mode == "other-graph-in-worker" && in_worker { numbers.filter(|_| true) } else { numbers };
+    let fails_at = if mode == "fail" { records / 2 } else { u64::MAX };
+    let counts = numbers
+        .map(move |number| {
+            assert!(number != fails_at, "told to fail");
+            (number % KEYS, 1u64)
+        })
+        .key_by(|(key, _)| *key)
+        .sum(|(_, count)| count)
+        .uid("counts");
+    counts.sink_to(FileSink::text(&output).roll_on_checkpoint(true)).uid("files");
+    let result = env.execute("cluster-job")?;
+    println!("the job is at its end after {} restarts", result.restarts);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! A cluster of real processes on this machine, and what the tests ask of it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longer than anything here takes on a busy machine; reached only if something hangs.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Keys of the job, as in the example.
+const KEYS: u64 = 50;
+
+/// Waits until `done` says so.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < DEADLINE, "in vain waited until {what}");
+        thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// A JobManager and TaskManagers. Ended when dropped.
+pub(crate) struct Cluster {
+    pub(crate) folder: tempfile::TempDir,
+    job_manager: Child,
+    port: String,
+    task_managers: BTreeMap<String, Child>,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = flott(folder.path());
+        command.args(["-Djobmanager.rpc.port=0", "jobmanager"]).stdout(Stdio::piped());
+        let mut job_manager = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(job_manager.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().rsplit(':').next().unwrap().to_owned();
+        assert!(line.starts_with("JobManager at "), "{line}");
+        Cluster { folder, job_manager, port, task_managers: BTreeMap::new() }
+    }
+
+    pub(crate) fn with_task_managers(slots: &[u32]) -> Self {
+        let mut cluster = Cluster::start();
+        for (number, slots) in slots.iter().enumerate() {
+            cluster.add_task_manager(&format!("tm{number}"), *slots);
+        }
+        cluster
+    }
+
+    pub(crate) fn add_task_manager(&mut self, id: &str, slots: u32) {
+        let out = fs::File::create(self.path(&format!("{id}.out"))).unwrap();
+        let child = self
+            .flott()
+            .arg(format!("-Dtaskmanager.resource-id={id}"))
+            .arg(format!("-Dtaskmanager.numberOfTaskSlots={slots}"))
+            .arg("taskmanager")
+            .stdout(out)
+            .spawn()
+            .unwrap();
+        self.task_managers.insert(id.to_owned(), child);
+    }
+
+    /// Kills a TaskManager with SIGKILL.
+    pub(crate) fn kill_task_manager(&mut self, id: &str) {
+        let mut child = self.task_managers.remove(id).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// `flott` with this cluster's address.
+    pub(crate) fn flott(&self) -> Command {
+        let mut command = flott(self.folder.path());
+        command.arg(format!("-Djobmanager.rpc.port={}", self.port));
+        command
+    }
+
+    /// Runs `flott` and gives what it printed.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        self.flott().args(arguments).output().unwrap()
+    }
+
+    /// Runs `flott`, which must succeed; gives what it printed.
+    #[track_caller]
+    pub(crate) fn say(&self, arguments: &[&str]) -> String {
+        let output = self.ask(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Submits the test's job; `options` are those of `flott run`.
+    pub(crate) fn run(&self, options: &[&str], mode: &str, records: u64, rate: f64) -> Command {
+        let mut command = self.flott();
+        command
+            .args(["-Dexecution.checkpointing.interval=50 ms", "-Dexecution.checkpointing.dir=checkpoints"])
+            .args(["-Drestart-strategy.type=fixed-delay", "-Drestart-strategy.fixed-delay.delay=100 ms"])
+            .args(["-Drestart-strategy.fixed-delay.attempts=100", "run"])
+            .args(options)
+            .arg(job_program())
+            .args([mode, "counts", &records.to_string(), &rate.to_string()]);
+        command
+    }
+
+    /// The only job that is listed.
+    pub(crate) fn job(&self) -> String {
+        let listed = self.say(&["list", "-a"]);
+        listed.split(' ').next().unwrap().to_owned()
+    }
+
+    /// The worker processes of a job whose program is this test's.
+    pub(crate) fn workers(&self) -> Vec<u32> {
+        let mut workers = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let started_here = fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.starts_with(self.folder.path()));
+            if started_here {
+                workers.push(process);
+            }
+        }
+        workers
+    }
+
+    /// Lines that are visible, however often each.
+    pub(crate) fn lines(&self) -> BTreeMap<(u64, u64), u32> {
+        let mut lines = BTreeMap::new();
+        let Ok(folder) = fs::read_dir(self.path("counts")) else { return lines };
+        for path in folder.map(|entry| entry.unwrap().path()) {
+            if path.file_name().unwrap().to_string_lossy().starts_with("part-") {
+                for line in fs::read_to_string(path).unwrap().lines() {
+                    let (key, count) = line.trim_matches(['(', ')']).split_once(", ").unwrap();
+                    *lines.entry((key.parse().unwrap(), count.parse().unwrap())).or_insert(0) += 1;
+                }
+            }
+        }
+        lines
+    }
+
+    /// Each running count of `records` numbers must be there exactly once.
+    #[track_caller]
+    pub(crate) fn assert_exact(&self, records: u64) {
+        let lines = self.lines();
+        assert!(lines.values().all(|times| *times == 1), "a count is there twice");
+        assert_eq!(lines.len() as u64, records);
+        for key in 0..KEYS {
+            assert!(lines.contains_key(&(key, records / KEYS)), "key {key} did not come to its end");
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for child in self.task_managers.values_mut().chain([&mut self.job_manager]) {
+            // It may have ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+pub(crate) fn kill(process: u32) {
+    assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
+}
+
+fn flott(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flott"));
+    command.current_dir(folder).env("FLOTT_IO_TMP_DIRS", folder).env_remove("FLOTT_CONF_DIR").stdin(Stdio::null());
+    command
+}
+
+/// The example beside the program, which cargo builds together with the tests of the package.
+fn job_program() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/cluster_job")
+}
