@@ -15,7 +15,7 @@ use std::{path::PathBuf, process::ExitCode, thread};
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let manager = JobManager::start(JobManagerOptions {
         bind: job_manager_address(config)?,
-        folder: folder(config, "jobmanager")?,
+        folder: folder(config)?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
     })?;
@@ -36,7 +36,7 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         job_manager: job_manager_address(config)?,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
-        folder: folder(config, &format!("taskmanager-{}", std::process::id()))?,
+        folder: folder(config)?,
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
@@ -44,10 +44,11 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A folder for executables, of this user and process alone.
-fn folder(config: &Configuration, name: &str) -> Result<PathBuf, Error> {
+/// The folder for executables, which all processes of this user share: they are named by their content.
+fn folder(config: &Configuration) -> Result<PathBuf, Error> {
     let base = config.get(&options::IO_TMP_DIRS)?.map_or_else(std::env::temp_dir, PathBuf::from);
-    Ok(base.join(format!("flott-{}-{name}", std::process::id())))
+    let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned()).replace('/', "_");
+    Ok(base.join(format!("flott-{user}")).join("executables"))
 }
 
 fn hostname() -> String {

@@ -14,6 +14,7 @@ mod control;
 mod embedded;
 mod enumerators;
 pub mod exchange;
+mod executables;
 mod host;
 mod job;
 mod jobmanager;

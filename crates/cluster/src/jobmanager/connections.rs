@@ -1,8 +1,9 @@
 //! The connections of a JobManager: a thread for each.
 
-use super::{JobManager, executables::Incoming as IncomingExecutable};
+use super::JobManager;
 use crate::{
     control::{ConnectionError, Incoming, Link, receive, send},
+    executables::Incoming as IncomingExecutable,
     host::WorkerNotice,
     launch::no_thread,
 };

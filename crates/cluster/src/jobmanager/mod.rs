@@ -1,17 +1,16 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
 mod connections;
-mod executables;
 mod jobs;
 mod remote_host;
 
 use crate::{
+    executables::ExecutableStore,
     job::{Ended, Message},
     launch::{launch, no_thread, random_u128},
     storage_thread,
     thread::SystemClock,
 };
-use executables::ExecutableStore;
 use flott_core::{
     Error, ErrorKind, Timestamp,
     id::JobId,

@@ -3,9 +3,10 @@
 mod executables;
 mod workers;
 
-use crate::control::{ConnectionError, Incoming, Link, connect, greet};
-use executables::Executables;
-pub(crate) use executables::new_executable;
+use crate::{
+    control::{ConnectionError, Incoming, Link, connect, greet},
+    executables::ExecutableStore,
+};
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
 use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
@@ -38,7 +39,7 @@ pub struct TaskManagerOptions {
 /// # Errors
 /// Its folder cannot be used, or the JobManager refuses it.
 pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
-    let executables = Executables::open(&options.folder, options.job_manager.clone())?;
+    let executables = ExecutableStore::open(&options.folder)?;
     let mut waited = false;
     loop {
         match serve(options, &executables) {
@@ -59,7 +60,7 @@ pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
 }
 
 /// Serves a JobManager until it is gone; returns why.
-fn serve(options: &TaskManagerOptions, executables: &Executables) -> Result<ConnectionError, Error> {
+fn serve(options: &TaskManagerOptions, executables: &ExecutableStore) -> Result<ConnectionError, Error> {
     let stream = connect(&options.job_manager)?;
     let info = TaskManagerInfo {
         id: options.id.clone(),

@@ -1,7 +1,7 @@
 //! The worker processes of a TaskManager.
 
-use super::{TaskManagerOptions, executables::Executables};
-use crate::control::Link;
+use super::{TaskManagerOptions, executables};
+use crate::{control::Link, executables::ExecutableStore};
 use flott_core::{Error, ErrorKind, id::JobId};
 use flott_rpc::control::{FromTaskManager, PART_VARIABLE, Part, Program};
 use std::{
@@ -34,23 +34,23 @@ fn lock(running: &Running) -> MutexGuard<'_, HashMap<(JobId, u64), Worker>> {
 #[derive(Debug)]
 pub(super) struct Workers {
     link: Link<FromTaskManager>,
-    executables: Executables,
+    store: ExecutableStore,
     options: TaskManagerOptions,
     running: Running,
 }
 
 impl Workers {
-    pub(super) fn new(link: Link<FromTaskManager>, executables: Executables, options: TaskManagerOptions) -> Self {
-        Workers { link, executables, options, running: Running::default() }
+    pub(super) fn new(link: Link<FromTaskManager>, store: ExecutableStore, options: TaskManagerOptions) -> Self {
+        Workers { link, store, options, running: Running::default() }
     }
 
     /// Starts a worker on a thread of its own, which reports its end.
     pub(super) fn start(&self, job: JobId, worker: u64, program: Program, token: String) {
         lock(&self.running).insert((job, worker), Worker::Starting);
         let (link, running) = (self.link.clone(), self.running.clone());
-        let (executables, options) = (self.executables.clone(), self.options.clone());
+        let (store, options) = (self.store.clone(), self.options.clone());
         let run = move || {
-            let reason = match spawn(&executables, &options, job, worker, program, token) {
+            let reason = match spawn(&store, &options, job, worker, program, token) {
                 Ok(child) => watch(&running, (job, worker), child),
                 Err(error) => error.to_string(),
             };
@@ -88,14 +88,14 @@ fn kill(worker: &mut Worker) {
 }
 
 fn spawn(
-    executables: &Executables,
+    store: &ExecutableStore,
     options: &TaskManagerOptions,
     job: JobId,
     worker: u64,
     program: Program,
     token: String,
 ) -> Result<Child, Error> {
-    let path = executables.get(&program.executable)?;
+    let path = executables::get(store, &options.job_manager, &program.executable)?;
     let part = Part::Worker {
         job_manager: options.job_manager.clone(),
         job,

@@ -1,30 +1,58 @@
-//! The executables that were brought to a JobManager, kept by their content.
+//! Executables on a machine, kept by their content. All processes of a user share them.
 
-use crate::taskmanager::new_executable;
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::ExecutableId;
 use sha2::{Digest, Sha256};
 use std::{
     fs,
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 /// Bytes of an executable that are sent at once.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// How long an executable is kept that nobody asks for.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The largest executable, bytes.
 const MOST_BYTES: u64 = 2 << 30;
 
 /// Executables.
-#[derive(Debug)]
-pub(super) struct ExecutableStore {
+#[derive(Debug, Clone)]
+pub(crate) struct ExecutableStore {
     folder: PathBuf,
 }
 
 impl ExecutableStore {
-    pub(super) fn open(folder: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(|error| unusable(folder, error))?;
-        Ok(ExecutableStore { folder: folder.to_owned() })
+    /// Opens the folder, which is made if it is not there. What nobody has asked for in a week is removed.
+    ///
+    /// # Errors
+    /// It cannot be used, or others may write into it.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| unusable(folder, error))?;
+        let mode = fs::metadata(folder).map_err(|error| unusable(folder, error))?.permissions().mode();
+        if mode & 0o022 != 0 {
+            return Err(Error::invalid(format!(
+                "others may write into `{}`, from which programs are run: take that from them (`chmod 700`), or set `io.tmp.dirs`",
+                folder.display()
+            )));
+        }
+        let store = ExecutableStore { folder: folder.to_owned() };
+        if let Err(error) = store.remove_old() {
+            tracing::warn!(%error, folder = %folder.display(), "old executables cannot be removed");
+        }
+        Ok(store)
+    }
+
+    fn remove_old(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > KEPT) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     /// Where an executable is. Its name comes from outside: it is a digest, or there is none.
@@ -36,15 +64,28 @@ impl ExecutableStore {
         }
     }
 
-    pub(super) fn has(&self, id: &ExecutableId) -> bool {
-        self.path(id).is_ok_and(|path| path.exists())
+    pub(crate) fn has(&self, id: &ExecutableId) -> bool {
+        self.find(id).is_ok_and(|path| path.is_some())
+    }
+
+    /// Where an executable is, if it is there. It is kept for another week.
+    ///
+    /// # Errors
+    /// The name is no digest.
+    pub(crate) fn find(&self, id: &ExecutableId) -> Result<Option<PathBuf>, Error> {
+        let path = self.path(id)?;
+        let Ok(file) = fs::File::open(&path) else { return Ok(None) };
+        if let Err(error) = file.set_modified(SystemTime::now()) {
+            tracing::debug!(%error, "the age of an executable cannot be set");
+        }
+        Ok(Some(path))
     }
 
     /// Begins to take an executable.
     ///
     /// # Errors
     /// The folder cannot be written, or the name is no digest.
-    pub(super) fn begin(&self, id: &ExecutableId) -> Result<Incoming, Error> {
+    pub(crate) fn begin(&self, id: &ExecutableId) -> Result<Incoming, Error> {
         let path = self.path(id)?;
         let unfinished = self.folder.join(format!("{id}.{:x}.tmp", crate::launch::random_u128()));
         let file = new_executable(&unfinished).map_err(|error| unusable(&unfinished, error))?;
@@ -55,7 +96,7 @@ impl ExecutableStore {
     ///
     /// # Errors
     /// It is not there, or cannot be read.
-    pub(super) fn read(&self, id: &ExecutableId, offset: u64) -> Result<Vec<u8>, Error> {
+    pub(crate) fn read(&self, id: &ExecutableId, offset: u64) -> Result<Vec<u8>, Error> {
         let path = self.path(id)?;
         let mut file = fs::File::open(&path).map_err(|error| unusable(&path, error))?;
         let mut bytes = Vec::new();
@@ -68,8 +109,8 @@ impl ExecutableStore {
 
 /// An executable that is being brought. What is not finished is removed.
 #[derive(Debug)]
-pub(super) struct Incoming {
-    pub(super) id: ExecutableId,
+pub(crate) struct Incoming {
+    pub(crate) id: ExecutableId,
     path: PathBuf,
     unfinished: PathBuf,
     file: Option<fs::File>,
@@ -82,7 +123,7 @@ impl Incoming {
     ///
     /// # Errors
     /// It is too large, or cannot be written.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.bytes += bytes.len() as u64;
         if self.bytes > MOST_BYTES {
             return Err(Error::invalid(format!("the executable is larger than {MOST_BYTES} bytes")));
@@ -96,7 +137,7 @@ impl Incoming {
     ///
     /// # Errors
     /// Its content is not what its name says, or it cannot be kept.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
         if format!("{:x}", self.hasher.clone().finalize()) != self.id.0 {
             return Err(Error::new(ErrorKind::Data, "the executable arrived damaged: its content is not what its name says"));
         }
@@ -111,6 +152,11 @@ impl Drop for Incoming {
         // It is not there any more if it was finished.
         let _ = fs::remove_file(&self.unfinished);
     }
+}
+
+/// A file that its owner alone may read, write and execute.
+fn new_executable(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(path)
 }
 
 fn unusable(path: &Path, error: io::Error) -> Error {
@@ -157,6 +203,25 @@ mod tests {
         assert_eq!(incoming.finish().unwrap_err().kind(), ErrorKind::Data);
         drop(store.begin(&id).unwrap());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_in_a_week_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, days) in [("old", 8), ("young", 6)] {
+            let file = fs::File::create(folder.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(days * 24 * 3600)).unwrap();
+        }
+        ExecutableStore::open(folder.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["young"]);
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(ExecutableStore::open(folder.path()).unwrap_err().to_string().contains("chmod 700"));
     }
 
     #[test]
