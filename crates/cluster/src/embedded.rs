@@ -76,6 +76,7 @@ impl EmbeddedCluster {
             ended: ended.clone(),
             requests: HashMap::new(),
             next_request: 0,
+            history: None,
         };
         // The JobMaster is made here, so that its errors are the caller's, and runs there.
         let overview = job_thread.master.overview();

@@ -2,6 +2,7 @@
 
 use crate::{
     host::{TaskHost, WorkerNotice},
+    jobmanager::SharedHistory,
     storage_thread::StorageAction,
 };
 use flott_core::{
@@ -90,6 +91,8 @@ pub(crate) struct JobThread<H> {
     pub(crate) ended: Arc<Ended>,
     pub(crate) requests: HashMap<RequestId, mpsc::Sender<JobReply>>,
     pub(crate) next_request: RequestId,
+    /// Where somebody wants to know what happens.
+    pub(crate) history: Option<SharedHistory>,
 }
 
 impl<H: TaskHost> JobThread<H> {
@@ -152,7 +155,13 @@ impl<H: TaskHost> JobThread<H> {
                 continue;
             }
             let now = Now { monotonic: self.clock.monotonic(), wall: self.clock.wall() };
+            if let Some(history) = &self.history {
+                history.event(&event, now.wall);
+            }
             for action in self.master.handle(now, event) {
+                if let Some(history) = &self.history {
+                    history.action(&action, now.wall);
+                }
                 if let Some(outcome) = self.perform(action, &mut events) {
                     return Some(outcome);
                 }

@@ -1,12 +1,12 @@
 //! A job of a JobManager, from outside its thread.
 
-use super::remote_host::WorkerFigures;
+use super::{history::SharedHistory, remote_host::WorkerFigures};
 use crate::{
     host::WorkerNotice,
     job::{Ended, Message},
 };
 use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
-use flott_graph::JobTopology;
+use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
     control::Program,
@@ -20,6 +20,8 @@ use std::{
 /// A job, running or ended.
 pub(super) struct Job {
     pub(super) topology: Arc<JobTopology>,
+    pub(super) settings: Arc<JobSettings>,
+    pub(super) history: SharedHistory,
     pub(super) program: Program,
     /// The secret that its workers share.
     pub(super) token: String,
@@ -33,8 +35,24 @@ pub(super) struct Job {
     /// Its TaskManager for each worker.
     workers: BTreeMap<u64, String>,
     next_worker: u64,
+    /// The TaskManager of each slot that it has had.
+    slots: BTreeMap<u32, String>,
     /// As it was before it ran.
     first: JobOverview,
+}
+
+/// What a job is made from.
+pub(super) struct JobParts {
+    pub(super) topology: JobTopology,
+    pub(super) settings: JobSettings,
+    pub(super) program: Program,
+    pub(super) started: Timestamp,
+    pub(super) messages: mpsc::Sender<Message>,
+    pub(super) ended: Arc<Ended>,
+    pub(super) figures: WorkerFigures,
+    pub(super) history: SharedHistory,
+    /// As it is before it runs.
+    pub(super) first: JobOverview,
 }
 
 /// A way to ask a job something, without holding up anyone else.
@@ -46,18 +64,12 @@ pub(super) struct JobHandle {
 }
 
 impl Job {
-    pub(super) fn new(
-        topology: JobTopology,
-        program: Program,
-        started: Timestamp,
-        messages: mpsc::Sender<Message>,
-        ended: Arc<Ended>,
-        figures: WorkerFigures,
-        first: JobOverview,
-    ) -> Self {
-        let workers = BTreeMap::new();
+    pub(super) fn new(parts: JobParts) -> Self {
+        let JobParts { topology, settings, program, started, messages, ended, figures, history, first } = parts;
         Job {
             topology: Arc::new(topology),
+            settings: Arc::new(settings),
+            history,
             program,
             token: format!("{:032x}", crate::launch::random_u128()),
             started,
@@ -65,8 +77,9 @@ impl Job {
             messages,
             ended,
             figures,
-            workers,
+            workers: BTreeMap::new(),
             next_worker: 0,
+            slots: BTreeMap::new(),
             first,
         }
     }
@@ -94,7 +107,14 @@ impl Job {
         self.workers.get(&worker).map(String::as_str)
     }
 
-    pub(super) fn granted(&self, worker: u64, slots: Vec<u32>) {
+    pub(super) fn slots_by_task_manager(&self) -> &BTreeMap<u32, String> {
+        &self.slots
+    }
+
+    pub(super) fn granted(&mut self, worker: u64, slots: Vec<u32>) {
+        if let Some(task_manager) = self.workers.get(&worker) {
+            self.slots.extend(slots.iter().map(|slot| (*slot, task_manager.clone())));
+        }
         self.notice(WorkerNotice::Granted { worker, slots });
     }
 

@@ -1,6 +1,7 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
 mod connections;
+mod history;
 mod jobs;
 mod remote_host;
 
@@ -16,17 +17,19 @@ use flott_core::{
     id::JobId,
     time::{Clock, SharedClock},
 };
-use flott_graph::JobTopology;
+use flott_graph::{JobTopology, settings::JobSettings};
 use flott_jobmanager::{
     JobEvent,
     resource_manager::{ResourceManager, SlotGrant},
 };
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    control::{ClusterOverview, JobSubmission, JobSummary, TaskManagerInfo, ToTaskManager},
+    control::{ClusterOverview, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
-use jobs::Job;
+pub(crate) use history::SharedHistory;
+pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
+use jobs::{Job, JobParts};
 use remote_host::{Cluster, RemoteHost, WorkerFigures};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -61,6 +64,25 @@ impl std::fmt::Debug for JobManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JobManager").field("address", &self.0.address).finish_non_exhaustive()
     }
+}
+
+/// What a job is, and what has happened to it.
+#[derive(Debug, Clone)]
+pub struct JobDetails {
+    /// Its graph.
+    pub topology: Arc<JobTopology>,
+    /// What it is run with.
+    pub settings: Arc<JobSettings>,
+    /// The program.
+    pub program: Program,
+    /// When it was submitted, ms since 1970.
+    pub started: Timestamp,
+    /// When it ended, ms since 1970.
+    pub ended: Option<Timestamp>,
+    /// What has happened.
+    pub history: JobHistory,
+    /// The TaskManager of each slot that it has had.
+    pub slots: BTreeMap<u32, String>,
 }
 
 struct Inner {
@@ -123,7 +145,8 @@ impl JobManager {
         if self.lock().jobs.contains_key(&id) {
             return Err(Error::invalid(format!("there is a job {id} already")));
         }
-        let launch = launch(id, topology.clone(), settings)?;
+        let launch = launch(id, topology.clone(), settings.clone())?;
+        let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
         let ended = Arc::new(Ended::default());
         let figures = WorkerFigures::default();
@@ -139,8 +162,12 @@ impl JobManager {
             ended: ended.clone(),
             requests: HashMap::new(),
             next_request: 0,
+            history: Some(history.clone()),
         };
-        let job = Job::new(topology, program, self.0.clock.wall(), messages, ended.clone(), figures, thread.master.overview());
+        let started = self.0.clock.wall();
+        history.created(started);
+        let first = thread.master.overview();
+        let job = Job::new(JobParts { topology, settings, program, started, messages, ended: ended.clone(), figures, history, first });
         self.lock().jobs.insert(id, job);
         tracing::info!(job = %id, "job submitted");
         let manager = self.clone();
@@ -213,14 +240,33 @@ impl JobManager {
         Ok(self.handle(job)?.overview())
     }
 
-    /// The graph of a job.
+    /// What a job is, and what has happened to it.
     ///
     /// # Errors
     /// There is no job of this number.
-    pub fn topology(&self, job: JobId) -> Result<Arc<JobTopology>, Error> {
+    pub fn details(&self, job: JobId) -> Result<JobDetails, Error> {
         let state = self.lock();
         let known = state.jobs.get(&job).ok_or_else(|| Error::invalid(format!("there is no job {job}")))?;
-        Ok(known.topology.clone())
+        let slots = known.slots_by_task_manager().clone();
+        Ok(JobDetails {
+            topology: known.topology.clone(),
+            settings: known.settings.clone(),
+            program: known.program.clone(),
+            started: known.started,
+            ended: known.ended_at,
+            history: known.history.read(),
+            slots,
+        })
+    }
+
+    /// The TaskManagers, each with its slots: all, and those that nobody holds, and the jobs that hold some.
+    pub fn task_managers(&self) -> Vec<(TaskManagerInfo, u32, Vec<JobId>)> {
+        let state = self.lock();
+        let of = |info: &TaskManagerInfo| {
+            let free = state.resources.of_task_manager(&info.id).map_or(0, |(_, free)| free);
+            (info.clone(), free, state.resources.jobs_on(&info.id).into_iter().collect())
+        };
+        state.task_managers.values().map(|(info, _)| of(info)).collect()
     }
 
     /// The figures of a job's tasks, up to a second old.
