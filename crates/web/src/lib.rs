@@ -19,6 +19,7 @@ mod cluster;
 mod http;
 pub mod model;
 mod operations;
+mod rates;
 mod routes;
 mod server;
 mod statistics;

@@ -1,6 +1,6 @@
 //! The server: binds, runs on threads of its own, ends when it is told to or dropped.
 
-use crate::{app::App, cluster::Cluster, operations::Operations, routes};
+use crate::{app::App, cluster::Cluster, routes};
 use bytes::Bytes;
 use flott_core::time::SharedClock;
 use std::{
@@ -16,7 +16,7 @@ use tokio::{runtime, sync::oneshot};
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How many calls may wait for the cluster at once, operations included.
+/// More than calls, transfers and operations together may occupy.
 const BLOCKING_THREADS_MAX: usize = 512;
 
 /// A file of a dashboard.
@@ -112,8 +112,7 @@ impl Server {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
-        let operations = Operations::new(Arc::clone(&options.clock));
-        let router = routes::router(Arc::new(App { cluster, options, operations, address }));
+        let router = routes::router(Arc::new(App::new(cluster, options, address)));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("flott-web-main".to_owned()).spawn(move || {
             runtime.block_on(serve(listener, router, stopped));

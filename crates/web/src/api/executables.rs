@@ -41,7 +41,7 @@ impl<'a> File<'a> {
 /// `GET /jars`
 pub(crate) fn list(call: &Call) -> Handled {
     let executables = call.cluster().executables()?;
-    ok(&Executables { address: format!("http://{}", call.app.address), files: executables.iter().map(File::of).collect() })
+    ok(&Executables { address: call.url(), files: executables.iter().map(File::of).collect() })
 }
 
 /// What an upload is answered with.

@@ -7,7 +7,8 @@ use crate::{
         answer::{Handled, Refusal, ok},
         call::{Call, parse_job},
     },
-    model::{Attempt, Checkpoint, CheckpointStatus, Checkpoints, Job, Metrics, Process},
+    model::{Attempt, Checkpoint, CheckpointStatus, Checkpoints, Job, Metrics, Process, Vertex},
+    rates::Watched,
     statistics::java_number,
 };
 use flott_core::time::{Timestamp, millis};
@@ -47,13 +48,15 @@ fn texts(metrics: &Metrics) -> BTreeMap<String, String> {
     metrics.iter().map(|(name, value)| (name.clone(), java_number(*value))).collect()
 }
 
-/// The metrics of a task with those of its operators, under `operator.name`.
-fn of_attempt(attempt: &Attempt) -> Metrics {
+/// The metrics of a subtask with those of its operators, under `operator.name`, and their rates.
+pub(crate) fn of_newest_attempt(call: &Call, job: &Job, vertex: &Vertex, subtask: usize, attempt: &Attempt) -> Metrics {
     let mut all = attempt.metrics.clone();
     for (operator, metrics) in &attempt.operator_metrics {
         let operator: String = operator.chars().map(|c| if " .:,".contains(c) { '_' } else { c }).collect();
         all.extend(metrics.iter().map(|(name, value)| (format!("{operator}.{name}"), *value)));
     }
+    let watched = Watched { job: job.id, vertex: vertex.id, subtask, attempt: attempt.number };
+    call.app.rates.add(watched, attempt, &mut all);
     all
 }
 
@@ -66,9 +69,11 @@ pub(crate) fn of_job(call: &Call) -> Handled {
 /// `GET /jobs/:job/vertices/:vertex/metrics`
 pub(crate) fn of_vertex(call: &Call) -> Handled {
     let (job, place) = find(call)?;
-    let subtasks = job.vertices[place].subtasks.iter().enumerate();
-    let all = subtasks.flat_map(|(index, subtask)| {
-        of_attempt(&subtask.current).into_iter().map(move |(name, value)| (format!("{index}.{name}"), java_number(value)))
+    let vertex = &job.vertices[place];
+    let all = vertex.subtasks.iter().enumerate().flat_map(|(index, subtask)| {
+        of_newest_attempt(call, &job, vertex, index, &subtask.current)
+            .into_iter()
+            .map(move |(name, value)| (format!("{index}.{name}"), java_number(value)))
     });
     answer(call, &all.collect())
 }
@@ -77,9 +82,10 @@ pub(crate) fn of_vertex(call: &Call) -> Handled {
 pub(crate) fn of_subtask(call: &Call) -> Handled {
     let (job, place) = find(call)?;
     let index = usize::try_from(call.number("subtask", "subtaskindex")?).unwrap_or(usize::MAX);
-    let subtask = job.vertices[place].subtasks.get(index);
+    let vertex = &job.vertices[place];
     // A subtask that is not there has no metrics: that is what Flink says.
-    answer(call, &subtask.map(|subtask| texts(&of_attempt(&subtask.current))).unwrap_or_default())
+    let metrics = vertex.subtasks.get(index).map(|subtask| of_newest_attempt(call, &job, vertex, index, &subtask.current));
+    answer(call, &texts(&metrics.unwrap_or_default()))
 }
 
 /// `GET .../jm-operator-metrics`
@@ -252,9 +258,14 @@ pub(crate) fn over_subtasks(call: &Call) -> Handled {
     let (job, place) = find(call)?;
     let ranges = call.query_list("subtasks").unwrap_or_default();
     let ranges = ranges.into_iter().map(subtask_range).collect::<Result<Vec<_>, _>>()?;
-    let subtasks = job.vertices[place].subtasks.iter().enumerate();
-    let wanted = subtasks.filter(|(index, _)| ranges.is_empty() || ranges.iter().any(|(first, last)| (first..=last).contains(&index)));
-    aggregated(call, &wanted.map(|(_, subtask)| of_attempt(&subtask.current)).collect::<Vec<_>>())
+    let vertex = &job.vertices[place];
+    let wanted = vertex
+        .subtasks
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| ranges.is_empty() || ranges.iter().any(|(first, last)| (first..=last).contains(&index)));
+    let all = wanted.map(|(index, subtask)| of_newest_attempt(call, &job, vertex, index, &subtask.current));
+    aggregated(call, &all.collect::<Vec<_>>())
 }
 
 /// Reads `3` or `1-4`.

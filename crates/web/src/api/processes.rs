@@ -71,7 +71,7 @@ pub(crate) fn log_url(call: &Call) -> Handled {
         "" => "job-manager/logs".to_owned(),
         id => format!("task-manager/{id}/logs"),
     };
-    ok(&Url { url: format!("http://{}/#/{page}", call.app.address) })
+    ok(&Url { url: format!("{}/#/{page}", call.url()) })
 }
 
 #[derive(Serialize)]

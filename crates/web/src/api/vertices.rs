@@ -4,7 +4,7 @@ use crate::{
     api::{
         attempts::{Aggregated, AttemptAnswer, IoMetrics, UNASSIGNED, UserAccumulator, ended_at, times, user_accumulators},
         job::Times,
-        metrics::Metric,
+        metrics::{Metric, of_newest_attempt},
         states::{TASK_STATUSES, common_status, counts, entered, vertex_id},
     },
     http::{
@@ -287,10 +287,12 @@ struct SubtaskBackpressure {
 /// `GET .../backpressure`
 pub(crate) fn backpressure(call: &Call) -> Handled {
     let (job, place) = find(call)?;
-    let running = job.vertices[place].subtasks.iter().enumerate().filter(|(_, subtask)| !subtask.current.status.is_terminal());
+    let vertex = &job.vertices[place];
+    let running = vertex.subtasks.iter().enumerate().filter(|(_, subtask)| !subtask.current.status.is_terminal());
     let subtasks: Vec<SubtaskBackpressure> = running
         .map(|(index, subtask)| {
-            let ratio = |name| subtask.current.metrics.get(name).map_or(0.0, |ms: &f64| (ms / 1000.0).clamp(0.0, 1.0));
+            let metrics = of_newest_attempt(call, &job, vertex, index, &subtask.current);
+            let ratio = |name| metrics.get(name).map_or(0.0, |ms: &f64| (ms / 1000.0).clamp(0.0, 1.0));
             let backpressured = ratio("backPressuredTimeMsPerSecond");
             let level = level(backpressured);
             let (idle_ratio, busy_ratio) = (ratio("idleTimeMsPerSecond"), ratio("busyTimeMsPerSecond"));

@@ -12,7 +12,7 @@ use crate::{
 use axum::{
     body::to_bytes,
     extract::{RawPathParams, Request, State, rejection::RawPathParamsRejection},
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -30,6 +30,7 @@ pub(crate) struct Call {
     pub(crate) app: Arc<App>,
     params: Vec<(String, String)>,
     query: Vec<(String, String)>,
+    host: Option<String>,
     body: Bytes,
 }
 
@@ -59,7 +60,10 @@ pub(crate) fn delete(handler: Handler) -> MethodRouter<Arc<App>> {
 fn route(method: MethodFilter, handler: Handler) -> MethodRouter<Arc<App>> {
     on(method, move |State(app): State<Arc<App>>, params: Params, request: Request| async move {
         match Call::receive(app, params, request).await {
-            Ok(call) => blocking(move || handler(&call)).await,
+            Ok(call) => {
+                let app = Arc::clone(&call.app);
+                blocking(&app, move || handler(&call)).await
+            }
             Err(refusal) => refusal.into_response(),
         }
     })
@@ -68,16 +72,33 @@ fn route(method: MethodFilter, handler: Handler) -> MethodRouter<Arc<App>> {
 /// The path parameters, or why there are none.
 pub(crate) type Params = Result<RawPathParams, RawPathParamsRejection>;
 
-/// Runs `work`, which may block, and answers with what it returns.
-pub(crate) async fn blocking<T: IntoResponse + Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Response {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(answer)) => answer.into_response(),
-        Ok(Err(refusal)) => refusal.into_response(),
-        Err(error) => {
-            tracing::error!("a REST call was not answered: {error}");
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error.").into_response()
-        }
+/// Runs `work`, which may block, when there is a thread for it, and answers with what it returns.
+pub(crate) async fn blocking<T: IntoResponse + Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Response {
+    match finished(app, work).await {
+        Ok(answer) => answer.into_response(),
+        Err(refusal) => refusal.into_response(),
     }
+}
+
+/// What `work`, which may block, returns.
+pub(crate) async fn finished<T: Send + 'static>(
+    app: &App,
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let turn = app.turn().await?;
+    // The turn goes along: the thread is occupied until the work is done, even if the client has gone.
+    let working = tokio::task::spawn_blocking(move || {
+        let result = work();
+        drop(turn);
+        result
+    });
+    working.await.unwrap_or_else(|error| {
+        tracing::error!("a REST call was not answered: {error}");
+        Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error."))
+    })
 }
 
 impl Call {
@@ -99,7 +120,8 @@ impl Call {
         let params = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let query = request.uri().query().unwrap_or_default();
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok((Call { app, params, query, body: Bytes::new() }, request))
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+        Ok((Call { app, params, query, host, body: Bytes::new() }, request))
     }
 
     /// The cluster.
@@ -110,6 +132,14 @@ impl Call {
     /// The present, as people count it.
     pub(crate) fn now(&self) -> Timestamp {
         self.app.options.clock.wall()
+    }
+
+    /// Where the client has found the server.
+    pub(crate) fn url(&self) -> String {
+        match &self.host {
+            Some(host) => format!("http://{host}"),
+            None => format!("http://{}", self.app.address),
+        }
     }
 
     /// The path parameter `name`; empty if the route has none.

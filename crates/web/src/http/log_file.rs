@@ -4,7 +4,7 @@ use crate::{
     app::App,
     http::{
         answer::Refusal,
-        call::{Call, Params},
+        call::{Call, Params, finished},
         range::{Asked, asked},
     },
     model::{LogFile, LogKind, Process},
@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// How much is asked of the cluster at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -47,11 +47,15 @@ pub(crate) fn log_file(which: Which) -> MethodRouter<Arc<App>> {
             Ok((call, _)) => call,
             Err(refusal) => return refusal.into_response(),
         };
-        let found = tokio::task::spawn_blocking(move || find(&call, which).map(|(process, file)| (call, process, file))).await;
-        match found {
-            Ok(Ok((call, process, file))) => send(call, process, file, range.as_deref()),
-            Ok(Err(refusal)) => refusal.into_response(),
-            Err(error) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        let app = Arc::clone(&call.app);
+        let found = finished(&app, move || find(&call, which).map(|(process, file)| (call, process, file))).await;
+        let (call, process, file) = match found {
+            Ok(found) => found,
+            Err(refusal) => return refusal.into_response(),
+        };
+        match app.transfer().await {
+            Ok(transfer) => send(call, process, file, range.as_deref(), transfer),
+            Err(refusal) => refusal.into_response(),
         }
     })
 }
@@ -76,7 +80,7 @@ fn find(call: &Call, which: Which) -> Result<(Process, LogFile), Refusal> {
     Ok((process, file))
 }
 
-fn send(call: Call, process: Process, file: LogFile, range: Option<&str>) -> Response {
+fn send(call: Call, process: Process, file: LogFile, range: Option<&str>, transfer: OwnedSemaphorePermit) -> Response {
     let size = file.size;
     let asked = asked(range, size);
     let (status, part) = match &asked {
@@ -99,7 +103,10 @@ fn send(call: Call, process: Process, file: LogFile, range: Option<&str>) -> Res
         headers.push((header::CONTENT_RANGE, format!("bytes {}-{}/{size}", part.start, part.end - 1)));
     }
     let (pieces, receiver) = mpsc::channel(2);
-    tokio::task::spawn_blocking(move || read(&call, &process, &file.name, part, &pieces));
+    tokio::task::spawn_blocking(move || {
+        read(&call, &process, &file.name, part, &pieces);
+        drop(transfer);
+    });
     let mut response = Response::new(Body::from_stream(Pieces(receiver)));
     *response.status_mut() = status;
     for (name, value) in headers {

@@ -31,7 +31,10 @@ pub(crate) fn upload(bytes_max: u64) -> MethodRouter<Arc<App>> {
     let body_bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX).saturating_add(64 * 1024);
     post(|State(app): State<Arc<App>>, request: Request| async move {
         match receive(&app, request).await {
-            Ok((name, file)) => blocking(move || store(&app, &name, &file)).await,
+            Ok((name, file)) => {
+                let kept = Arc::clone(&app);
+                blocking(&app, move || store(&kept, &name, &file)).await
+            }
             Err(refusal) => refusal.into_response(),
         }
     })
@@ -45,6 +48,7 @@ fn store(app: &App, name: &str, file: &NamedTempFile) -> Result<Answer, Refusal>
 
 /// Takes the one file of the request.
 async fn receive(app: &App, request: Request) -> Result<(String, NamedTempFile), Refusal> {
+    let _transfer = app.transfer().await?;
     let mut parts = Multipart::from_request(request, &()).await.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let mut received = None;
     while let Some(part) = parts.next_field().await.map_err(|error| Refusal::new(error.status(), error.body_text()))? {

@@ -90,3 +90,13 @@ fn a_savepoint_is_disposed_of() {
     assert_eq!(done.unwrap()["operation"], json!({}));
     assert_eq!(*served.fake.calls.lock().unwrap(), ["dispose file:///sp/1"]);
 }
+
+#[test]
+fn an_operation_under_way_does_not_keep_the_server_from_ending() {
+    let served = Served::new();
+    served.fake.shut(true);
+    trigger(&served, RUNNING, "savepoints", "");
+    let fake = std::sync::Arc::clone(&served.fake);
+    served.shutdown();
+    fake.shut(false);
+}
