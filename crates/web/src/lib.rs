@@ -18,6 +18,7 @@ mod app;
 mod cluster;
 mod http;
 pub mod model;
+mod openapi;
 mod operations;
 mod rates;
 mod routes;

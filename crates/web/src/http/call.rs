@@ -37,27 +37,8 @@ pub(crate) struct Call {
 /// The handler of a route. It may block.
 pub(crate) type Handler = fn(&Call) -> Handled;
 
-/// A route's method.
-pub(crate) fn get(handler: Handler) -> MethodRouter<Arc<App>> {
-    route(MethodFilter::GET, handler)
-}
-
-/// A route's method.
-pub(crate) fn post(handler: Handler) -> MethodRouter<Arc<App>> {
-    route(MethodFilter::POST, handler)
-}
-
-/// A route's method.
-pub(crate) fn patch(handler: Handler) -> MethodRouter<Arc<App>> {
-    route(MethodFilter::PATCH, handler)
-}
-
-/// A route's method.
-pub(crate) fn delete(handler: Handler) -> MethodRouter<Arc<App>> {
-    route(MethodFilter::DELETE, handler)
-}
-
-fn route(method: MethodFilter, handler: Handler) -> MethodRouter<Arc<App>> {
+/// The route that `handler` answers.
+pub(crate) fn route(method: MethodFilter, handler: Handler) -> MethodRouter<Arc<App>> {
     on(method, move |State(app): State<Arc<App>>, params: Params, request: Request| async move {
         match Call::receive(app, params, request).await {
             Ok(call) => {

@@ -2,6 +2,7 @@
 
 mod client;
 mod errors;
+mod every_call;
 mod fake;
 mod logs;
 mod operations;
