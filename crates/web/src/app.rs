@@ -11,6 +11,9 @@ const CALLS_MAX: usize = 128;
 /// How many files may be on their way at once: each has a thread that waits for the client.
 const TRANSFERS_MAX: usize = 64;
 
+/// How long a file waits for a client that neither takes nor sends anything.
+pub(crate) const STALL: Duration = Duration::from_secs(60);
+
 /// How long a call waits for its turn.
 const TURN: Duration = Duration::from_secs(10);
 

@@ -1,7 +1,7 @@
 //! Log files, sent piece by piece.
 
 use crate::{
-    app::App,
+    app::{App, STALL},
     http::{
         answer::Refusal,
         call::{Call, Params, finished},
@@ -25,7 +25,10 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, mpsc},
+};
 
 /// How much is asked of the cluster at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -120,6 +123,7 @@ fn send(call: Call, process: Process, file: LogFile, range: Option<&str>, transf
 
 /// Reads `part` until it is sent or the receiver has gone.
 fn read(call: &Call, process: &Process, name: &str, part: Range<u64>, pieces: &mpsc::Sender<io::Result<Bytes>>) {
+    let runtime = Handle::current();
     let mut offset = part.start;
     while offset < part.end {
         let length = usize::try_from(part.end - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);
@@ -133,7 +137,9 @@ fn read(call: &Call, process: &Process, name: &str, part: Range<u64>, pieces: &m
             Err(error) => Err(io::Error::other(error)),
         };
         let failed = piece.is_err();
-        if pieces.blocking_send(piece).is_err() || failed {
+        // The outer error is a client that takes nothing, the inner one a client that has gone.
+        let sent = runtime.block_on(async { tokio::time::timeout(STALL, pieces.send(piece)).await });
+        if failed || !matches!(sent, Ok(Ok(()))) {
             return;
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     api::executables::Uploaded,
-    app::App,
+    app::{App, STALL},
     http::{
         answer::{Answer, Refusal, ok},
         call::blocking,
@@ -77,7 +77,7 @@ async fn write(app: &App, mut part: Field<'_>) -> Result<NamedTempFile, Refusal>
         Ok(file)
     });
     let mut bytes = 0;
-    while let Some(piece) = part.chunk().await.map_err(|error| Refusal::new(error.status(), error.body_text()))? {
+    while let Some(piece) = next_piece(&mut part).await? {
         bytes += piece.len() as u64;
         if bytes > bytes_max {
             let message = format!("the executable is larger than the {bytes_max} bytes that this server takes");
@@ -91,6 +91,14 @@ async fn write(app: &App, mut part: Field<'_>) -> Result<NamedTempFile, Refusal>
     drop(pieces);
     let failed = |message: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the upload could not be written: {message}"));
     writing.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
+/// The next piece of a part, if it comes soon.
+async fn next_piece(part: &mut Field<'_>) -> Result<Option<Bytes>, Refusal> {
+    match tokio::time::timeout(STALL, part.chunk()).await {
+        Ok(piece) => piece.map_err(|error| Refusal::new(error.status(), error.body_text())),
+        Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "nothing of the upload has come for a while")),
+    }
 }
 
 /// The last part of a client's file name, without what could hurt a reader; `None` if nothing is left.
