@@ -10,6 +10,15 @@
 //!                                  (on a thread that may block)
 //! ```
 //!
+//! ```
+//! # use {flott_core::time::SharedClock, flott_web::{Cluster, Options, Server}, std::{io, sync::Arc}};
+//! fn serve(cluster: Arc<dyn Cluster>, clock: SharedClock) -> io::Result<Server> {
+//!     let server = Server::bind("127.0.0.1:8081", cluster, Options { submit: false, ..Options::new(clock) })?;
+//!     println!("http://{}", server.address());
+//!     Ok(server)
+//! }
+//! ```
+//!
 //! Invariants: no text of a client becomes a file path; every error is `{"errors": [...]}`; a field that Flink has is never missing;
 //! values of options that look like secrets are not shown.
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 fn find_checkpoint<'a>(call: &Call, checkpoints: &'a Checkpoints) -> Result<&'a Checkpoint, Refusal> {
     let id = call.number("checkpoint", "checkpointid")?;
     let found = checkpoints.history.iter().find(|checkpoint| checkpoint.id.0 == id);
-    found.ok_or_else(|| Refusal::not_found(format!("Could not find checkpointing statistics for checkpoint {id}.")))
+    found.ok_or_else(|| Refusal::not_found(format!("checkpoint {id} is not known, or no longer")))
 }
 
 /// `GET .../details/:checkpoint`
@@ -133,7 +133,7 @@ pub(crate) fn subtasks(call: &Call) -> Handled {
         .vertices
         .iter()
         .find(|vertex| vertex.vertex == id)
-        .ok_or_else(|| Refusal::not_found(format!("There is no checkpoint statistics for task {}.", call.param("vertex"))))?;
+        .ok_or_else(|| Refusal::not_found(format!("the vertex {} has no part in this checkpoint", call.param("vertex"))))?;
     let mut completed = Vec::new();
     for (index, subtask) in vertex.subtasks.iter().enumerate() {
         completed.push(match subtask {

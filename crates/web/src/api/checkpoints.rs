@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 /// The checkpoints of a job that takes some.
 pub(crate) fn find(call: &Call) -> Result<(Arc<Checkpoints>, CheckpointConfig), Refusal> {
     let checkpoints = call.cluster().checkpoints(call.job()?)?;
-    let config = checkpoints.config.clone().ok_or_else(|| Refusal::not_found("Checkpointing has not been enabled."))?;
+    let config = checkpoints.config.clone().ok_or_else(|| Refusal::not_found("the job takes no checkpoints"))?;
     Ok((checkpoints, config))
 }
 

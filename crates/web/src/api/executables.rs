@@ -62,7 +62,7 @@ impl Uploaded {
 fn find(call: &Call) -> Result<String, Refusal> {
     let asked = call.param("executable");
     let found = call.cluster().executables()?.into_iter().find(|executable| executable.id == asked);
-    found.map(|executable| executable.id).ok_or_else(|| Refusal::not_found(format!("Jar file {asked} does not exist")))
+    found.map(|executable| executable.id).ok_or_else(|| Refusal::not_found(format!("there is no executable `{asked}`")))
 }
 
 /// `DELETE /jars/:executable`

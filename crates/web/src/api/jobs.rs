@@ -286,8 +286,7 @@ pub(crate) fn terminate(call: &Call) -> Handled {
         None => {}
         Some(mode) if mode.eq_ignore_ascii_case("cancel") => {}
         Some(mode) if mode.eq_ignore_ascii_case("stop") => {
-            let message = "The termination mode \"stop\" has been removed. For an ungraceful shutdown, please use \"cancel\" instead. For a \
-                           graceful shutdown, please use \"jobs/:jobid/stop\" instead.";
+            let message = "`mode` can only be `cancel`; a job is stopped by `POST /jobs/:job/stop`";
             return Err(Refusal::new(StatusCode::PERMANENT_REDIRECT, message));
         }
         Some(mode) => return Err(Refusal::parameter("query", "mode", mode)),

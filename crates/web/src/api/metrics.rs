@@ -119,7 +119,7 @@ pub(crate) fn of_task_manager(call: &Call) -> Handled {
 
 /// There is no TaskManager with this id.
 pub(crate) fn unknown_task_manager(id: &str) -> Refusal {
-    Refusal::not_found(format!("No TaskManager with id {id} registered."))
+    Refusal::not_found(format!("there is no TaskManager `{id}`"))
 }
 
 /// Fails unless the TaskManager that `process` names is there.

@@ -31,7 +31,7 @@ fn trigger_id(call: &Call, fields: &Fields) -> Result<TriggerId, Refusal> {
         None => Ok(call.app.operations.new_id()),
         Some(text) => {
             let id = parse_hex(&text).map(TriggerId);
-            id.ok_or_else(|| Refusal::bad_request(format!("Bad request received: `triggerId` is `{text}`, and not 32 hexadecimal digits.")))
+            id.ok_or_else(|| Refusal::bad_request(format!("`triggerId` is `{text}`, and not 32 hexadecimal digits")))
         }
     }
 }
@@ -86,7 +86,7 @@ const NO_JOB: JobId = JobId(0);
 pub(crate) fn dispose_savepoint(call: &Call) -> Handled {
     let fields = call.fields()?;
     let location = fields.text(&["savepoint-path", "savepointPath"])?;
-    let location = location.ok_or_else(|| Refusal::bad_request("Field savepoint-path must not be omitted or be null."))?;
+    let location = location.ok_or_else(|| Refusal::bad_request("the field `savepoint-path` is missing"))?;
     let id = trigger_id(call, &fields)?;
     begin(call, (Kind::Disposal, NO_JOB, id), move |cluster| cluster.dispose_savepoint(&location).map(|()| None))
 }
@@ -110,7 +110,7 @@ struct Operation {
 /// Where an operation stands; `show` picks what a snapshot is told by.
 fn poll(call: &Call, key: Key, show: fn(SnapshotTaken) -> (Option<String>, Option<u64>)) -> Handled {
     let outcome = match call.app.operations.state(key) {
-        None => return Err(Refusal::not_found(format!("Operation not found under key: {}", key.2))),
+        None => return Err(Refusal::not_found(format!("there is no operation `{}`, or its result is no longer kept", key.2))),
         Some(State::InProgress) => return ok(&Polled::<()> { status: QueueStatus::IN_PROGRESS, operation: None }),
         Some(State::Done(outcome)) => outcome,
     };

@@ -20,7 +20,7 @@ pub(crate) fn run_request(call: &Call) -> Result<RunRequest, Refusal> {
         None => call.query_number("parallelism")?,
     };
     if parallelism == Some(0) {
-        return Err(Refusal::bad_request("Parallelism must be a positive number."));
+        return Err(Refusal::bad_request("the parallelism must be at least 1"));
     }
     let job = match text(&["jobId", "jobid"])? {
         None => None,

@@ -23,7 +23,7 @@ pub(crate) fn find(call: &Call) -> Result<(Arc<Job>, usize), Refusal> {
     let id = call.vertex()?;
     let job = call.cluster().job(call.job()?)?;
     let place = job.vertices.iter().position(|vertex| vertex.id == id);
-    let place = place.ok_or_else(|| Refusal::not_found(format!("JobVertex {} not found", call.param("vertex"))))?;
+    let place = place.ok_or_else(|| Refusal::not_found(format!("the job has no vertex `{}`", call.param("vertex"))))?;
     Ok((job, place))
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn find(call: &Call) -> Result<(Arc<Job>, usize), Refusal> {
 fn find_subtask<'a>(call: &Call, vertex: &'a Vertex) -> Result<(usize, &'a Subtask), Refusal> {
     let index = call.number("subtask", "subtaskindex")?;
     let place = usize::try_from(index).unwrap_or(usize::MAX);
-    let subtask = vertex.subtasks.get(place).ok_or_else(|| Refusal::not_found(format!("Invalid subtask index {index}")))?;
+    let subtask = vertex.subtasks.get(place).ok_or_else(|| Refusal::not_found(format!("there is no subtask {index}")))?;
     Ok((place, subtask))
 }
 
@@ -44,7 +44,7 @@ fn find_attempt<'a>(call: &Call, vertex: &'a Vertex) -> Result<(usize, &'a Attem
     let number = call.number("attempt", "attempt")?;
     let mut attempts = std::iter::once(&subtask.current).chain(&subtask.earlier);
     let attempt = attempts.find(|attempt| u64::from(attempt.number) == number);
-    Ok((index, attempt.ok_or_else(|| Refusal::not_found(format!("Could not find execution with attempt number {number}.")))?))
+    Ok((index, attempt.ok_or_else(|| Refusal::not_found(format!("there is no attempt {number} of this subtask, or no longer")))?))
 }
 
 #[derive(Serialize)]

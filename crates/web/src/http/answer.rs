@@ -74,9 +74,7 @@ impl Refusal {
 
     /// A value of the address cannot be read.
     pub(crate) fn parameter(kind: &str, name: &str, value: &str) -> Self {
-        Refusal::bad_request(format!(
-            "Bad request, could not parse parameters: Cannot resolve {kind} parameter ({name}) from value \"{value}\"."
-        ))
+        Refusal::bad_request(format!("the {kind} parameter `{name}` cannot be read from `{value}`"))
     }
 }
 

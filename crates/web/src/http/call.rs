@@ -78,7 +78,7 @@ pub(crate) async fn finished<T: Send + 'static>(
     });
     working.await.unwrap_or_else(|error| {
         tracing::error!("a REST call was not answered: {error}");
-        Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error."))
+        Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the call has panicked; the log says more"))
     })
 }
 
@@ -139,7 +139,7 @@ impl Call {
         let text = self.param("vertex");
         let number = parse_hex(text).ok_or_else(|| Refusal::parameter("path", "vertexid", text))?;
         // A vertex has the id of an operator, which is shorter than Flink's; a longer one is nobody's.
-        let id = u64::try_from(number).map_err(|_| Refusal::not_found(format!("JobVertex {text} not found")))?;
+        let id = u64::try_from(number).map_err(|_| Refusal::not_found(format!("the job has no vertex `{text}`")))?;
         Ok(OperatorId(id))
     }
 

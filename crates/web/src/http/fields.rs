@@ -18,8 +18,8 @@ impl Fields {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Fields(fields)),
             Ok(Value::Null) => Ok(Fields::default()),
-            Ok(_) => Err(Refusal::bad_request("Bad request received: the body must be a JSON object.")),
-            Err(error) => Err(Refusal::bad_request(format!("Bad request received: the body is not JSON: {error}"))),
+            Ok(_) => Err(Refusal::bad_request("the body must be a JSON object")),
+            Err(error) => Err(Refusal::bad_request(format!("the body is not JSON: {error}"))),
         }
     }
 
@@ -87,7 +87,7 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 fn wrong(name: &str, value: &Value, expected: &str) -> Refusal {
-    Refusal::bad_request(format!("Bad request received: the field `{name}` must be {expected}, and is {value}."))
+    Refusal::bad_request(format!("the field `{name}` must be {expected}, and is {value}"))
 }
 
 #[cfg(test)]

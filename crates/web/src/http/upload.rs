@@ -54,12 +54,12 @@ async fn receive(app: &App, request: Request) -> Result<(String, NamedTempFile),
     while let Some(part) = parts.next_field().await.map_err(|error| Refusal::new(error.status(), error.body_text()))? {
         let Some(name) = part.file_name() else { continue };
         if received.is_some() {
-            return Err(Refusal::bad_request("Exactly 1 file must be sent, received more."));
+            return Err(Refusal::bad_request("exactly one file must be sent, and there are more"));
         }
         let name = plain_name(name).ok_or_else(|| Refusal::bad_request("the uploaded file needs a name"))?;
         received = Some((name, write(app, part).await?));
     }
-    received.ok_or_else(|| Refusal::bad_request("Exactly 1 file must be sent, received 0."))
+    received.ok_or_else(|| Refusal::bad_request("exactly one file must be sent, and there is none"))
 }
 
 /// Writes a part into a new file. The file is gone again if the client goes away.

@@ -102,11 +102,15 @@ fn an_executable_is_planned_and_removed() {
     post_file(served.address(), "/jars/upload", "a", b"x");
     assert_eq!(get(served.address(), "/jars/0_a/plan?parallelism=2").json()["plan"]["name"], "planned");
     assert_eq!(post(served.address(), "/jars/0_a/plan", "{}").json()["plan"]["nodes"].as_array().unwrap().len(), 2);
+    let strange = ["..%2f..%2fetc%2fpasswd", "0_", "0_a%00", "other"];
+    for name in strange {
+        assert_eq!(post(served.address(), &format!("/jars/{name}/run"), "{}").status, 404, "{name}");
+        assert_eq!(get(served.address(), &format!("/jars/{name}/plan")).status, 404, "{name}");
+        assert_eq!(send(served.address(), "DELETE", &format!("/jars/{name}"), &[], b"").status, 404, "{name}");
+    }
     assert_eq!(send(served.address(), "DELETE", "/jars/0_a", &[], b"").status, 200);
     assert_eq!(send(served.address(), "DELETE", "/jars/0_a", &[], b"").status, 404);
-    for name in ["..%2f..%2fetc%2fpasswd", "0_a"] {
-        assert_eq!(post(served.address(), &format!("/jars/{name}/run"), "{}").status, 404, "{name}");
-    }
+    assert_eq!(post(served.address(), "/jars/0_a/run", "{}").status, 404);
 }
 
 #[test]
