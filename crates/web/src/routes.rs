@@ -1,0 +1,227 @@
+//! Which path is answered by what. Every path is there twice: as it is, and under `/v1`.
+
+use crate::{
+    api::{
+        applications, checkpoint_details, checkpoints, cluster, executables, job, jobs, metrics, operations, processes, task_managers,
+        vertices,
+    },
+    app::App,
+    http::{
+        answer::Refusal,
+        call::{Handler, route},
+        guard::guard,
+        log_file::{Which, log_file},
+        upload::upload,
+    },
+    model::LogKind,
+    openapi,
+};
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderValue, Method, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::MethodFilter,
+};
+use std::sync::Arc;
+
+/// What answers a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    /// A handler, with JSON.
+    Json(Handler),
+    /// A log file.
+    Log(Which),
+    /// Taking an executable.
+    Upload,
+}
+
+/// A call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route {
+    /// `GET`, `POST`, `PATCH` or `DELETE`.
+    pub(crate) method: &'static str,
+    /// Its path; names in braces are parameters.
+    pub(crate) path: &'static str,
+    /// The names that it takes in the query.
+    pub(crate) query: &'static [&'static str],
+    /// What answers it.
+    pub(crate) action: Action,
+    /// What it is for.
+    pub(crate) summary: &'static str,
+}
+
+const fn json(method: &'static str, path: &'static str, handler: Handler, summary: &'static str) -> Route {
+    Route { method, path, query: &[], action: Action::Json(handler), summary }
+}
+
+const fn log(path: &'static str, which: Which, summary: &'static str) -> Route {
+    Route { method: "GET", path, query: &[], action: Action::Log(which), summary }
+}
+
+impl Route {
+    const fn query(self, query: &'static [&'static str]) -> Self {
+        Route { query, ..self }
+    }
+}
+
+const LOG: Which = Which::Current(LogKind::Log);
+const STDOUT: Which = Which::Current(LogKind::Stdout);
+const GET_AND_AGG: &[&str] = &["get", "agg"];
+const RUN: &[&str] =
+    &["entry-class", "parallelism", "programArg", "program-args", "savepointPath", "allowNonRestoredState", "claimMode", "jobid"];
+
+/// Calls about the cluster as a whole.
+const CLUSTER: &[Route] = &[
+    json("GET", "/config", cluster::config, "What dashboards have to know"),
+    json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
+    json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
+    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster"),
+    json("GET", "/openapi.json", openapi::document, "This document"),
+    json("GET", "/applications/overview", applications::overview, "Jobs, each as an application of its own"),
+    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint"),
+    json("GET", "/savepoint-disposal/{trigger}", operations::poll_disposal, "Whether the savepoint has been removed"),
+];
+
+/// Calls about jobs.
+const JOBS: &[Route] = &[
+    json("GET", "/jobs", jobs::jobs, "Ids and states of jobs"),
+    json("GET", "/jobs/overview", jobs::overview, "Jobs with their times and tasks"),
+    json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs").query(&["get", "agg", "jobs"]),
+    json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan"),
+    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]),
+    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job"),
+    json("GET", "/jobs/{job}/status", jobs::status, "The state of a job"),
+    json("GET", "/jobs/{job}/plan", jobs::plan, "The graph of a job"),
+    json("GET", "/jobs/{job}/config", jobs::config, "What a job was started with"),
+    json("GET", "/jobs/{job}/exceptions", jobs::exceptions, "The failures of a job, newest first").query(&["maxExceptions"]),
+    json("GET", "/jobs/{job}/accumulators", jobs::accumulators, "The accumulators of a job"),
+    json("GET", "/jobs/{job}/execution-result", jobs::execution_result, "How a job ended"),
+    json("GET", "/jobs/{job}/metrics", metrics::of_job, "The metrics of a job").query(&["get"]),
+    json("GET", "/jobs/{job}/jobmanager/config", processes::config_of_job, "The configuration of the JobManager"),
+    json("GET", "/jobs/{job}/jobmanager/environment", processes::environment_of_job, "What the JobManager runs in"),
+    json("GET", "/jobs/{job}/jobmanager/log-url", processes::log_url, "Where the JobManager's log is"),
+    json("GET", "/jobs/{job}/taskmanagers/{tm}/log-url", processes::log_url, "Where a TaskManager's log is"),
+];
+
+/// Calls about snapshots of jobs.
+const SNAPSHOTS: &[Route] = &[
+    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint"),
+    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint"),
+    json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop"),
+    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job"),
+    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint"),
+    json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints"),
+    json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint"),
+    json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}", checkpoint_details::subtasks, "A vertex in a checkpoint"),
+    json("GET", "/jobs/{job}/checkpoints/{trigger}", operations::poll_checkpoint, "What became of a checkpoint that was triggered"),
+];
+
+/// Calls about vertices, below `/jobs/{job}/vertices/{vertex}`.
+const VERTICES: &[Route] = &[
+    json("GET", "", vertices::vertex, "A vertex with its subtasks"),
+    json("GET", "/accumulators", vertices::accumulators, "The accumulators of a vertex"),
+    json("GET", "/backpressure", vertices::backpressure, "How busy the subtasks are, and who waits for whom"),
+    json("GET", "/flamegraph", vertices::flame_graph, "Where time goes: switched off").query(&["type", "subtaskindex"]),
+    json("GET", "/jm-operator-metrics", metrics::of_coordinator, "The metrics of a vertex's coordinators").query(&["get"]),
+    json("GET", "/metrics", metrics::of_vertex, "The metrics of all subtasks").query(&["get"]),
+    json("GET", "/subtasktimes", vertices::subtask_times, "When subtasks entered which state"),
+    json("GET", "/taskmanagers", vertices::task_managers, "The vertex by TaskManager"),
+    json("GET", "/watermarks", vertices::watermarks, "The watermarks of subtasks"),
+    json("GET", "/subtasks/accumulators", vertices::subtasks_accumulators, "The accumulators of subtasks"),
+    json("GET", "/subtasks/metrics", metrics::over_subtasks, "Metrics aggregated over subtasks").query(&["get", "agg", "subtasks"]),
+    json("GET", "/subtasks/{subtask}", vertices::attempt, "The newest attempt of a subtask"),
+    json("GET", "/subtasks/{subtask}/metrics", metrics::of_subtask, "The metrics of a subtask").query(&["get"]),
+    json("GET", "/subtasks/{subtask}/attempts/{attempt}", vertices::attempt, "An attempt of a subtask"),
+    json("GET", "/subtasks/{subtask}/attempts/{attempt}/accumulators", vertices::attempt_accumulators, "The accumulators of an attempt"),
+];
+
+/// Calls about JobManager and TaskManagers.
+const PROCESSES: &[Route] = &[
+    json("GET", "/jobmanager/config", processes::config, "The configuration of the JobManager"),
+    json("GET", "/jobmanager/environment", processes::environment, "What the JobManager runs in"),
+    json("GET", "/jobmanager/metrics", metrics::of_job_manager, "The metrics of the JobManager").query(&["get"]),
+    json("GET", "/taskmanagers", task_managers::task_managers, "The TaskManagers"),
+    json("GET", "/taskmanagers/metrics", metrics::over_task_managers, "Metrics aggregated over TaskManagers").query(GET_AND_AGG),
+    json("GET", "/taskmanagers/{tm}", task_managers::task_manager, "A TaskManager with its slots and memory"),
+    json("GET", "/taskmanagers/{tm}/metrics", metrics::of_task_manager, "The metrics of a TaskManager").query(&["get"]),
+];
+
+/// Calls about what a process writes, below `/jobmanager` and `/taskmanagers/{tm}`.
+const LOGS: &[Route] = &[
+    log("/log", LOG, "The log"),
+    log("/stdout", STDOUT, "What the process printed"),
+    json("GET", "/logs", processes::logs, "The log files"),
+    log("/logs/{file}", Which::Named, "A log file"),
+    json("GET", "/thread-dump", processes::thread_dump, "What the threads are doing"),
+];
+
+/// Calls that bring programs into the cluster.
+const EXECUTABLES: &[Route] = &[
+    json("GET", "/jars", executables::list, "The executables"),
+    Route { method: "POST", path: "/jars/upload", query: &[], action: Action::Upload, summary: "Takes an executable" },
+    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable"),
+    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN),
+    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN),
+    json("POST", "/jars/{executable}/run", executables::run, "Runs a program").query(RUN),
+];
+
+/// All calls with their whole paths.
+pub(crate) fn routes(submit: bool) -> impl Iterator<Item = (String, &'static Route)> {
+    let groups = [
+        ("", CLUSTER),
+        ("", JOBS),
+        ("", SNAPSHOTS),
+        ("/jobs/{job}/vertices/{vertex}", VERTICES),
+        ("", PROCESSES),
+        ("/jobmanager", LOGS),
+        ("/taskmanagers/{tm}", LOGS),
+        ("", if submit { EXECUTABLES } else { &[] }),
+    ];
+    groups.into_iter().flat_map(|(prefix, group)| group.iter().map(move |route| (format!("{prefix}{}", route.path), route)))
+}
+
+/// The router of a server.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut calls = Router::new();
+    for (path, found) in routes(app.options.submit) {
+        let method = match found.method {
+            "POST" => MethodFilter::POST,
+            "PATCH" => MethodFilter::PATCH,
+            "DELETE" => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
+        calls = calls.route(
+            &path,
+            match found.action {
+                Action::Json(handler) => route(method, handler),
+                Action::Log(which) => log_file(which),
+                Action::Upload => upload(app.options.upload_bytes_max),
+            },
+        );
+    }
+    Router::new()
+        .nest("/v1", calls.clone())
+        .merge(calls)
+        .fallback(unknown)
+        .method_not_allowed_fallback(unknown)
+        .layer(from_fn_with_state(Arc::clone(&app), guard))
+        .with_state(app)
+}
+
+/// A path that is none of the calls: a file of the dashboard, or nothing.
+async fn unknown(State(app): State<Arc<App>>, request: Request) -> Response {
+    let path = request.uri().path();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(assets) = app.options.assets.as_ref().filter(|_| reads) {
+        let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
+        if let Some(asset) = assets(name) {
+            let mut response = Response::new(Body::from(asset.body));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+            return response;
+        }
+    }
+    Refusal::not_found(format!("Unable to load requested file {path}.")).into_response()
+}

@@ -1,0 +1,183 @@
+//! The server: binds, runs on threads of its own, ends when it is told to or dropped.
+
+use crate::{app::App, cluster::Cluster, routes};
+use bytes::Bytes;
+use flott_core::time::SharedClock;
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    path::PathBuf,
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+use tokio::{runtime, sync::oneshot};
+
+/// How long answers that are under way may take when the server ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// More than calls, transfers and operations together may occupy.
+const BLOCKING_THREADS_MAX: usize = 512;
+
+/// A file of a dashboard.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// Its media type.
+    pub content_type: &'static str,
+    /// What is in it.
+    pub body: Bytes,
+}
+
+/// Finds the file of a dashboard by its path without the slash in front, such as `index.html`.
+pub type Assets = Arc<dyn Fn(&str) -> Option<Asset> + Send + Sync>;
+
+/// How a server behaves.
+#[derive(Clone)]
+pub struct Options {
+    /// The time: results of operations expire by it, and durations are reckoned to it.
+    pub clock: SharedClock,
+    /// The version that tools are told. They read the first numbers as the version of the REST API.
+    pub version: String,
+    /// The revision that tools are told: `commit @ date`.
+    pub revision: String,
+    /// How often dashboards ask.
+    pub refresh_interval: Duration,
+    /// The name of the time zone that dashboards show times in, and its distance from UTC in ms.
+    pub time_zone: (String, i64),
+    /// Whether executables may be uploaded and run. Whoever reaches the server may then run code on the cluster.
+    pub submit: bool,
+    /// Whether dashboards offer to cancel jobs.
+    pub cancel: bool,
+    /// The largest executable, bytes.
+    pub upload_bytes_max: u64,
+    /// Where an upload lies until the cluster has taken it.
+    pub upload_folder: PathBuf,
+    /// How many checkpoints a list of them shows.
+    pub checkpoint_history: usize,
+    /// Hosts other than IP addresses and `localhost` by which browsers may reach a server on the loopback address, and whose pages
+    /// may change something: those of a proxy in front of it.
+    pub allowed_hosts: Vec<String>,
+    /// A dashboard to serve beside the calls.
+    pub assets: Option<Assets>,
+}
+
+impl Options {
+    /// What is usual; `clock` is the time.
+    pub fn new(clock: SharedClock) -> Self {
+        Options {
+            clock,
+            version: format!("2.3.0-flott-{}", env!("CARGO_PKG_VERSION")),
+            revision: format!("flott-{} @ 1970-01-01T00:00:00+00:00", env!("CARGO_PKG_VERSION")),
+            refresh_interval: Duration::from_secs(3),
+            time_zone: ("Coordinated Universal Time".to_owned(), 0),
+            submit: true,
+            cancel: true,
+            upload_bytes_max: 1 << 30,
+            upload_folder: std::env::temp_dir(),
+            checkpoint_history: 10,
+            allowed_hosts: Vec::new(),
+            assets: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("version", &self.version).field("submit", &self.submit).finish_non_exhaustive()
+    }
+}
+
+/// A running server. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on `address` and serves `cluster` until [`Server::shutdown`]. Whoever can reach it can do everything that it offers:
+    /// on other than a loopback address it belongs behind something that asks who is there.
+    ///
+    /// # Errors
+    /// Nothing can listen on `address`, or no threads can be started.
+    pub fn bind(address: impl ToSocketAddrs, cluster: Arc<dyn Cluster>, options: Options) -> io::Result<Server> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let mut builder = runtime::Builder::new_multi_thread();
+        builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).thread_name("flott-web").enable_io().enable_time();
+        let runtime = builder.build()?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let router = routes::router(Arc::new(App::new(cluster, options, address)));
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("flott-web-main".to_owned()).spawn(move || {
+            runtime.block_on(serve(listener, router, stopped));
+            // Calls that wait for the cluster are not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Server { address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more calls, gives those under way a few seconds, and ends.
+    pub fn shutdown(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        // Dropping the sender tells the same.
+        drop(self.stop.take());
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the REST server ended with a panic");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+async fn serve(listener: tokio::net::TcpListener, router: axum::Router, stopped: oneshot::Receiver<()>) {
+    let (draining, drained) = oneshot::channel::<()>();
+    let told = async move {
+        // The sender is dropped, which is an error to the channel and the signal to us.
+        let _ = stopped.await;
+        drop(draining);
+    };
+    let grace = async move {
+        let _ = drained.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    let serving = std::future::IntoFuture::into_future(axum::serve(listener, router).with_graceful_shutdown(told));
+    let serving = std::pin::pin!(serving);
+    let grace = std::pin::pin!(grace);
+    match first(serving, grace).await {
+        Some(Err(error)) => tracing::error!("the REST server cannot go on: {error}"),
+        Some(Ok(())) => {}
+        None => tracing::warn!("the REST server ended before all calls were answered"),
+    }
+}
+
+/// What `work` returns, or `None` if `limit` is over first.
+async fn first<T>(
+    mut work: std::pin::Pin<&mut impl Future<Output = T>>,
+    mut limit: std::pin::Pin<&mut impl Future<Output = ()>>,
+) -> Option<T> {
+    std::future::poll_fn(|context| {
+        if let std::task::Poll::Ready(done) = work.as_mut().poll(context) {
+            return std::task::Poll::Ready(Some(done));
+        }
+        limit.as_mut().poll(context).map(|()| None)
+    })
+    .await
+}

@@ -1,0 +1,373 @@
+//! A cluster with one running and one finished job.
+
+use flott_core::{
+    accumulator::AccumulatorValue,
+    error::TaskFailure,
+    id::{CheckpointId, JobId, OperatorId},
+    time::{Clock, Timestamp},
+};
+use flott_rpc::{
+    client::SnapshotTaken,
+    status::{JobStatus, TaskStatus},
+    task::SubtaskCheckpointStats,
+};
+use flott_web::{Cluster, ClusterError, Options, Result, Server, model::*};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+/// The running job.
+pub(crate) const RUNNING: JobId = JobId(0x2dc2_a1f6_c189_c316_60aa_fa26_51d3_7efa);
+/// The finished job.
+pub(crate) const FINISHED: JobId = JobId(0x5efb);
+/// The id of the TaskManager.
+pub(crate) const TASK_MANAGER: &str = "127.0.0.1:39749-12b466";
+/// When everything happens.
+pub(crate) const START: Timestamp = 1_795_326_712_911;
+/// The first bytes of the log; the rest goes on with digits.
+pub(crate) const LOG_BYTES: u64 = 1_000_000;
+
+/// A clock that is set.
+#[derive(Debug, Default)]
+pub(crate) struct FixedClock(pub(crate) AtomicU64);
+
+impl Clock for FixedClock {
+    fn wall(&self) -> Timestamp {
+        START + 30_000
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+    fn wake_at(&self, _: Duration, _: &Waker) {}
+}
+
+/// The made-up cluster. What it is told is noted in `calls`.
+#[derive(Default)]
+pub(crate) struct Fake {
+    pub(crate) calls: Mutex<Vec<String>>,
+    pub(crate) executables: Mutex<Vec<(Executable, Vec<u8>)>>,
+    /// Snapshots are not complete while it is shut.
+    gate: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Fake {
+    /// Shuts or opens the gate for snapshots.
+    pub(crate) fn shut(&self, shut: bool) {
+        *self.gate.lock().unwrap() = shut;
+        self.opened.notify_all();
+    }
+
+    fn note(&self, call: String) {
+        self.calls.lock().unwrap().push(call);
+    }
+
+    fn snapshot(&self, job: JobId) -> Result<SnapshotTaken> {
+        drop(self.opened.wait_while(self.gate.lock().unwrap(), |shut| *shut).unwrap());
+        if job == FINISHED {
+            return Err(ClusterError::Conflict("the job has finished".to_owned()));
+        }
+        Ok(SnapshotTaken { checkpoint: CheckpointId(71), location: "file:///sp/savepoint-1".to_owned() })
+    }
+}
+
+/// A server over a [`Fake`].
+pub(crate) struct Served {
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) clock: Arc<FixedClock>,
+    server: Server,
+}
+
+impl Served {
+    pub(crate) fn new() -> Self {
+        Served::with(|_| ())
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Self {
+        let (fake, clock) = (Arc::new(Fake::default()), Arc::new(FixedClock::default()));
+        let mut options = Options::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        change(&mut options);
+        let server = Server::bind("127.0.0.1:0", Arc::clone(&fake) as Arc<dyn Cluster>, options).unwrap();
+        Served { fake, clock, server }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Ends the server.
+    pub(crate) fn shutdown(self) {
+        self.server.shutdown();
+    }
+}
+
+fn named(pairs: &[(&str, f64)]) -> Metrics {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
+}
+
+fn attempt(number: u32, records: f64) -> Attempt {
+    Attempt {
+        number,
+        status: TaskStatus::Running,
+        task_manager: Some(TASK_MANAGER.to_owned()),
+        endpoint: Some("localhost:40805".to_owned()),
+        entered: vec![
+            (TaskStatus::Created, START + 100),
+            (TaskStatus::Scheduled, START + 130),
+            (TaskStatus::Deploying, START + 300),
+            (TaskStatus::Initializing, START + 400),
+            (TaskStatus::Running, START + 500),
+        ],
+        metrics: named(&[
+            ("numRecordsIn", records),
+            ("numRecordsOut", 0.0),
+            ("numBytesIn", records * 29.0),
+            ("accumulateBusyTimeMs", 1167.0),
+            ("accumulateIdleTimeMs", 35_242.0),
+            ("currentInputWatermark", i64::MIN as f64),
+            ("busyTimeMsPerSecond", 250.0),
+            ("backPressuredTimeMsPerSecond", 300.0),
+        ]),
+        operator_metrics: vec![("Sink: Writer".to_owned(), named(&[("numRecordsIn", records)]))],
+        accumulators: BTreeMap::from([("lines".to_owned(), AccumulatorValue::Long(records as i64))]),
+    }
+}
+
+/// The id of the source vertex.
+pub(crate) const SOURCE: OperatorId = OperatorId(0xbc76);
+/// The id of the other vertex.
+pub(crate) const COUNT: OperatorId = OperatorId(0x20ba_6b65_f974_81d5);
+
+fn vertices() -> Vec<Vertex> {
+    let subtasks = || {
+        vec![
+            Subtask { current: attempt(0, 362_448.0), earlier: vec![] },
+            Subtask { current: attempt(1, 364_491.0), earlier: vec![attempt(0, 5.0)] },
+        ]
+    };
+    let vertex = |id, operators: &[&str], inputs| Vertex {
+        id,
+        name: operators.join(" -> "),
+        operators: operators.iter().map(|name| (*name).to_owned()).collect(),
+        slot_sharing_group: None,
+        parallelism: 2,
+        max_parallelism: 128,
+        inputs,
+        subtasks: subtasks(),
+    };
+    let input = Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None };
+    vec![vertex(SOURCE, &["Source: gen"], vec![]), vertex(COUNT, &["Keyed Aggregation", "Map", "Sink: Writer"], vec![input])]
+}
+
+fn no_job(job: JobId) -> ClusterError {
+    ClusterError::NotFound(format!("Job {job} not found"))
+}
+
+impl Cluster for Fake {
+    fn jobs(&self) -> Result<Vec<JobSummary>> {
+        let summary = |id, name: &str, status, ended_at, task| JobSummary {
+            id,
+            name: name.to_owned(),
+            status,
+            batch: false,
+            started_at: START,
+            ended_at,
+            changed_at: Some(START + 500),
+            tasks: vec![task; 4],
+        };
+        Ok(vec![
+            summary(RUNNING, "recovery", JobStatus::Running, None, TaskStatus::Running),
+            summary(FINISHED, "word count", JobStatus::Finished, Some(START + 2043), TaskStatus::Finished),
+        ])
+    }
+
+    fn job(&self, job: JobId) -> Result<Arc<Job>> {
+        let summary = self.jobs()?.into_iter().find(|summary| summary.id == job).ok_or_else(|| no_job(job))?;
+        Ok(Arc::new(Job {
+            id: job,
+            name: summary.name,
+            status: summary.status,
+            batch: false,
+            started_at: START,
+            ended_at: summary.ended_at,
+            entered: vec![(JobStatus::Created, START + 100), (JobStatus::Running, START + 155)],
+            max_parallelism: None,
+            vertices: vertices(),
+            config: ExecutionConfig {
+                restart_strategy: "fixed delay".to_owned(),
+                parallelism: Some(2),
+                options: BTreeMap::from([("s3.secret-key".to_owned(), "hunter2".to_owned())]),
+            },
+            restarts: 3,
+            accumulators: BTreeMap::from([("lines".to_owned(), AccumulatorValue::Long(12))]),
+            metrics: Metrics::new(),
+            coordinator_metrics: BTreeMap::from([(COUNT, named(&[("coordinator.enumerator.unassignedSplits", 4.0)]))]),
+        }))
+    }
+
+    fn checkpoints(&self, job: JobId) -> Result<Arc<Checkpoints>> {
+        self.job(job)?;
+        let subtask = |at: i64, bytes| {
+            let stats = SubtaskCheckpointStats { alignment_us: 5000, sync_us: 8000, longest_step_us: 1, total_us: 80_000, bytes };
+            Some(SubtaskCheckpoint { acknowledged_at: START + at, stats })
+        };
+        let checkpoint = |id: u64, status| Checkpoint {
+            id: CheckpointId(id),
+            status,
+            savepoint: false,
+            stops: false,
+            triggered_at: START,
+            duration: None,
+            bytes: None,
+            subtasks: None,
+            vertices: vec![
+                VertexCheckpoint { vertex: SOURCE, subtasks: vec![subtask(33, 265), subtask(20, 265)] },
+                VertexCheckpoint { vertex: COUNT, subtasks: vec![subtask(99, 1_062_980), subtask(44, 1_060_330)] },
+            ],
+            location: Some(format!("file:///ckpt/chk-{id}")),
+            discarded: id < 32,
+        };
+        let failed = CheckpointStatus::Failed { at: START + 7, reason: "expired".to_owned() };
+        Ok(Arc::new(Checkpoints {
+            totals: CheckpointTotals { restored: 0, completed: 12, failed: 1, in_progress: 0 },
+            history: (21..=32)
+                .rev()
+                .map(|id| checkpoint(id, if id == 22 { failed.clone() } else { CheckpointStatus::Completed }))
+                .collect(),
+            restored: None,
+            config: (job == RUNNING).then(|| CheckpointConfig {
+                exactly_once: true,
+                interval: Some(Duration::from_secs(1)),
+                timeout: Duration::from_secs(600),
+                min_pause: Duration::ZERO,
+                max_concurrent: 1,
+                tolerable_failures: 0,
+                retained_on_cancellation: true,
+                unaligned: false,
+                state_backend: "memory".to_owned(),
+                storage: "files".to_owned(),
+            }),
+        }))
+    }
+
+    fn failures(&self, job: JobId) -> Result<Vec<Failure>> {
+        self.job(job)?;
+        let failure = TaskFailure {
+            operator: "count".to_owned(),
+            subtask: 0,
+            parallelism: 2,
+            attempt: 1,
+            causes: vec!["no such word".to_owned(), "disk full".to_owned()],
+            location: Some("src/main.rs:7:3".to_owned()),
+            panicked: true,
+            unrecoverable: false,
+        };
+        let one = Failure::of_task(START, &failure);
+        Ok(vec![Failure { concurrent: vec![one.clone()], ..one.clone() }, one])
+    }
+
+    fn cancel(&self, job: JobId) -> Result<()> {
+        self.note(format!("cancel {job}"));
+        if job == FINISHED {
+            return Err(ClusterError::Conflict(format!("Job {job} has finished")));
+        }
+        self.job(job).map(drop)
+    }
+
+    fn checkpoint(&self, job: JobId) -> Result<SnapshotTaken> {
+        self.note("checkpoint".to_owned());
+        self.snapshot(job)
+    }
+
+    fn savepoint(&self, job: JobId, directory: Option<&str>, cancel: bool) -> Result<SnapshotTaken> {
+        self.note(format!("savepoint {directory:?} {cancel}"));
+        self.snapshot(job)
+    }
+
+    fn stop(&self, job: JobId, directory: Option<&str>, drain: bool) -> Result<SnapshotTaken> {
+        self.note(format!("stop {directory:?} {drain}"));
+        self.snapshot(job)
+    }
+
+    fn dispose_savepoint(&self, location: &str) -> Result<()> {
+        self.note(format!("dispose {location}"));
+        Ok(())
+    }
+
+    fn task_managers(&self) -> Result<Vec<TaskManager>> {
+        Ok(vec![TaskManager {
+            id: TASK_MANAGER.to_owned(),
+            address: "127.0.0.1:39749".to_owned(),
+            data_port: Some(40805),
+            last_heartbeat: Some(START),
+            slots: vec![Slot { job: Some(RUNNING), tasks: 2 }, Slot::default()],
+            hardware: Hardware { cpu_cores: 2, managed_memory: Some(1 << 30), process_memory: Some(3 << 30), ..Hardware::default() },
+            metrics: named(&[("Status.JVM.CPU.Load", 0.138), ("Status.JVM.Memory.Heap.Used", 353_903_104.0)]),
+        }])
+    }
+
+    fn job_manager(&self) -> Result<JobManager> {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        Ok(JobManager {
+            configuration: vec![pair("parallelism.default", "1"), pair("rest.password", "hunter2")],
+            arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
+            metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),
+        })
+    }
+
+    fn logs(&self, _: &Process) -> Result<Vec<LogFile>> {
+        let file = |name: &str, size, kind| LogFile { name: name.to_owned(), size, modified_at: START, kind };
+        Ok(vec![file("flott.log", LOG_BYTES, LogKind::Log), file("flott.out", 0, LogKind::Stdout)])
+    }
+
+    fn read_log(&self, _: &Process, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
+        assert_eq!(name, "flott.log");
+        let end = LOG_BYTES.min(offset + length as u64);
+        Ok((offset..end).map(|at| b'0' + (at % 10) as u8).collect())
+    }
+
+    fn threads(&self, _: &Process) -> Result<Vec<ThreadInfo>> {
+        Ok(vec![ThreadInfo { name: "flott-job".to_owned(), text: "\"flott-job\" waiting".to_owned() }])
+    }
+
+    fn executables(&self) -> Result<Vec<Executable>> {
+        Ok(self.executables.lock().unwrap().iter().map(|(executable, _)| executable.clone()).collect())
+    }
+
+    fn add_executable(&self, name: &str, file: &Path) -> Result<Executable> {
+        let mut all = self.executables.lock().unwrap();
+        let programs = vec![Program { name: "count".to_owned(), description: None }];
+        let executable = Executable { id: format!("{}_{name}", all.len()), name: name.to_owned(), uploaded_at: START, programs };
+        all.push((executable.clone(), std::fs::read(file).unwrap()));
+        Ok(executable)
+    }
+
+    fn remove_executable(&self, executable: &str) -> Result<()> {
+        self.executables.lock().unwrap().retain(|(known, _)| known.id != executable);
+        Ok(())
+    }
+
+    fn plan(&self, _: &str, request: &RunRequest) -> Result<Plan> {
+        self.note(format!("{request:?}"));
+        let vertices = vertices().into_iter().map(|vertex| Vertex { subtasks: vec![], ..vertex }).collect();
+        Ok(Plan { job: JobId(7), name: "planned".to_owned(), batch: false, vertices })
+    }
+
+    fn run(&self, _: &str, request: &RunRequest) -> Result<JobId> {
+        self.note(format!("{request:?}"));
+        Ok(request.job.unwrap_or(JobId(8)))
+    }
+
+    fn shut_down(&self) -> Result<()> {
+        self.note("shut down".to_owned());
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! A server on loopback with a cluster that is made up: what clients of Flink see.
+
+mod client;
+mod errors;
+mod every_call;
+mod fake;
+mod logs;
+mod operations;
+mod shapes;
+mod uploads;
+mod values;

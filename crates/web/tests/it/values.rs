@@ -1,0 +1,179 @@
+//! Values that follow from what the cluster says.
+
+use crate::{
+    client::{get, send},
+    fake::{COUNT, FINISHED, RUNNING, START, Served},
+};
+use bytes::Bytes;
+use flott_web::Asset;
+use serde_json::{Value, json};
+use std::sync::{Arc, atomic::Ordering};
+
+fn ask(served: &Served, path: &str) -> Value {
+    let path = path.replace(":job", &RUNNING.to_string()).replace(":vertex", &format!("{:032x}", COUNT.0));
+    let answer = get(served.address(), &path);
+    assert_eq!(answer.status, 200, "{path}");
+    answer.json()
+}
+
+#[test]
+fn the_overview_counts_jobs_and_slots() {
+    let overview = ask(&Served::new(), "/overview");
+    assert_eq!((&overview["slots-total"], &overview["slots-available"]), (&json!(2), &json!(1)));
+    assert_eq!((&overview["jobs-running"], &overview["jobs-finished"], &overview["jobs-failed"]), (&json!(1), &json!(1), &json!(0)));
+}
+
+#[test]
+fn a_running_job_has_no_end_and_lasts_until_now() {
+    let served = Served::new();
+    let jobs = ask(&served, "/jobs/overview");
+    assert_eq!((&jobs["jobs"][0]["end-time"], &jobs["jobs"][0]["duration"]), (&json!(-1), &json!(30_000)));
+    assert_eq!((&jobs["jobs"][1]["end-time"], &jobs["jobs"][1]["duration"]), (&json!(START + 2043), &json!(2043)));
+    assert_eq!((&jobs["jobs"][0]["tasks"]["running"], &jobs["jobs"][0]["tasks"]["total"]), (&json!(4), &json!(4)));
+    assert_eq!(ask(&served, "/jobs/:job/status"), json!({"status": "RUNNING"}));
+}
+
+#[test]
+fn a_vertex_sums_its_subtasks() {
+    let served = Served::new();
+    let job = ask(&served, "/jobs/:job");
+    let vertex = &job["vertices"][1];
+    assert_eq!(vertex["metrics"]["read-records"], 726_939);
+    assert_eq!(vertex["metrics"]["read-records-complete"], true);
+    assert_eq!((&vertex["status"], &vertex["start-time"], &vertex["end-time"]), (&json!("RUNNING"), &json!(START + 300), &json!(-1)));
+    assert_eq!(job["plan"]["nodes"][0]["inputs"][0]["id"], job["vertices"][0]["id"]);
+    assert_eq!(job["timestamps"]["RUNNING"], START + 155);
+    let detail = ask(&served, "/jobs/:job/vertices/:vertex");
+    assert_eq!(detail["aggregated"]["metrics"]["read-records"]["median"], 363_469);
+    let durations = json!({"CREATED": 30, "SCHEDULED": 170, "DEPLOYING": 100, "INITIALIZING": 100, "RUNNING": 29_500});
+    assert_eq!(detail["subtasks"][1]["status-duration"], durations);
+    assert_eq!((&detail["subtasks"][0]["attempt"], &detail["subtasks"][1]["attempt"]), (&json!(0), &json!(1)));
+    let earlier = ask(&served, "/jobs/:job/vertices/:vertex/subtasks/1/attempts/0");
+    assert_eq!(earlier["metrics"]["read-records"], 5);
+}
+
+#[test]
+fn metrics_are_texts_and_may_be_aggregated() {
+    let served = Served::new();
+    let path = "/jobs/:job/vertices/:vertex/metrics?get=0.numRecordsIn,1.Sink__Writer.numRecordsIn&get=0.unknown";
+    let both = json!([{"id": "0.numRecordsIn", "value": "362448"}, {"id": "1.Sink__Writer.numRecordsIn", "value": "364491"}]);
+    assert_eq!(ask(&served, path), both);
+    let watermark = json!({"id": "0.currentInputWatermark", "value": "-9223372036854775808"});
+    assert_eq!(ask(&served, "/jobs/:job/vertices/:vertex/watermarks")[0], watermark);
+    let path = "/jobs/:job/vertices/:vertex/subtasks/metrics?get=numRecordsIn&subtasks=1-5";
+    assert_eq!(
+        ask(&served, path),
+        json!([{"id": "numRecordsIn", "min": 364491.0, "max": 364491.0, "avg": 364491.0, "sum": 364491.0, "skew": 0.0}])
+    );
+    let path = "/jobs/:job/vertices/:vertex/subtasks/metrics?get=numRecordsIn&agg=max";
+    assert_eq!(ask(&served, path), json!([{"id": "numRecordsIn", "max": 364491.0}]));
+    let path = "/jobs/:job/metrics?get=numRestarts,lastCheckpointDuration,uptime,numberOfCompletedCheckpoints";
+    let texts: Vec<Value> = ask(&served, path).as_array().unwrap().iter().map(|metric| metric["value"].clone()).collect();
+    assert_eq!(texts, ["3", "99", "29845", "12"]);
+}
+
+#[test]
+fn rates_follow_from_counters_that_are_looked_at_again() {
+    let served = Served::new();
+    let path = "/jobs/:job/vertices/:vertex/metrics?get=1.numRecordsInPerSecond,1.Sink__Writer.numRecordsInPerSecond,1.busyTimeMsPerSecond";
+    let values = |metrics: Value| -> Vec<f64> {
+        metrics.as_array().unwrap().iter().map(|metric| metric["value"].as_str().unwrap().parse().unwrap()).collect()
+    };
+    let mean = 364_491.0 / 29.5;
+    assert_eq!(values(ask(&served, path)), [mean, mean, 250.0]);
+    served.clock.0.store(10, Ordering::Relaxed);
+    assert_eq!(values(ask(&served, path)), [0.0, 0.0, 250.0]);
+}
+
+#[test]
+fn checkpoints_are_summed_up() {
+    let served = Served::new();
+    let checkpoints = ask(&served, "/jobs/:job/checkpoints");
+    assert_eq!(checkpoints["counts"], json!({"restored": 0, "total": 13, "in_progress": 0, "completed": 12, "failed": 1}));
+    assert_eq!(checkpoints["history"].as_array().unwrap().len(), 10);
+    assert_eq!((&checkpoints["latest"]["completed"]["id"], &checkpoints["latest"]["savepoint"]), (&json!(32), &Value::Null));
+    let failed = &checkpoints["latest"]["failed"];
+    assert_eq!((&failed["className"], &failed["failure_message"]), (&json!("failed"), &json!("expired")));
+    assert_eq!(failed["end_to_end_duration"], 7);
+    let detail = ask(&served, "/jobs/:job/checkpoints/details/32");
+    assert_eq!((&detail["state_size"], &detail["num_acknowledged_subtasks"]), (&json!(2_123_840), &json!(4)));
+    let subtasks = ask(&served, "/jobs/:job/checkpoints/details/32/subtasks/:vertex");
+    assert_eq!(subtasks["subtasks"][0]["checkpoint"], json!({"sync": 8, "async": 72}));
+    assert_eq!((&subtasks["state_size"], &subtasks["summary"]["state_size"]["avg"]), (&json!(2_123_310), &json!(1_061_655)));
+}
+
+#[test]
+fn backpressure_follows_from_metrics() {
+    let backpressure = ask(&Served::new(), "/jobs/:job/vertices/:vertex/backpressure");
+    assert_eq!((&backpressure["backpressure-level"], &backpressure["backpressureLevel"]), (&json!("low"), &json!("low")));
+    let subtask = &backpressure["subtasks"][0];
+    // The rate of idle time is not among the metrics and follows from the counter, which is ahead of the fake's clock.
+    assert_eq!((&subtask["ratio"], &subtask["busyRatio"], &subtask["idleRatio"]), (&json!(0.3), &json!(0.25), &json!(1.0)));
+}
+
+#[test]
+fn failures_are_truncated_and_say_where() {
+    let served = Served::new();
+    let all = ask(&served, "/jobs/:job/exceptions");
+    let first = &all["exceptionHistory"]["entries"][0];
+    assert_eq!(first["stacktrace"], "no such word\nCaused by: disk full\n\tat src/main.rs:7:3");
+    assert_eq!(first["exceptionName"], "panic in `count`");
+    assert_eq!(first["taskName"], "count (1/2) - execution #1");
+    assert_eq!(all["exceptionHistory"]["truncated"], false);
+    let one = ask(&served, "/jobs/:job/exceptions?maxExceptions=1");
+    assert_eq!((one["exceptionHistory"]["entries"].as_array().unwrap().len(), &one["exceptionHistory"]["truncated"]), (1, &json!(true)));
+}
+
+#[test]
+fn an_ended_job_has_a_result_and_a_running_one_none() {
+    let served = Served::new();
+    let running = ask(&served, "/jobs/:job/execution-result");
+    assert_eq!(running, json!({"status": {"id": "IN_PROGRESS"}}));
+    let finished = ask(&served, &format!("/jobs/{FINISHED}/execution-result"));
+    assert_eq!(finished["status"]["id"], "COMPLETED");
+    let result = &finished["job-execution-result"];
+    assert_eq!((&result["application-status"], &result["net-runtime"]), (&json!("SUCCEEDED"), &json!(2043)));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let served = Served::new();
+    for path in ["/jobmanager/config", "/jobmanager/environment", "/jobs/:job/config", "/jobs/:job/jobmanager/config"] {
+        let text = ask(&served, path).to_string();
+        assert!(text.contains("******") && !text.contains("hunter2"), "{path}: {text}");
+    }
+}
+
+#[test]
+fn a_dashboard_is_served_beside_the_calls() {
+    let served = Served::with(|options| {
+        let page = Asset { content_type: "text/html", body: Bytes::from_static(b"<html>") };
+        options.assets = Some(Arc::new(move |name: &str| (name == "index.html").then(|| page.clone())));
+    });
+    let page = get(served.address(), "/");
+    assert_eq!((page.status, page.header("content-type"), &page.body[..]), (200, Some("text/html"), &b"<html>"[..]));
+    assert_eq!(get(served.address(), "/overview").json()["taskmanagers"], 1);
+    assert_eq!(get(served.address(), "/other.js").status, 404);
+}
+
+#[test]
+fn a_server_that_is_shut_down_lets_go_of_the_cluster() {
+    let served = Served::new();
+    assert_eq!(send(served.address(), "HEAD", "/overview", &[], b"").status, 200);
+    let cluster = Arc::downgrade(&served.fake);
+    served.shutdown();
+    // Its threads end a moment later.
+    let gone = (0..10_000_000).any(|_| {
+        std::thread::yield_now();
+        cluster.strong_count() == 0
+    });
+    assert!(gone);
+}
+
+#[test]
+fn addresses_are_those_that_the_client_uses() {
+    let served = Served::new();
+    let path = format!("/jobs/{RUNNING}/jobmanager/log-url");
+    let answer = send(served.address(), "GET", &path, &["Host: localhost:9999"], b"");
+    assert_eq!(answer.json()["url"], "http://localhost:9999/#/job-manager/logs");
+}
