@@ -87,22 +87,21 @@ impl Hub {
             if state.shut_down {
                 link.abort();
             }
+            // One that is lost already must not be noted down: nobody would take it out again.
             let alive = connection.table().lost.is_none();
             if alive {
-                state.links.push(link.clone());
+                state.links.push((connection.clone(), link.clone()));
             }
-            match state.peers.get_mut(&address) {
-                // Both workers have connected at the same time: each uses its own connection.
-                Some(Peer::Connecting(_)) if !ours => Vec::new(),
-                Some(Peer::Connecting(waiting)) => {
-                    let waiting = std::mem::take(waiting);
-                    state.peers.insert(address, Peer::Connected(connection.clone(), link.clone()));
-                    waiting
-                }
-                _ => {
-                    state.peers.insert(address, Peer::Connected(connection.clone(), link.clone()));
-                    Vec::new()
-                }
+            let theirs_meanwhile = !ours && matches!(state.peers.get(&address), Some(Peer::Connecting(_)));
+            let before = match (theirs_meanwhile, alive) {
+                // Both workers connect at the same time: each uses its own connection.
+                (true, _) => None,
+                (false, true) => state.peers.insert(address, Peer::Connected(connection.clone(), link.clone())),
+                (false, false) => state.peers.remove(&address),
+            };
+            match before {
+                Some(Peer::Connecting(waiting)) => waiting,
+                Some(Peer::Connected(..)) | None => Vec::new(),
             }
         };
         // If the connection is lost already, this is what its channels are told.

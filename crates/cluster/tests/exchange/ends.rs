@@ -1,4 +1,4 @@
-use crate::worker::{PATIENCE, Worker, attempt, batch, key, settings};
+use crate::worker::{CAPACITY, PATIENCE, Worker, attempt, batch, key, settings};
 use std::time::Duration;
 
 #[test]
@@ -103,17 +103,16 @@ fn only_so_many_channels_wait_for_their_receivers() {
 }
 
 #[test]
-fn shutting_down_sends_what_was_closed() {
+fn shutting_down_sends_first_what_has_credit() {
     let (mut a, b) = (Worker::new(), Worker::new());
     let mut receiver = b.receiver::<u32>(key(0, 0));
     let sender = a.sender::<u32>(key(0, 0), b.address());
-    for number in 0..100 {
-        sender.send(batch(number)).unwrap();
-        receiver.receives(number);
-    }
-    sender.send(batch(100)).unwrap();
+    // What follows has credit.
+    sender.send(batch(0)).unwrap();
+    receiver.receives(0);
+    (1..CAPACITY as u32).for_each(|number| sender.send(batch(number)).unwrap());
     sender.0.close();
     a.exchange.shut_down(PATIENCE);
-    receiver.receives(100);
+    (1..CAPACITY as u32).for_each(|number| receiver.receives(number));
     receiver.is_closed();
 }
