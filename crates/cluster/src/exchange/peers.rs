@@ -92,12 +92,13 @@ impl Hub {
             if alive {
                 state.links.push((connection.clone(), link.clone()));
             }
-            let theirs_meanwhile = !ours && matches!(state.peers.get(&address), Some(Peer::Connecting(_)));
-            let before = match (theirs_meanwhile, alive) {
+            let connecting = matches!(state.peers.get(&address), Some(Peer::Connecting(_)));
+            let before = match (connecting, ours, alive) {
                 // Both workers connect at the same time: each uses its own connection.
-                (true, _) => None,
-                (false, true) => state.peers.insert(address, Peer::Connected(connection.clone(), link.clone())),
-                (false, false) => state.peers.remove(&address),
+                (true, false, _) => None,
+                (true, true, false) => state.peers.remove(&address),
+                (false, _, false) => None,
+                (_, _, true) => state.peers.insert(address, Peer::Connected(connection.clone(), link.clone())),
             };
             match before {
                 Some(Peer::Connecting(waiting)) => waiting,
