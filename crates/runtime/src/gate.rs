@@ -277,9 +277,12 @@ impl InputGate {
 
 impl Drop for InputGate {
     fn drop(&mut self) {
+        let _own;
         let (senders, listeners): (Vec<_>, Vec<_>) = {
             let mut shared = lock(&self.shared);
             shared.receiver_gone = true;
+            // Senders may stay for long: they must not keep alive what has received.
+            _own = shared.receiver.take();
             shared.channels.iter_mut().map(|channel| (channel.sender.take(), channel.listener.take())).unzip()
         };
         senders.into_iter().flatten().for_each(Waker::wake);

@@ -128,3 +128,121 @@ impl Wiring<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        element::StreamElement,
+        gate::{Admitted, GateEvent},
+    };
+    use flott_core::{
+        exchange::{BatchCodec, PartitionContext, PartitionKind, Partitioner, PartitionerFactory, TypedBatchCodec},
+        id::OperatorId,
+        operator::Operator,
+    };
+    use flott_graph::{ChainedOperator, JobEdge, JobVertex, NodeKind, settings::JobSettings};
+    use std::{
+        sync::Mutex,
+        task::{Context, Poll, Waker},
+    };
+
+    struct Hash;
+    impl PartitionerFactory for Hash {
+        fn kind(&self) -> PartitionKind {
+            PartitionKind::Hash
+        }
+        fn create(&self, _: PartitionContext) -> Box<dyn Partitioner> {
+            unreachable!("nothing is run")
+        }
+        fn codec(&self) -> Box<dyn BatchCodec> {
+            Box::new(TypedBatchCodec::<u32>::default())
+        }
+    }
+
+    /// Two senders, three receivers.
+    fn graph() -> JobGraph {
+        let vertex = |id, parallelism, inputs, outputs| {
+            let never = || -> Box<dyn Operator> { unreachable!("nothing is run") };
+            let operator = ChainedOperator {
+                id: OperatorId(u64::from(id)),
+                uid: None,
+                name: String::new(),
+                description: None,
+                location: String::new(),
+                kind: NodeKind::Operator(Arc::new(never)),
+                children: Vec::new(),
+                outputs,
+            };
+            let (name, slot_sharing_group) = (String::new(), String::new());
+            JobVertex { id: VertexId(id), name, parallelism, max_parallelism: 8, slot_sharing_group, operators: vec![operator], inputs }
+        };
+        let edge = JobEdge { from: VertexId(0), from_operator: 0, to: VertexId(1), input: 0, partitioner: Arc::new(Hash) };
+        JobGraph {
+            name: String::new(),
+            settings: JobSettings::default(),
+            vertices: vec![vertex(0, 2, vec![], vec![0]), vertex(1, 3, vec![0], vec![])],
+            edges: vec![edge],
+        }
+    }
+
+    #[derive(Default)]
+    struct Recording {
+        sending: Mutex<Vec<(ChannelKey, InputGate)>>,
+        receiving: Mutex<Vec<(ChannelKey, ChannelSender)>>,
+    }
+
+    impl RemoteChannels for Recording {
+        fn sending(&self, key: ChannelKey, _: Box<dyn BatchCodec>, capacity: usize) -> ChannelSender {
+            let (gate, mut senders) = gate(1, capacity);
+            self.sending.lock().unwrap().push((key, gate));
+            senders.remove(0)
+        }
+        fn receiving(&self, key: ChannelKey, _: Box<dyn BatchCodec>, channel: ChannelSender) {
+            self.receiving.lock().unwrap().push((key, channel));
+        }
+    }
+
+    fn attempt(vertex: u32, index: u32) -> AttemptId {
+        AttemptId { subtask: SubtaskId { vertex: VertexId(vertex), index }, attempt: 5 + index }
+    }
+
+    /// The channel and the watermark that are next in `gate`.
+    fn next(gate: &mut InputGate) -> Option<(usize, i64)> {
+        match gate.poll_admitted(&mut Context::from_waker(Waker::noop()), Admitted::All) {
+            Poll::Ready(GateEvent::Element(channel, StreamElement::Watermark(watermark))) => Some((channel, watermark)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn channels_lead_to_where_their_receivers_are_in_the_order_of_their_numbers() {
+        let (graph, remote) = (Arc::new(graph()), Recording::default());
+        let deployments = [attempt(0, 0), attempt(1, 1)].map(|attempt| TaskDeployment { attempt, slot: 0, restore: None }).to_vec();
+        // In no particular order.
+        let elsewhere = [attempt(1, 2), attempt(0, 1), attempt(1, 0)];
+        let elsewhere = Elsewhere { attempts: &elsewhere, channels: &remote };
+        let mut specs = connect_with(&graph, &graph.topology(), deployments, Some(elsewhere), Duration::ZERO);
+        let key = |from, to| ChannelKey { edge: 0, from, to };
+        let mut sending = remote.sending.into_inner().unwrap();
+        sending.sort_by_key(|(key, _)| *key);
+        let keys: Vec<ChannelKey> = sending.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, [key(attempt(0, 0), attempt(1, 0)), key(attempt(0, 0), attempt(1, 2))]);
+        let receiving = remote.receiving.into_inner().unwrap();
+        assert_eq!(receiving.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [key(attempt(0, 1), attempt(1, 1))]);
+
+        let (receiver, sender) = (specs.pop().unwrap(), specs.pop().unwrap());
+        let mut input = receiver.gate.unwrap();
+        assert_eq!((input.channels(), sender.gate.is_none(), receiver.outputs.len()), (2, true, 0));
+        let [(0, channels)] = &sender.outputs[..] else { panic!("{:?}", sender.outputs) };
+        for (number, channel) in channels.iter().enumerate() {
+            channel.push(StreamElement::Watermark(number as i64)).unwrap();
+        }
+        assert_eq!(channels.len(), 3);
+        assert_eq!(next(&mut sending[0].1), Some((0, 0)));
+        assert_eq!(next(&mut input), Some((0, 1)));
+        assert_eq!(next(&mut sending[1].1), Some((0, 2)));
+        receiving[0].1.push(StreamElement::Watermark(9)).unwrap();
+        assert_eq!(next(&mut input), Some((1, 9)));
+    }
+}

@@ -44,7 +44,7 @@ pub(super) struct State {
     /// The newest connection to each worker.
     pub(super) peers: HashMap<SocketAddr, Peer>,
     /// All connections.
-    pub(super) links: Vec<Link>,
+    pub(super) links: Vec<(Arc<Connection>, Link)>,
     /// Receivers whose sender has not opened their channel yet.
     expected: HashMap<ChannelKey, Arc<Incoming>>,
     /// Channels whose receiver was not deployed yet.
@@ -158,7 +158,7 @@ impl Hub {
     /// A connection is lost. Returns the channels that it had.
     pub(super) fn connection_lost(&self, connection: &Connection, link: &Link, reason: &str) -> Table {
         let mut state = self.lock();
-        state.links.retain(|other| other != link);
+        state.links.retain(|(_, other)| other != link);
         let address = connection.address;
         if matches!(state.peers.get(&address), Some(Peer::Connected(current, _)) if std::ptr::eq(current.as_ref(), connection)) {
             state.peers.remove(&address);
@@ -192,10 +192,12 @@ impl Hub {
             let awaited: Vec<_> = state.awaited.extract_if(|key, _| concerns(key)).collect();
             let mut sending = Vec::new();
             for peer in state.peers.values() {
-                match peer {
-                    Peer::Connecting(waiting) => sending.extend(waiting.iter().cloned()),
-                    Peer::Connected(connection, _) => sending.extend(connection.table().sending.values().cloned()),
+                if let Peer::Connecting(waiting) = peer {
+                    sending.extend(waiting.iter().cloned());
                 }
+            }
+            for (connection, _) in &state.links {
+                sending.extend(connection.table().sending.values().cloned());
             }
             (expected, awaited, sending)
         };
@@ -244,8 +246,8 @@ impl Hub {
         };
         expected.into_values().for_each(|incoming| incoming.drop_it());
         let deadline = Instant::now() + timeout;
-        links.iter().for_each(Link::shut_down);
-        for link in &links {
+        links.iter().for_each(|(_, link)| link.shut_down());
+        for (_, link) in &links {
             if !link.wait_lost(deadline.saturating_duration_since(Instant::now())) {
                 link.abort();
             }

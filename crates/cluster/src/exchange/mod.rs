@@ -50,7 +50,7 @@ pub struct ExchangeSettings {
     pub waiting_timeout: Duration,
     /// How many channels may wait so.
     pub max_waiting: usize,
-    /// A worker that is silent for four times as long is lost.
+    /// A worker that is silent for four times as long is lost. The same for all workers of the job.
     pub heartbeat: Duration,
 }
 
@@ -152,7 +152,8 @@ impl NetworkExchange {
         self.hub.failures()
     }
 
-    /// Ends all connections, each behind what was sent on it; those that take longer than `timeout`, at once.
+    /// Ends all connections, each behind what was sent on it; those that take longer than `timeout`, at once. What waits for room on
+    /// the other side is dropped: a job that has ended has nothing of the kind.
     pub fn shut_down(&mut self, timeout: Duration) {
         self.listener = None;
         self.hub.shut_down(timeout);

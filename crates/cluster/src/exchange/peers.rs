@@ -87,22 +87,22 @@ impl Hub {
             if state.shut_down {
                 link.abort();
             }
+            // One that is lost already must not be noted down: nobody would take it out again.
             let alive = connection.table().lost.is_none();
             if alive {
-                state.links.push(link.clone());
+                state.links.push((connection.clone(), link.clone()));
             }
-            match state.peers.get_mut(&address) {
-                // Both workers have connected at the same time: each uses its own connection.
-                Some(Peer::Connecting(_)) if !ours => Vec::new(),
-                Some(Peer::Connecting(waiting)) => {
-                    let waiting = std::mem::take(waiting);
-                    state.peers.insert(address, Peer::Connected(connection.clone(), link.clone()));
-                    waiting
-                }
-                _ => {
-                    state.peers.insert(address, Peer::Connected(connection.clone(), link.clone()));
-                    Vec::new()
-                }
+            let connecting = matches!(state.peers.get(&address), Some(Peer::Connecting(_)));
+            let before = match (connecting, ours, alive) {
+                // Both workers connect at the same time: each uses its own connection.
+                (true, false, _) => None,
+                (true, true, false) => state.peers.remove(&address),
+                (false, _, false) => None,
+                (_, _, true) => state.peers.insert(address, Peer::Connected(connection.clone(), link.clone())),
+            };
+            match before {
+                Some(Peer::Connecting(waiting)) => waiting,
+                Some(Peer::Connected(..)) | None => Vec::new(),
             }
         };
         // If the connection is lost already, this is what its channels are told.

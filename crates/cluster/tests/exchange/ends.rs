@@ -1,5 +1,9 @@
-use crate::worker::{PATIENCE, Worker, attempt, batch, key, settings};
-use std::time::Duration;
+use crate::worker::{CAPACITY, PATIENCE, Worker, attempt, batch, key, settings};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn a_sender_that_vanishes_breaks_its_channel_and_one_that_closes_does_not() {
@@ -103,17 +107,42 @@ fn only_so_many_channels_wait_for_their_receivers() {
 }
 
 #[test]
-fn shutting_down_sends_what_was_closed() {
+fn shutting_down_sends_first_what_has_credit() {
     let (mut a, b) = (Worker::new(), Worker::new());
     let mut receiver = b.receiver::<u32>(key(0, 0));
     let sender = a.sender::<u32>(key(0, 0), b.address());
-    for number in 0..100 {
-        sender.send(batch(number)).unwrap();
-        receiver.receives(number);
-    }
-    sender.send(batch(100)).unwrap();
+    // What follows has credit.
+    sender.send(batch(0)).unwrap();
+    receiver.receives(0);
+    (1..CAPACITY as u32).for_each(|number| sender.send(batch(number)).unwrap());
     sender.0.close();
     a.exchange.shut_down(PATIENCE);
-    receiver.receives(100);
+    (1..CAPACITY as u32).for_each(|number| receiver.receives(number));
     receiver.is_closed();
+}
+
+#[test]
+fn nothing_is_left_of_an_exchange_that_was_dropped() {
+    let (a, b) = (Worker::new(), Worker::new());
+    let clocks = [a.clock.clone(), b.clock.clone()];
+    // One of each state: at work, closed, waiting for its receiver, waiting for its sender, broken by either side.
+    let mut receivers: Vec<_> = [0, 1, 3, 4, 5].map(|index| b.receiver::<u32>(key(0, index))).into();
+    let mut senders: Vec<_> = [0, 1, 2, 4, 5].map(|index| a.sender::<u32>(key(0, index), b.address())).into();
+    for sender in &senders {
+        sender.send(batch(1)).unwrap();
+    }
+    [0, 1, 3, 4].into_iter().for_each(|place| receivers[place].receives(1));
+    drop(receivers.remove(4));
+    drop(senders.remove(3));
+    senders.remove(1).0.close();
+    a.is_heard_by(&b, 0);
+    drop((a, b));
+    receivers.iter_mut().skip(2).for_each(|receiver| receiver.is_broken());
+    senders.iter().for_each(|sender| sender.is_gone());
+    // Its threads end on their own.
+    let deadline = Instant::now() + PATIENCE;
+    while clocks.iter().any(|clock| Arc::strong_count(clock) > 1) {
+        assert!(Instant::now() < deadline, "something still holds the exchange");
+        thread::yield_now();
+    }
 }

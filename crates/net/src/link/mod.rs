@@ -4,13 +4,15 @@
 //! grants credits. The two directions number their channels for themselves.
 
 mod channels;
+mod error;
 mod reader;
 mod writer;
 
 pub use channels::Violation;
+pub use error::{LinkError, SendError, Unsendable};
 
 use crate::{
-    frame::{FrameError, FrameKind},
+    frame::FrameKind,
     stream::{ByteStream, StreamControl},
 };
 use channels::Channels;
@@ -50,7 +52,8 @@ impl Default for LinkOptions {
 }
 
 /// Hears what happens on a link. Called by the link's own threads, which go on when it returns: it must not wait for the link.
-/// Calls about one channel come in the order in which things were sent. After [`LinkHandler::lost`] nothing comes.
+/// Calls about one channel come in the order in which things were sent. After [`LinkHandler::lost`] nothing comes but perhaps a last
+/// [`LinkHandler::unsendable`].
 pub trait LinkHandler: Send + Sync {
     /// The other side has opened a channel. It has no credit.
     fn opened(&self, link: &Link, channel: ReceivingChannel, label: &[u8]);
@@ -70,63 +73,6 @@ pub trait LinkHandler: Send + Sync {
     fn unsendable(&self, link: &Link, channel: SendingChannel, error: &Unsendable);
     /// The connection has ended, and all its channels with it. Comes once.
     fn lost(&self, link: &Link, reason: &LinkError);
-}
-
-/// Why a link has ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
-    /// This side has ended it.
-    #[error("this side has ended the connection")]
-    ShutDown,
-    /// The other side has ended it, and said why.
-    #[error("the other side has ended the connection: {0}")]
-    Goodbye(String),
-    /// The other side is gone.
-    #[error("the other side is gone without a word")]
-    Gone,
-    /// Nothing has come for longer than a living side would be silent.
-    #[error("the other side was silent for {} ms", .0.as_millis())]
-    Silent(Duration),
-    /// The operating system's reason.
-    #[error("the connection failed: {0}")]
-    Io(String),
-    /// What came is damaged.
-    #[error("what came is damaged: {0}")]
-    Frame(#[from] FrameError),
-    /// The other side must not say what it said.
-    #[error("the other side is not to be trusted: {0}")]
-    Violation(#[from] Violation),
-    /// A bug on this side.
-    #[error("a thread of the connection panicked, which is a bug in Flott")]
-    Panicked,
-}
-
-/// Why something was not sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// The receiver has no room.
-    #[error("the channel has no credit")]
-    NoCredit,
-    /// The channel was ended by one of the sides, or the connection is lost.
-    #[error("the channel has ended")]
-    Ended,
-    /// There are too many.
-    #[error("more than {0} channels at once")]
-    TooManyChannels(usize),
-    /// The label is too long.
-    #[error("a label of {0} bytes")]
-    LongLabel(usize),
-}
-
-/// Why a payload cannot be sent.
-#[derive(Debug, thiserror::Error)]
-pub enum Unsendable {
-    /// It could not be made.
-    #[error("it cannot be encoded: {0}")]
-    Payload(Box<dyn Error + Send + Sync>),
-    /// It is too long.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
 }
 
 type MakePayload = Box<dyn FnOnce(&mut Vec<u8>) -> Result<(), Box<dyn Error + Send + Sync>> + Send>;
