@@ -4,6 +4,7 @@
 
 mod jobs;
 mod processes;
+mod rest;
 mod run;
 
 use clap::{Parser, Subcommand};

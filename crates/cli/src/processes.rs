@@ -1,15 +1,16 @@
 //! The processes of a cluster.
 
-use crate::job_manager_address;
+use crate::{job_manager_address, rest::Rest};
 use flott_cluster::{
-    JobManager, JobManagerOptions,
+    JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
 };
 use flott_core::{
-    Error,
+    Error, ErrorKind,
     config::{Configuration, options},
 };
-use std::{path::PathBuf, process::ExitCode, thread};
+use flott_web::{Options, Server};
+use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
@@ -19,11 +20,37 @@ pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
     })?;
-    // Whoever starts it waits for this line.
+    let rest = rest(config, &manager)?;
+    // Whoever starts it waits for these lines.
+    println!("REST at http://{}", rest.address());
     println!("JobManager at {}", manager.address());
     loop {
         thread::park();
     }
+}
+
+/// Starts the REST server.
+fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
+    let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
+    let address = format!("{host}:{port}");
+    let uploads = folder(config)?;
+    let options = Options {
+        submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
+        ..Options::new(Arc::new(SystemClock::default()))
+    };
+    let unusable = |error| {
+        let text = format!("cannot listen on `{address}`: is another JobManager running there? Set `rest.port` to choose another port");
+        Error::new(ErrorKind::Unavailable, text).with_source(error)
+    };
+    let local = address.to_socket_addrs().map_err(unusable)?.all(|address| address.ip().is_loopback());
+    if !local {
+        return Err(Error::invalid(format!(
+            "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: set \
+             `rest.bind-address` to a loopback address"
+        )));
+    }
+    Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())), options).map_err(unusable)
 }
 
 /// Runs a TaskManager until the process is ended.

@@ -70,7 +70,7 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
         _ => {
             let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_address(&config), Ok)?;
             let executable = JobManagerClient::new(job_manager.clone()).bring(&args.program)?;
-            Some(Part::Client { job_manager, executable, detached: args.detached })
+            Some(Part::Client { job_manager, executable, detached: args.detached, job: None })
         }
     };
     start(&config, part.as_ref(), &args.program, &args.arguments)

@@ -81,6 +81,28 @@ impl ExecutableStore {
         Ok(Some(path))
     }
 
+    /// Takes a file in.
+    ///
+    /// # Errors
+    /// It cannot be read or kept.
+    pub(crate) fn add(&self, path: &Path) -> Result<ExecutableId, Error> {
+        let id = digest(path)?;
+        if !self.has(&id) {
+            let mut incoming = self.begin(&id)?;
+            let mut file = fs::File::open(path).map_err(|error| unusable(path, error))?;
+            loop {
+                let mut bytes = Vec::new();
+                (&mut file).take(CHUNK_BYTES).read_to_end(&mut bytes).map_err(|error| unusable(path, error))?;
+                if bytes.is_empty() {
+                    break;
+                }
+                incoming.take(&bytes)?;
+            }
+            incoming.finish()?;
+        }
+        Ok(id)
+    }
+
     /// Begins to take an executable.
     ///
     /// # Errors
@@ -105,6 +127,16 @@ impl ExecutableStore {
             .map_err(|error| unusable(&path, error))?;
         Ok(bytes)
     }
+}
+
+/// The name of a file by its content.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn digest(path: &Path) -> Result<ExecutableId, Error> {
+    let mut hasher = Sha256::new();
+    fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher)).map_err(|error| unusable(path, error))?;
+    Ok(ExecutableId(format!("{:x}", hasher.finalize())))
 }
 
 /// An executable that is being brought. What is not finished is removed.

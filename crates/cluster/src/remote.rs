@@ -2,6 +2,7 @@
 
 use crate::{
     control::{ask, ask_once, connect, greet},
+    executables,
     launch::{refuse_abort, root_paths},
 };
 use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
@@ -11,7 +12,6 @@ use flott_rpc::{
     control::{ClientReply, ClientRequest, ClusterOverview, ExecutableId, JobSubmission, JobSummary, Program, Role},
     gateway::{JobExecutor, JobGateway, TaskFigures},
 };
-use sha2::{Digest, Sha256};
 use std::{
     fs::File,
     io::{self, Read},
@@ -112,9 +112,7 @@ impl JobManagerClient {
         let unreadable = |error: io::Error| {
             Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
         };
-        let mut hasher = Sha256::new();
-        io::copy(&mut File::open(path).map_err(unreadable)?, &mut hasher).map_err(unreadable)?;
-        let id = ExecutableId(format!("{:x}", hasher.finalize()));
+        let id = executables::digest(path)?;
         let stream = connect(&self.address)?;
         greet(&stream, Role::Client)?;
         match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
@@ -143,13 +141,20 @@ pub struct RemoteCluster {
     executable: ExecutableId,
     configuration: Configuration,
     detached: bool,
+    job: Option<JobId>,
 }
 
 impl RemoteCluster {
     /// For the JobManager at `job_manager`, `host:port`, which has this program as `executable`. Workers are started with
-    /// `configuration`. If `detached`, the program ends when its job is submitted.
-    pub fn new(job_manager: impl Into<String>, executable: ExecutableId, configuration: Configuration, detached: bool) -> Self {
-        RemoteCluster { client: JobManagerClient::new(job_manager), executable, configuration, detached }
+    /// `configuration`. If `detached`, the program ends when its job is submitted. Its job gets the number `job`.
+    pub fn new(
+        job_manager: impl Into<String>,
+        executable: ExecutableId,
+        configuration: Configuration,
+        detached: bool,
+        job: Option<JobId>,
+    ) -> Self {
+        RemoteCluster { client: JobManagerClient::new(job_manager), executable, configuration, detached, job }
     }
 }
 
@@ -164,7 +169,7 @@ impl JobExecutor for RemoteCluster {
             folder: std::env::current_dir().map_err(no_folder)?,
         };
         root_paths(&mut graph.settings, &program.folder);
-        let submission = JobSubmission { job: None, program, topology: graph.topology(), settings: graph.settings };
+        let submission = JobSubmission { job: self.job, program, topology: graph.topology(), settings: graph.settings };
         let job = match self.client.ask(&ClientRequest::Submit(Box::new(submission)))? {
             ClientReply::Submitted(job) => job,
             other => return Err(unexpected(&other)),

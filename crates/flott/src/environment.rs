@@ -39,9 +39,10 @@ impl StreamExecutionEnvironment {
         };
         let executor: Arc<dyn JobExecutor> = match part {
             None => Arc::new(EmbeddedCluster::default()),
-            Some(Part::Plan) => Arc::new(PlanOnly),
-            Some(Part::Client { job_manager, executable, detached }) => {
-                Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached))
+            Some(Part::Plan) => Arc::new(PlanOnly::Plan),
+            Some(Part::Graph) => Arc::new(PlanOnly::Graph),
+            Some(Part::Client { job_manager, executable, detached, job }) => {
+                Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached, job))
             }
             Some(Part::Worker { job_manager, job, worker, bind, folder, token, .. }) => {
                 Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token })

@@ -305,9 +305,14 @@ pub enum Part {
         executable: ExecutableId,
         /// Whether the program ends when its job is submitted.
         detached: bool,
+        /// The number that its job is to have.
+        #[serde(default)]
+        job: Option<JobId>,
     },
     /// Print the plan of the job, as JSON, and end.
     Plan,
+    /// Print the graph of the job, as JSON, and end.
+    Graph,
     /// Run tasks.
     Worker {
         /// The JobManager.

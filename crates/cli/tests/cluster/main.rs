@@ -1,6 +1,7 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
 mod processes;
+mod rest;
 
 use processes::{Cluster, eventually, kill};
 
@@ -131,7 +132,9 @@ fn what_cannot_be_submitted_is_refused_with_the_cure() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no job 00000000000000000000000000000000"));
     let output = cluster.ask(&["-Djobmanager.rpc.port=1", "list"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("nobody answers at `localhost:1`"));
-    let output = cluster.ask(&["-Djobmanager.rpc.address=0.0.0.0", "-Djobmanager.rpc.port=0", "jobmanager"]);
+    let output = cluster.ask(&["-Djobmanager.rpc.address=0.0.0.0", "-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("needs authentication"), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = cluster.ask(&["-Drest.bind-address=0.0.0.0", "-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("needs authentication"), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -31,6 +32,7 @@ pub(crate) struct Cluster {
     pub(crate) folder: tempfile::TempDir,
     job_manager: Child,
     port: String,
+    rest: String,
     task_managers: BTreeMap<String, Child>,
 }
 
@@ -38,13 +40,16 @@ impl Cluster {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = flott(folder.path());
-        command.args(["-Djobmanager.rpc.port=0", "jobmanager"]).stdout(Stdio::piped());
+        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]).stdout(Stdio::piped());
         let mut job_manager = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(job_manager.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(':').next().unwrap().to_owned();
-        assert!(line.starts_with("JobManager at "), "{line}");
-        Cluster { folder, job_manager, port, task_managers: BTreeMap::new() }
+        let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
+        let mut address = |what: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(what).unwrap_or_else(|| panic!("{line}")).to_owned()
+        };
+        let rest = address("REST at http://");
+        let port = address("JobManager at ").rsplit(':').next().unwrap().to_owned();
+        Cluster { folder, job_manager, port, rest, task_managers: BTreeMap::new() }
     }
 
     pub(crate) fn with_task_managers(slots: &[u32]) -> Self {
@@ -97,6 +102,31 @@ impl Cluster {
         let output = self.ask(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Calls the REST server; gives status and body.
+    pub(crate) fn call(&self, method: &str, path: &str, content: (&str, &[u8])) -> (u16, serde_json::Value) {
+        let mut stream = TcpStream::connect(&self.rest).unwrap();
+        let (kind, body) = content;
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
+    }
+
+    /// Gets what the REST server has at a path.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
+        let (status, body) = self.call("GET", path, ("text/plain", b""));
+        assert_eq!(status, 200, "{path}: {body}");
+        body
     }
 
     /// Submits the test's job; `options` are those of `flott run`.
@@ -179,6 +209,6 @@ fn flott(folder: &Path) -> Command {
 }
 
 /// The example beside the program, which cargo builds together with the tests of the package.
-fn job_program() -> PathBuf {
+pub(crate) fn job_program() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/cluster_job")
 }

@@ -24,7 +24,7 @@ use flott_jobmanager::{
 };
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    control::{ClusterOverview, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
+    control::{ClusterOverview, ExecutableId, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
 pub(crate) use history::SharedHistory;
@@ -34,7 +34,7 @@ use remote_host::{Cluster, RemoteHost, WorkerFigures};
 use std::{
     collections::{BTreeMap, HashMap},
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
@@ -130,6 +130,22 @@ impl JobManager {
     /// Where it takes connections.
     pub fn address(&self) -> SocketAddr {
         self.0.address
+    }
+
+    /// Takes an executable in.
+    ///
+    /// # Errors
+    /// It cannot be read or kept.
+    pub fn add_executable(&self, path: &Path) -> Result<ExecutableId, Error> {
+        self.0.executables.add(path)
+    }
+
+    /// Where an executable is, if it is there.
+    ///
+    /// # Errors
+    /// The name is no digest.
+    pub fn executable(&self, id: &ExecutableId) -> Result<Option<PathBuf>, Error> {
+        self.0.executables.find(id)
     }
 
     /// Starts a job.

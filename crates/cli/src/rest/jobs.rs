@@ -1,0 +1,182 @@
+//! Jobs as REST describes them.
+
+use super::programs::vertex_of;
+use flott_cluster::{CheckpointEnd, CheckpointRecord, JobDetails};
+use flott_core::{
+    Timestamp,
+    context::RuntimeMode,
+    id::{JobId, SubtaskId},
+};
+use flott_graph::settings::{CheckpointMode, RestartSettings, Retention};
+use flott_rpc::{
+    client::{JobOutcome, JobOverview},
+    control::JobSummary,
+    gateway::TaskFigures,
+    status::TaskStatus,
+};
+use flott_web::model;
+use std::collections::BTreeMap;
+
+/// A job in a list.
+pub(super) fn summary(job: &JobSummary, overview: &JobOverview, details: &JobDetails) -> model::JobSummary {
+    model::JobSummary {
+        id: job.id,
+        name: job.name.clone(),
+        status: job.status,
+        batch: details.topology.mode == RuntimeMode::Batch,
+        started_at: job.started,
+        ended_at: job.ended,
+        changed_at: changed_at(details),
+        tasks: overview.tasks.iter().map(|(_, status)| *status).collect(),
+    }
+}
+
+/// When the state of the job or of a task last changed.
+fn changed_at(details: &JobDetails) -> Option<Timestamp> {
+    let attempts = details.history.attempts.values().flatten().flat_map(|attempt| &attempt.entered).map(|(_, at)| *at);
+    details.history.entered.iter().map(|(_, at)| *at).chain(attempts).max()
+}
+
+/// A job.
+pub(super) fn job(
+    id: JobId,
+    overview: &JobOverview,
+    details: &JobDetails,
+    figures: &[TaskFigures],
+    outcome: Option<&JobOutcome>,
+) -> model::Job {
+    let figures: BTreeMap<SubtaskId, &TaskFigures> = figures.iter().map(|figures| (figures.subtask, figures)).collect();
+    let status: BTreeMap<SubtaskId, TaskStatus> = overview.tasks.iter().copied().collect();
+    let vertices = details.topology.vertices.iter().map(|vertex| {
+        let subtasks = (0..vertex.parallelism).map(|index| {
+            let subtask = SubtaskId { vertex: vertex.id, index };
+            self::subtask(subtask, status.get(&subtask).copied(), details, figures.get(&subtask).copied())
+        });
+        model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) }
+    });
+    model::Job {
+        id,
+        name: overview.name.clone(),
+        status: overview.status,
+        batch: details.topology.mode == RuntimeMode::Batch,
+        started_at: details.started,
+        ended_at: details.ended,
+        entered: details.history.entered.clone(),
+        max_parallelism: None,
+        vertices: vertices.collect(),
+        config: model::ExecutionConfig {
+            restart_strategy: restart_strategy(&details.settings.restart),
+            parallelism: None,
+            options: details.program.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
+        },
+        restarts: overview.restarts,
+        accumulators: outcome.map(|outcome| outcome.accumulators.clone()).unwrap_or_default(),
+        metrics: BTreeMap::new(),
+        coordinator_metrics: BTreeMap::new(),
+    }
+}
+
+fn subtask(id: SubtaskId, status: Option<TaskStatus>, details: &JobDetails, figures: Option<&TaskFigures>) -> model::Subtask {
+    let records = details.history.attempts.get(&id);
+    let mut attempts: Vec<model::Attempt> = records
+        .into_iter()
+        .flatten()
+        .map(|record| {
+            let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
+            let entered = [(TaskStatus::Created, details.started)].into_iter().chain(record.entered.iter().copied()).collect();
+            let task_manager = details.slots.get(&record.slot).cloned();
+            model::Attempt {
+                endpoint: task_manager.as_ref().map(|_| "localhost".to_owned()),
+                task_manager,
+                ..attempt(record.number, status, entered)
+            }
+        })
+        .collect();
+    let mut current = attempts.pop().unwrap_or_else(|| attempt(0, TaskStatus::Created, vec![(TaskStatus::Created, details.started)]));
+    // The JobMaster knows best.
+    current.status = status.unwrap_or(current.status);
+    if let Some(figures) = figures {
+        let values = |figures: &BTreeMap<String, i64>| figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect();
+        current.metrics = values(&figures.task);
+        current.operator_metrics = figures.operators.iter().map(|(name, figures)| (name.clone(), values(figures))).collect();
+    }
+    attempts.reverse();
+    model::Subtask { current, earlier: attempts }
+}
+
+fn attempt(number: u32, status: TaskStatus, entered: Vec<(TaskStatus, Timestamp)>) -> model::Attempt {
+    model::Attempt {
+        number,
+        status,
+        task_manager: None,
+        endpoint: None,
+        entered,
+        metrics: BTreeMap::new(),
+        operator_metrics: Vec::new(),
+        accumulators: BTreeMap::new(),
+    }
+}
+
+fn restart_strategy(settings: &RestartSettings) -> String {
+    match settings {
+        RestartSettings::None => "none".to_owned(),
+        RestartSettings::FixedDelay { attempts, delay } => format!("fixed delay of {} ms, {attempts} attempts", delay.as_millis()),
+        RestartSettings::FailureRate { max_failures, interval, delay } => {
+            format!("{max_failures} failures in {} ms, delay of {} ms", interval.as_millis(), delay.as_millis())
+        }
+        RestartSettings::ExponentialDelay { initial, max, multiplier, .. } => {
+            format!("exponential delay from {} ms to {} ms, times {multiplier}", initial.as_millis(), max.as_millis())
+        }
+    }
+}
+
+/// The checkpoints of a job.
+pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model::Checkpoints {
+    let settings = &details.settings.checkpoints;
+    let counts = &overview.checkpoints;
+    let restored = details.history.restored.map(|(at, id)| model::Restore { id, at, savepoint: false, location: None });
+    let config = model::CheckpointConfig {
+        exactly_once: settings.mode == CheckpointMode::ExactlyOnce,
+        interval: settings.interval,
+        timeout: settings.timeout,
+        min_pause: settings.min_pause,
+        max_concurrent: settings.max_concurrent,
+        tolerable_failures: settings.tolerable_failures,
+        retained_on_cancellation: settings.retention == Retention::RetainOnCancellation,
+        unaligned: false,
+        state_backend: "hashmap".to_owned(),
+        storage: settings.dir.as_ref().map_or_else(|| "memory".to_owned(), |dir| dir.display().to_string()),
+    };
+    model::Checkpoints {
+        totals: model::CheckpointTotals {
+            restored: u64::from(restored.is_some()),
+            completed: counts.completed,
+            failed: counts.failed,
+            in_progress: counts.in_progress,
+        },
+        history: details.history.checkpoints.iter().map(checkpoint).collect(),
+        restored,
+        config: Some(config),
+    }
+}
+
+fn checkpoint(record: &CheckpointRecord) -> model::Checkpoint {
+    let (status, completed) = match &record.end {
+        None => (model::CheckpointStatus::InProgress, None),
+        Some(CheckpointEnd::Completed(summary)) => (model::CheckpointStatus::Completed, Some(summary)),
+        Some(CheckpointEnd::Failed(at, reason)) => (model::CheckpointStatus::Failed { at: *at, reason: reason.clone() }, None),
+    };
+    model::Checkpoint {
+        id: record.id,
+        status,
+        savepoint: record.savepoint,
+        stops: record.stops,
+        triggered_at: record.triggered_at,
+        duration: completed.map(|summary| summary.duration),
+        bytes: completed.map(|summary| summary.bytes),
+        subtasks: Some(record.subtasks),
+        vertices: Vec::new(),
+        location: completed.map(|summary| summary.location.clone()),
+        discarded: false,
+    }
+}

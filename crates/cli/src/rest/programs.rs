@@ -1,0 +1,128 @@
+//! Runs uploaded programs in short-lived processes of their own: to learn their graph, or as clients that submit their job.
+
+use flott_cluster::JobManager;
+use flott_core::{config::options, id::JobId};
+use flott_graph::{JobTopology, VertexTopology};
+use flott_rpc::control::{ExecutableId, PART_VARIABLE, Part};
+use flott_web::{ClusterError, Result, model};
+use std::{
+    io::Read,
+    process::{Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a program may take to come to its `execute`.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How much of what a program prints is kept, bytes.
+const MOST_OUTPUT: u64 = 16 << 20;
+
+/// The graph of a program.
+pub(super) fn plan(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<model::Plan> {
+    let finished = start(manager, executable, request, &Part::Graph)?;
+    let line = finished.out.lines().last().unwrap_or_default();
+    let topology: JobTopology = serde_json::from_str(line).map_err(|_| finished.no_job())?;
+    let batch = topology.mode == flott_core::context::RuntimeMode::Batch;
+    let vertices = topology.vertices.iter().map(|vertex| vertex_of(&topology, vertex)).collect();
+    Ok(model::Plan { job: request.job.unwrap_or(JobId(0)), name: topology.name, batch, vertices })
+}
+
+/// Runs a program until its job is submitted.
+pub(super) fn run(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<JobId> {
+    let part =
+        Part::Client { job_manager: manager.address().to_string(), executable: executable.clone(), detached: true, job: request.job };
+    let finished = start(manager, executable, request, &part)?;
+    let number = finished.err.lines().find_map(|line| line.strip_prefix("Job has been submitted with JobID "));
+    let job = number.and_then(|number| u128::from_str_radix(number.trim(), 16).ok());
+    job.map(JobId).ok_or_else(|| finished.no_job())
+}
+
+/// What a program has printed.
+struct Finished {
+    status: ExitStatus,
+    out: String,
+    err: String,
+}
+
+impl Finished {
+    fn no_job(&self) -> ClusterError {
+        let said: Vec<&str> = self.err.lines().rev().take(20).collect();
+        let said: Vec<&str> = said.into_iter().rev().collect();
+        ClusterError::BadRequest(format!(
+            "the program ended ({}) without a job: it must call `execute`. It said:\n{}",
+            self.status,
+            said.join("\n")
+        ))
+    }
+}
+
+fn start(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest, part: &Part) -> Result<Finished> {
+    let failed = |error: &dyn std::fmt::Display| ClusterError::Failed(error.to_string());
+    let path = manager.executable(executable).map_err(|error| super::of(&error))?;
+    let path = path.ok_or_else(|| ClusterError::NotFound("the executable was removed: upload it again".to_owned()))?;
+    let mut command = Command::new(path);
+    command.args(&request.arguments).env(PART_VARIABLE, serde_json::to_string(part).map_err(|error| failed(&error))?);
+    let claim = request.claim_mode.map(|mode| match mode {
+        model::ClaimMode::Claim => "CLAIM",
+        model::ClaimMode::NoClaim => "NO_CLAIM",
+    });
+    let own = [
+        (options::PARALLELISM_DEFAULT.key(), request.parallelism.map(|parallelism| parallelism.to_string())),
+        (options::STATE_RECOVERY_PATH.key(), request.savepoint.clone()),
+        (options::STATE_RECOVERY_CLAIM_MODE.key(), claim.map(str::to_owned)),
+        (options::STATE_RECOVERY_IGNORE_UNCLAIMED_STATE.key(), request.allow_non_restored_state.then(|| "true".to_owned())),
+    ];
+    let own = own.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?)));
+    for (key, value) in request.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(own) {
+        let option = options::find(key).ok_or_else(|| ClusterError::BadRequest(format!("there is no option `{key}`")))?;
+        command.env(option.variable(), value);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
+        ClusterError::BadRequest(format!("the executable cannot be started here ({error}): it must be built for this platform"))
+    })?;
+    let read = |from: Option<Box<dyn Read + Send>>| {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What is cut short is judged by what there is of it.
+            let _ = from.map(|from| from.take(MOST_OUTPUT).read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let out = read(child.stdout.take().map(|out| Box::new(out) as Box<dyn Read + Send>));
+    let err = read(child.stderr.take().map(|err| Box::new(err) as Box<dyn Read + Send>));
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(|error| failed(&error))? {
+            break status;
+        }
+        if start.elapsed() > TIMEOUT {
+            // It may have ended in between.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(ClusterError::BadRequest(format!("the program did not come to its `execute` within {} s", TIMEOUT.as_secs())));
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    let text = |thread: thread::JoinHandle<String>| thread.join().map_err(|_| ClusterError::Failed("a thread panicked".to_owned()));
+    Ok(Finished { status, out: text(out)?, err: text(err)? })
+}
+
+/// A vertex without subtasks.
+pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> model::Vertex {
+    let head = |vertex: &VertexTopology| vertex.operators[0].id;
+    let input = |edge: &flott_graph::EdgeTopology| model::Input {
+        from: head(topology.vertex(edge.from)),
+        ship_strategy: edge.kind.name().to_owned(),
+        exchange: None,
+    };
+    model::Vertex {
+        id: head(vertex),
+        name: vertex.name.clone(),
+        operators: vertex.operators.iter().map(|operator| operator.name.clone()).collect(),
+        slot_sharing_group: Some(vertex.slot_sharing_group.clone()),
+        parallelism: vertex.parallelism,
+        max_parallelism: vertex.max_parallelism,
+        inputs: topology.inputs(vertex.id).map(input).collect(),
+        subtasks: Vec::new(),
+    }
+}

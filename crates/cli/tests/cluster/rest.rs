@@ -1,0 +1,93 @@
+//! The REST server of a real cluster.
+
+use crate::{
+    RECORDS,
+    processes::{Cluster, eventually, job_program},
+};
+use serde_json::{Value, json};
+
+const JSON: &str = "application/json";
+
+#[test]
+fn a_job_is_watched_and_cancelled_by_rest() {
+    let cluster = Cluster::with_task_managers(&[1, 1]);
+    assert!(cluster.run(&["-d", "-p", "2"], "plain", RECORDS, 1000.0).status().unwrap().success());
+    let job = cluster.job();
+    eventually("the job runs", || cluster.get(&format!("/jobs/{job}"))["state"] == "RUNNING" && !cluster.lines().is_empty());
+    let overview = cluster.get("/v1/jobs/overview");
+    assert_eq!((&overview["jobs"][0]["jid"], &overview["jobs"][0]["name"]), (&json!(job), &json!("cluster-job")));
+    assert_eq!(cluster.get("/overview")["slots-total"], 2);
+    let details = cluster.get(&format!("/jobs/{job}"));
+    let vertices = details["vertices"].as_array().unwrap();
+    assert_eq!(vertices.iter().map(|vertex| &vertex["parallelism"]).collect::<Vec<_>>(), [2, 2]);
+    assert!(details["timestamps"]["RUNNING"].as_i64().unwrap() > 0);
+    eventually("records are counted", || {
+        let details = cluster.get(&format!("/jobs/{job}"));
+        details["vertices"][1]["metrics"]["read-records"].as_u64().is_some_and(|read| read > 0)
+    });
+    let vertex = vertices[1]["id"].as_str().unwrap();
+    let subtasks = cluster.get(&format!("/jobs/{job}/vertices/{vertex}"));
+    let mut hosts: Vec<&str> = subtasks["subtasks"].as_array().unwrap().iter().map(|one| one["taskmanager-id"].as_str().unwrap()).collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, ["tm0", "tm1"]);
+    let checkpoints = cluster.get(&format!("/jobs/{job}/checkpoints"));
+    assert!(checkpoints["counts"]["completed"].as_u64().unwrap() > 0, "{checkpoints}");
+    assert_eq!(cluster.get("/taskmanagers")["taskmanagers"].as_array().unwrap().len(), 2);
+    let (status, _) = cluster.call("PATCH", &format!("/jobs/{job}?mode=cancel"), (JSON, b""));
+    assert_eq!(status, 202);
+    eventually("the job is cancelled", || cluster.get(&format!("/jobs/{job}/status"))["status"] == "CANCELED");
+    let (status, body) = cluster.call("GET", "/jobs/00000000000000000000000000000000", (JSON, b""));
+    assert_eq!(status, 404, "{body}");
+}
+
+#[test]
+fn an_executable_is_uploaded_planned_run_and_stopped_by_rest() {
+    let cluster = Cluster::with_task_managers(&[2]);
+    let mut body = b"--cut\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"cluster_job\"\r\n\r\n".to_vec();
+    body.extend(std::fs::read(job_program()).unwrap());
+    body.extend(b"\r\n--cut--\r\n");
+    let (status, uploaded) = cluster.call("POST", "/jars/upload", ("multipart/form-data; boundary=cut", &body));
+    assert_eq!(status, 200, "{uploaded}");
+    let id = uploaded["filename"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert_eq!(cluster.get("/jars")["files"][0]["id"], id);
+    let output = cluster.path("counts");
+    let arguments = json!(["plain", output, RECORDS.to_string(), "2000"]);
+    let request = json!({"programArgsList": arguments, "parallelism": 2});
+    let (status, plan) = cluster.call("POST", &format!("/jars/{id}/plan"), (JSON, request.to_string().as_bytes()));
+    assert_eq!(status, 200, "{plan}");
+    assert_eq!(plan["plan"]["nodes"].as_array().unwrap().len(), 2, "{plan}");
+    let wanted = "0123456789abcdef0123456789abcdef";
+    let checkpoints = cluster.path("checkpoints");
+    let request = json!({
+        "programArgsList": arguments,
+        "parallelism": "2",
+        "jobId": wanted,
+        "flinkConfiguration": {"execution.checkpointing.interval": "50 ms", "execution.checkpointing.dir": checkpoints},
+    });
+    let (status, run) = cluster.call("POST", &format!("/jars/{id}/run"), (JSON, request.to_string().as_bytes()));
+    assert_eq!((status, &run["jobid"]), (200, &Value::from(wanted)), "{run}");
+    eventually("counts are visible", || !cluster.lines().is_empty());
+    let stop = json!({"targetDirectory": cluster.path("savepoints"), "drain": false});
+    let (status, trigger) = cluster.call("POST", &format!("/jobs/{wanted}/stop"), (JSON, stop.to_string().as_bytes()));
+    assert_eq!(status, 202, "{trigger}");
+    let poll = format!("/jobs/{wanted}/savepoints/{}", trigger["request-id"].as_str().unwrap());
+    eventually("the savepoint is complete", || cluster.get(&poll)["status"]["id"] == "COMPLETED");
+    let location = cluster.get(&poll)["operation"]["location"].as_str().unwrap().to_owned();
+    let request = json!({"programArgsList": ["plain", output, RECORDS.to_string(), "1e6"], "savepointPath": location});
+    let (status, run) = cluster.call("POST", &format!("/jars/{id}/run"), (JSON, request.to_string().as_bytes()));
+    assert_eq!(status, 200, "{run}");
+    let job = run["jobid"].as_str().unwrap();
+    eventually("the job is at its end", || cluster.get(&format!("/jobs/{job}/status"))["status"] == "FINISHED");
+    cluster.assert_exact(RECORDS);
+}
+
+#[test]
+fn what_is_no_job_is_refused_by_rest() {
+    let cluster = Cluster::with_task_managers(&[1]);
+    let body = b"--cut\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"text.txt\"\r\n\r\nthis is text\r\n--cut--\r\n";
+    let (_, uploaded) = cluster.call("POST", "/jars/upload", ("multipart/form-data; boundary=cut", body));
+    let id = uploaded["filename"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let (status, refused) = cluster.call("POST", &format!("/jars/{id}/run"), (JSON, b"{}"));
+    assert_eq!(status, 400);
+    assert!(refused["errors"][0].as_str().unwrap().contains("cannot be started here"), "{refused}");
+}
