@@ -13,7 +13,7 @@ start() {
         echo "$name runs already (process $(cat "$log/$name.pid"))"
         return
     fi
-    nohup "$root/bin/flott" "$@" >>"$log/flott-$name.out" 2>>"$log/flott-$name.log" </dev/null &
+    nohup "$root/bin/flott" "-Denv.log.dir=$log" "$@" >>"$log/flott-$name.out" 2>>"$log/flott-$name.log" </dev/null &
     echo $! >"$log/$name.pid"
 }
 
@@ -22,7 +22,7 @@ await() {
     local name=$1 text=$2 file=$3 from=$4
     for _ in $(seq 100); do
         if tail -c "+$from" "$file" 2>/dev/null | grep -q "$text"; then
-            tail -c "+$from" "$file" | grep "$text" | tail -n 1
+            tail -c "+$from" "$file" | grep -E "$text|REST at" | tail -n 2
             return
         fi
         if ! kill -0 "$(cat "$log/$name.pid")" 2>/dev/null; then

@@ -239,6 +239,7 @@ impl Harness {
                 TaskCommand::AddSplits(splits) => format!("{attempt}: splits {splits:?}"),
                 TaskCommand::NoMoreSplits => format!("{attempt}: no more splits"),
                 TaskCommand::Cancel => format!("{attempt}: cancel"),
+                TaskCommand::Fail(reason) => format!("fail {attempt}: {reason}"),
             },
             JobAction::Kill(attempt) => format!("kill {attempt}"),
             JobAction::Enumerator { vertex, command, .. } => match command {

@@ -43,6 +43,9 @@ use std::{
 /// How long a worker may take to end when its job has ended.
 const WORKER_END_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Ended jobs that are remembered. Flink's `jobstore.max-capacity`, though that is unbounded unless set.
+const ENDED_JOBS: usize = 100;
+
 /// What a JobManager is started with.
 #[derive(Debug, Clone)]
 pub struct JobManagerOptions {
@@ -225,6 +228,7 @@ impl JobManager {
         }
         let grants = state.resources.job_ended(id);
         state.grant(grants);
+        state.forget_old_jobs();
     }
 
     /// All jobs, the newest last.
@@ -348,6 +352,14 @@ impl State {
                 link.send(ToTaskManager::StartWorker { job: grant.job, worker, program, token });
             }
         }
+    }
+
+    /// Keeps the last ended jobs.
+    fn forget_old_jobs(&mut self) {
+        let mut ended: Vec<(Timestamp, JobId)> = self.jobs.iter().filter_map(|(id, job)| Some((job.ended_at?, *id))).collect();
+        ended.sort_unstable();
+        let surplus = ended.len().saturating_sub(ENDED_JOBS);
+        ended.iter().take(surplus).for_each(|(_, id)| drop(self.jobs.remove(id)));
     }
 
     fn stop_worker(&self, job: JobId, worker: u64) {

@@ -133,6 +133,7 @@ fn watermarks_follow_the_largest_timestamp_by_the_bound_and_end_with_the_input()
     let behind = || -> Vec<i64> {
         client
             .figures()
+            .unwrap()
             .iter()
             .filter(|task| task.name.starts_with("behind"))
             .map(|task| task.task[names::CURRENT_INPUT_WATERMARK])
