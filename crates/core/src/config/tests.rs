@@ -115,7 +115,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         message(file("\nparalelism:\n  default: 2\n")),
         "unknown option `paralelism.default` (conf/config.yaml:3); did you mean `parallelism.default`?"
     );
-    assert_eq!(message(file("jobmanager.rpc.address: x")), "unknown option `jobmanager.rpc.address` (conf/config.yaml:1)");
+    assert_eq!(message(file("yarn.application.queue: x")), "unknown option `yarn.application.queue` (conf/config.yaml:1)");
     assert_eq!(
         message(Configuration::new().add_arguments(strings(&["-D", "checkpointing.mode=x"]))),
         "unknown option `checkpointing.mode` (argument `-D checkpointing.mode=x`); did you mean `execution.checkpointing.mode`?"
