@@ -162,9 +162,12 @@ fn elsewhere(here: &[TaskDeployment], region: &[(AttemptId, SocketAddr)]) -> (Ve
 /// reason, and cancels these tasks before.
 fn fail_broken(broken: mpsc::Receiver<ChannelFailure>, mailboxes: Mailboxes) -> Result<(), Error> {
     let fail = move || {
-        while let Ok(failure) = broken.recv() {
+        while let Ok(first) = broken.recv() {
             thread::sleep(BROKEN_CHANNEL_DELAY);
-            mailboxes.send(failure.attempt, TaskCommand::Fail(failure.to_string()));
+            // A lost connection breaks many at once.
+            for failure in [first].into_iter().chain(broken.try_iter()) {
+                mailboxes.send(failure.attempt, TaskCommand::Fail(failure.to_string()));
+            }
         }
     };
     thread::Builder::new().name("flott-broken".to_owned()).spawn(fail).map(|_| ()).map_err(no_thread)
