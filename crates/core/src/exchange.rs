@@ -111,7 +111,8 @@ pub trait BatchCodec: Send + Sync {
     fn decode(&self, bytes: &[u8]) -> Result<AnyBatch, BoxError>;
 }
 
-/// The codec of batches of `T`: count, timestamps, hashes, then the values, each by postcard.
+/// The codec of batches of `T`: timestamps, by postcard; the number of hashes, and they as they are, since numbers of any size would
+/// only become longer and slower as postcard writes them; then the values, by postcard.
 pub struct TypedBatchCodec<T>(PhantomData<fn() -> T>);
 
 impl<T> std::fmt::Debug for TypedBatchCodec<T> {
@@ -134,13 +135,18 @@ impl<T: Data> BatchCodec for TypedBatchCodec<T> {
     fn encode(&self, batch: &AnyBatch, buffer: &mut Vec<u8>) -> Result<(), BoxError> {
         let batch = batch.downcast_ref::<T>().ok_or("the batch has another type than its edge")?;
         codec::encode_into(&batch.timestamps, buffer)?;
-        codec::encode_into(&batch.hashes, buffer)?;
+        codec::encode_into(&batch.hashes.len(), buffer)?;
+        buffer.reserve(batch.hashes.len() * 8);
+        batch.hashes.iter().for_each(|hash| buffer.extend_from_slice(&hash.to_le_bytes()));
         codec::encode_into(&batch.values, buffer)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<AnyBatch, BoxError> {
         let (timestamps, rest) = codec::decode_front(bytes)?;
-        let (hashes, rest): (Vec<u64>, _) = codec::decode_front(rest)?;
+        let (count, rest): (usize, _) = codec::decode_front(rest)?;
+        let length = count.checked_mul(8).filter(|length| *length <= rest.len()).ok_or("a batch is cut in its hashes")?;
+        let (hashes, rest) = rest.split_at(length);
+        let hashes: Vec<u64> = hashes.as_chunks().0.iter().map(|hash| u64::from_le_bytes(*hash)).collect();
         let values: Vec<T> = codec::decode(rest)?;
         if !hashes.is_empty() && hashes.len() != values.len() {
             return Err(format!("a batch of {} records with {} hashes", values.len(), hashes.len()).into());
