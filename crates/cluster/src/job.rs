@@ -207,16 +207,7 @@ impl<H: TaskHost> JobThread<H> {
 }
 
 fn failed(reason: &str) -> JobOutcome {
-    let failure = TaskFailure {
-        operator: "job".to_owned(),
-        subtask: 0,
-        parallelism: 1,
-        attempt: 0,
-        causes: vec![reason.to_owned()],
-        location: None,
-        panicked: false,
-        unrecoverable: false,
-    };
+    let failure = TaskFailure::without_task("job", reason);
     JobOutcome { end: JobEnd::Failed(failure), accumulators: Default::default(), restarts: 0, checkpoints: Default::default() }
 }
 

@@ -122,6 +122,20 @@ pub struct TaskFailure {
 }
 
 impl TaskFailure {
+    /// A failure that is no task's: of `what`.
+    pub fn without_task(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        TaskFailure {
+            operator: what.into(),
+            subtask: 0,
+            parallelism: 1,
+            attempt: 0,
+            causes: vec![reason.into()],
+            location: None,
+            panicked: false,
+            unrecoverable: false,
+        }
+    }
+
     /// The messages of `error` and of everything behind it.
     pub fn causes_of(error: &(dyn std::error::Error + 'static)) -> Vec<String> {
         let mut causes = vec![error.to_string()];

@@ -259,14 +259,5 @@ impl TaskHost for RemoteHost {
 
 /// A failure of the job that a restart would meet again.
 fn unrecoverable(reason: String) -> TaskFailure {
-    TaskFailure {
-        operator: "job".to_owned(),
-        subtask: 0,
-        parallelism: 1,
-        attempt: 0,
-        causes: vec![reason],
-        location: None,
-        panicked: false,
-        unrecoverable: true,
-    }
+    TaskFailure { unrecoverable: true, ..TaskFailure::without_task("job", reason) }
 }

@@ -6,12 +6,12 @@
 //!     ─▶ checkpoints discarded if they are not to be kept, slots released, Ended
 //! ```
 
-use super::{JobMaster, restarts::failure_without_task};
+use super::JobMaster;
 use crate::{
     event::{JobAction, JobNote, Now},
     failover::CANCELLATION_TIMEOUT,
 };
-use flott_core::accumulator::AccumulatorValue;
+use flott_core::{accumulator::AccumulatorValue, error::TaskFailure};
 use flott_graph::settings::Retention;
 use flott_rpc::{
     client::{JobEnd, JobOutcome, JobReply},
@@ -65,7 +65,7 @@ impl JobMaster {
 
     /// Another leader has taken over.
     pub(super) fn fenced(&mut self, now: Now, reason: String, out: &mut Vec<JobAction>) {
-        let failure = failure_without_task("checkpoint storage", reason);
+        let failure = TaskFailure::without_task("checkpoint storage", reason);
         self.remember_failure(&failure);
         self.begin_end(now, JobEnd::Failed(failure), out);
         if let Some(ending) = &mut self.ending {

@@ -59,7 +59,7 @@ impl JobMaster {
 
     /// Something failed that is no task.
     pub(super) fn job_failure(&mut self, now: Now, what: &str, reason: String, out: &mut Vec<JobAction>) {
-        self.global_failure(now, failure_without_task(what, reason), false, out);
+        self.global_failure(now, TaskFailure::without_task(what, reason), false, out);
     }
 
     pub(super) fn unfinished_regions(&self) -> BTreeSet<usize> {
@@ -148,7 +148,7 @@ impl JobMaster {
             );
             // Regions that run are left alone: they lack nothing.
             let waiting = self.failover.incidents().iter().flat_map(|incident| incident.regions.iter().copied()).collect();
-            self.restart(now, waiting, failure_without_task("scheduler", reason), false, out);
+            self.restart(now, waiting, TaskFailure::without_task("scheduler", reason), false, out);
         }
     }
 
@@ -258,19 +258,5 @@ impl JobMaster {
                 source.restart_reader(subtask, from, out);
             }
         }
-    }
-}
-
-/// A failure that is no task's: of `what`.
-pub(super) fn failure_without_task(what: impl Into<String>, reason: String) -> TaskFailure {
-    TaskFailure {
-        operator: what.into(),
-        subtask: 0,
-        parallelism: 1,
-        attempt: 0,
-        causes: vec![reason],
-        location: None,
-        panicked: false,
-        unrecoverable: false,
     }
 }

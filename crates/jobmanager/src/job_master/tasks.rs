@@ -1,6 +1,6 @@
 //! What tasks, enumerators and slots say. Only the newest attempt of a subtask is heard.
 
-use super::{JobMaster, restarts::failure_without_task};
+use super::JobMaster;
 use crate::event::{JobAction, Now};
 use flott_core::{
     error::TaskFailure,
@@ -190,6 +190,6 @@ impl JobMaster {
     }
 
     fn failure_of_source(&self, vertex: VertexId, reason: String) -> TaskFailure {
-        failure_without_task(format!("split enumerator of {}", self.graph.topology().vertex(vertex).name), reason)
+        TaskFailure::without_task(format!("split enumerator of {}", self.graph.topology().vertex(vertex).name), reason)
     }
 }
