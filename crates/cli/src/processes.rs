@@ -50,7 +50,7 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
              `rest.bind-address` to a loopback address"
         )));
     }
-    Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())), options).map_err(unusable)
+    Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
 }
 
 /// Runs a TaskManager until the process is ended.

@@ -5,7 +5,7 @@ use clap::Args;
 use flott_cluster::JobManagerClient;
 use flott_core::{
     Error, ErrorKind,
-    config::{Configuration, Origin},
+    config::{Configuration, Origin, options},
 };
 use flott_rpc::control::{PART_VARIABLE, Part};
 use std::{
@@ -56,13 +56,13 @@ pub(crate) struct InfoArgs {
 
 /// Runs a program as the client of the cluster; ends with its exit code.
 pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Error> {
-    let mut options = vec![];
-    options.extend(args.parallelism.map(|parallelism| ("parallelism.default", parallelism.to_string())));
-    options.extend(args.from_savepoint.clone().map(|path| ("execution.state-recovery.path", path)));
-    options.extend(args.claim_mode.clone().map(|mode| ("execution.state-recovery.claim-mode", mode)));
-    options.extend(args.allow_non_restored_state.then(|| ("execution.state-recovery.ignore-unclaimed-state", "true".to_owned())));
+    let mut given = vec![];
+    given.extend(args.parallelism.map(|parallelism| ("parallelism.default", parallelism.to_string())));
+    given.extend(args.from_savepoint.clone().map(|path| ("execution.state-recovery.path", path)));
+    given.extend(args.claim_mode.clone().map(|mode| ("execution.state-recovery.claim-mode", mode)));
+    given.extend(args.allow_non_restored_state.then(|| ("execution.state-recovery.ignore-unclaimed-state", "true".to_owned())));
     let mut config = config.clone();
-    for (key, value) in options {
+    for (key, value) in given {
         config.set_raw(key, &value, Origin::Argument(format!("{key}={value}")))?;
     }
     let part = match args.target.as_str() {
@@ -87,8 +87,8 @@ fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments:
     let mut command = Command::new(&path);
     command.args(arguments);
     for (key, value, origin) in config.iter() {
-        if let Origin::Argument(_) = origin {
-            command.env(variable(key), value);
+        if let (Origin::Argument(_), Some(option)) = (origin, options::find(key)) {
+            command.env(option.variable(), value);
         }
     }
     if let Some(part) = part {
@@ -102,11 +102,6 @@ fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments:
     // As a shell does it for one that was ended by a signal.
     let code = status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
-}
-
-/// The environment variable of an option.
-fn variable(key: &str) -> String {
-    flott_core::config::options::find(key).map_or_else(String::new, flott_core::config::OptionInfo::variable)
 }
 
 /// How many of the arguments are `flott`'s own: those up to the program of `run` and `info`.

@@ -9,7 +9,7 @@ use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
 use flott_graph::JobGraph;
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    control::{ClientReply, ClientRequest, ClusterOverview, ExecutableId, JobSubmission, JobSummary, Program, Role},
+    control::{ClientReply, ClientRequest, ExecutableId, JobSubmission, JobSummary, Program, Role},
     gateway::{JobExecutor, JobGateway, TaskFigures},
 };
 use std::{
@@ -49,17 +49,6 @@ impl JobManagerClient {
     pub fn jobs(&self) -> Result<Vec<JobSummary>, Error> {
         match self.ask(&ClientRequest::ListJobs)? {
             ClientReply::Jobs(jobs) => Ok(jobs),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// The cluster as it stands.
-    ///
-    /// # Errors
-    /// Nobody answers.
-    pub fn cluster(&self) -> Result<ClusterOverview, Error> {
-        match self.ask(&ClientRequest::Cluster)? {
-            ClientReply::Cluster(cluster) => Ok(cluster),
             other => Err(unexpected(&other)),
         }
     }

@@ -149,8 +149,6 @@ pub enum ClientRequest {
     Job(JobId, JobRequest),
     /// Answer when it has ended.
     Wait(JobId),
-    /// The cluster as it stands.
-    Cluster,
 }
 
 /// The answer to a [`ClientRequest`].
@@ -174,8 +172,6 @@ pub enum ClientReply {
     Job(JobReply),
     /// How it has ended.
     Ended(Box<JobOutcome>),
-    /// The cluster.
-    Cluster(ClusterOverview),
     /// It cannot be: which kind of error, and why.
     Failed(ErrorKind, String),
 }
@@ -193,17 +189,6 @@ pub struct JobSummary {
     pub started: Timestamp,
     /// When it ended, ms since 1970.
     pub ended: Option<Timestamp>,
-}
-
-/// A cluster as it stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClusterOverview {
-    /// Its TaskManagers.
-    pub task_managers: Vec<TaskManagerInfo>,
-    /// All slots.
-    pub slots: u32,
-    /// Those that no job holds.
-    pub free_slots: u32,
 }
 
 /// To a TaskManager.

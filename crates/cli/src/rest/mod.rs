@@ -39,9 +39,12 @@ pub(crate) struct Rest {
 
 impl Rest {
     /// Behind it is `manager`, which was started with `configuration`.
-    pub(crate) fn new(manager: JobManager, configuration: Configuration) -> Self {
-        let log_folder = configuration.get(&options::ENV_LOG_DIR).ok().flatten().map(PathBuf::from);
-        Rest { executables: Executables::default(), jobs: Mutex::default(), manager, configuration, log_folder }
+    ///
+    /// # Errors
+    /// The folder of logs is none.
+    pub(crate) fn new(manager: JobManager, configuration: Configuration) -> std::result::Result<Self, Error> {
+        let log_folder = configuration.get(&options::ENV_LOG_DIR)?.map(PathBuf::from);
+        Ok(Rest { executables: Executables::default(), jobs: Mutex::default(), manager, configuration, log_folder })
     }
 
     fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply> {

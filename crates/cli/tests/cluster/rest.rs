@@ -66,6 +66,9 @@ fn an_executable_is_uploaded_planned_run_and_stopped_by_rest() {
     });
     let (status, run) = cluster.call("POST", &format!("/jars/{id}/run"), (JSON, request.to_string().as_bytes()));
     assert_eq!((status, &run["jobid"]), (200, &Value::from(wanted)), "{run}");
+    let (status, again) = cluster.call("POST", &format!("/jars/{id}/run"), (JSON, request.to_string().as_bytes()));
+    assert_eq!(status, 400);
+    assert!(again["errors"][0].as_str().unwrap().contains("there is a job"), "{again}");
     eventually("counts are visible", || !cluster.lines().is_empty());
     let stop = json!({"targetDirectory": cluster.path("savepoints"), "drain": false});
     let (status, trigger) = cluster.call("POST", &format!("/jobs/{wanted}/stop"), (JSON, stop.to_string().as_bytes()));

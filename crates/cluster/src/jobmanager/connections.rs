@@ -108,7 +108,6 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
         ClientRequest::Figures(job) => ClientReply::Figures(manager.figures(job)?),
         ClientRequest::Job(job, request) => ClientReply::Job(manager.request(job, request)?),
         ClientRequest::Wait(job) => ClientReply::Ended(Box::new(manager.wait(job)?)),
-        ClientRequest::Cluster => ClientReply::Cluster(manager.cluster()),
     })
 }
 

@@ -24,7 +24,7 @@ use flott_jobmanager::{
 };
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    control::{ClusterOverview, ExecutableId, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
+    control::{ExecutableId, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
 pub(crate) use history::SharedHistory;
@@ -32,7 +32,7 @@ pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::{Job, JobParts};
 use remote_host::{Cluster, RemoteHost, WorkerFigures};
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
@@ -101,6 +101,8 @@ struct State {
     resources: ResourceManager,
     task_managers: BTreeMap<String, (TaskManagerInfo, crate::control::Link<ToTaskManager>)>,
     jobs: BTreeMap<JobId, Job>,
+    /// Jobs that are being submitted.
+    starting: BTreeSet<JobId>,
 }
 
 impl JobManager {
@@ -161,9 +163,19 @@ impl JobManager {
         if !self.0.executables.has(&program.executable) {
             return Err(Error::invalid(format!("executable {} was not brought before the job", program.executable)));
         }
-        if self.lock().jobs.contains_key(&id) {
-            return Err(Error::invalid(format!("there is a job {id} already")));
+        {
+            let state = &mut *self.lock();
+            // Of two at once, the second would take the storage from the first.
+            if state.jobs.contains_key(&id) || !state.starting.insert(id) {
+                return Err(Error::invalid(format!("there is a job {id} already")));
+            }
         }
+        let started = self.start_job(id, program, topology, settings);
+        self.lock().starting.remove(&id);
+        started.map(|()| id)
+    }
+
+    fn start_job(&self, id: JobId, program: Program, topology: JobTopology, settings: JobSettings) -> Result<(), Error> {
         let launch = launch(id, topology.clone(), settings.clone())?;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -198,8 +210,7 @@ impl JobManager {
             }
             manager.job_ended(id);
         };
-        thread::Builder::new().name("flott-job".to_owned()).spawn(run).map_err(no_thread)?;
-        Ok(id)
+        thread::Builder::new().name("flott-job".to_owned()).spawn(run).map(|_| ()).map_err(no_thread)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -311,14 +322,6 @@ impl JobManager {
     /// There is no job of this number.
     pub fn wait(&self, job: JobId) -> Result<JobOutcome, Error> {
         Ok(self.handle(job)?.wait())
-    }
-
-    /// The cluster as it stands.
-    pub fn cluster(&self) -> ClusterOverview {
-        let state = self.lock();
-        let (slots, free_slots) = state.resources.totals();
-        let task_managers = state.task_managers.values().map(|(info, _)| info.clone()).collect();
-        ClusterOverview { task_managers, slots, free_slots }
     }
 }
 
