@@ -1,6 +1,7 @@
 //! The processes of a cluster.
 
 use crate::{job_manager_address, rest::Rest};
+use bytes::Bytes;
 use flott_cluster::{
     JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
@@ -9,7 +10,7 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, options},
 };
-use flott_web::{Options, Server};
+use flott_web::{Asset, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
@@ -37,6 +38,7 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
+        assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -51,6 +53,13 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         )));
     }
     Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
+}
+
+/// A file of the dashboard.
+fn dashboard(path: &str) -> Option<Asset> {
+    let file = flott_dashboard::file(path)?;
+    let body = Bytes::from_static(file.gzip);
+    Some(Asset { content_type: file.content_type, body, gzip: true, tag: Some(file.tag), immutable: file.immutable })
 }
 
 /// Runs a TaskManager until the process is ended.
