@@ -4,13 +4,6 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
-        path: "assets/Chart-9Iy4MS2B.js",
-        content_type: "text/javascript",
-        tag: "\"d6e8cfe34538b3cf\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/Chart.js.gz"),
-    },
-    File {
         path: "assets/Chart-CnsZ1jie.css",
         content_type: "text/css",
         tag: "\"0fd9465202f6dfce\"",
@@ -18,11 +11,11 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/Chart.css.gz"),
     },
     File {
-        path: "assets/JobGraph-C4Cg6tox.js",
+        path: "assets/Chart-PV5a7Kjq.js",
         content_type: "text/javascript",
-        tag: "\"404112895922fc2a\"",
+        tag: "\"81a45c536dded69a\"",
         immutable: true,
-        gzip: include_bytes!("../assets/JobGraph.js.gz"),
+        gzip: include_bytes!("../assets/Chart.js.gz"),
     },
     File {
         path: "assets/JobGraph-CeJeskZg.css",
@@ -32,6 +25,13 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/JobGraph.css.gz"),
     },
     File {
+        path: "assets/JobGraph-xu-6i-fb.js",
+        content_type: "text/javascript",
+        tag: "\"6ee204e5b037f86a\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/JobGraph.js.gz"),
+    },
+    File {
         path: "assets/icon-OKkelCX7.svg",
         content_type: "image/svg+xml",
         tag: "\"1d7e9c08263295ae\"",
@@ -39,23 +39,23 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-C-znEJNa.css",
+        path: "assets/index-BVolN1n0.css",
         content_type: "text/css",
-        tag: "\"f6960cbca98bcd5a\"",
+        tag: "\"cbb9e4ee8963d8e5\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/index-DbcPpe6j.js",
+        path: "assets/index-YBk-luYV.js",
         content_type: "text/javascript",
-        tag: "\"f30597103589ebb2\"",
+        tag: "\"14aa318b0908877c\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"aebb117f850013cf\"",
+        tag: "\"363111a5067df126\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

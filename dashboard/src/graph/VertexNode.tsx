@@ -10,19 +10,19 @@ import type { FlowFigures } from "./flow";
 import { loadColor } from "./flow";
 import type { GraphVertex } from "./model";
 
-export type VertexNodeData = Node<{ vertex: GraphVertex; figures: FlowFigures; open: boolean }, "vertex">;
+export type VertexNodeData = Node<{ vertex: GraphVertex; figures: FlowFigures; downwards: boolean }, "vertex">;
 
 /** Below this scale nobody can read figures. */
 const READABLE = 0.42;
 
 function VertexNodeView({ id, data }: NodeProps<VertexNodeData>) {
-  const { vertex, figures } = data;
+  const { vertex, figures, downwards } = data;
   const readable = useFlowStore((state) => state.transform[2] >= READABLE);
   return (
     <>
-      <Handle type="target" position={Position.Left} isConnectable={false} />
+      <Handle type="target" position={downwards ? Position.Top : Position.Left} isConnectable={false} />
       <VertexBox vertex={vertex} figures={figures} readable={readable} key={id} />
-      <Handle type="source" position={Position.Right} isConnectable={false} />
+      <Handle type="source" position={downwards ? Position.Bottom : Position.Right} isConnectable={false} />
     </>
   );
 }
@@ -58,7 +58,7 @@ function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures
             <span className="load">
               <LoadBar busy={flow.busy?.max ?? 0} waits={flow.backpressured?.max ?? 0} />
               <span className="load-text">
-                <b>{percent(flow.busy?.max)}</b> busy · {percent(flow.backpressured?.max)} waiting
+                <b>{percent(flow.busy?.max)}</b> busy · {percent(flow.backpressured?.max)} back-pressured
               </span>
             </span>
           )}

@@ -23,6 +23,11 @@ export interface Graph {
   key: string;
 }
 
+/** The name of a chain with arrows as people draw them. */
+export function shownName(name: string): string {
+  return name.replaceAll(" -> ", " → ");
+}
+
 /** The operators of a chain, from the tree in HTML that Flink's dashboard is given. */
 export function operatorsOf(description: string): string[] {
   const document = new DOMParser().parseFromString(description.replaceAll("<br/>", "\n"), "text/html");
@@ -39,7 +44,12 @@ export function graphOf(plan: Plan, vertices: readonly Vertex[] = []): Graph {
     vertices: nodes.map((node) => {
       const operators = operatorsOf(node.description);
       const vertex = names.get(node.id);
-      return { id: node.id, name: vertex?.name ?? operators.join(" → "), operators, parallelism: vertex?.parallelism ?? node.parallelism };
+      return {
+        id: node.id,
+        name: shownName(vertex?.name ?? operators.join(" → ")),
+        operators,
+        parallelism: vertex?.parallelism ?? node.parallelism,
+      };
     }),
     edges: nodes.flatMap((node) =>
       (node.inputs ?? [])

@@ -25,13 +25,17 @@ interface Props {
   format: (value: number | null | undefined) => string;
   height?: number;
   bars?: boolean;
+  /** Values are bytes: the marks of the axis are round in powers of two. */
+  binary?: boolean;
 }
+
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
 }
 
-export function Chart({ label, times, series, values, format, height = 160, bars = false }: Props) {
+export function Chart({ label, times, series, values, format, height = 160, bars = false, binary = false }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const isDark = useStore(dark);
@@ -60,8 +64,8 @@ export function Chart({ label, times, series, values, format, height = 160, bars
         legend: { live: true },
         scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
         axes: [
-          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, utc)), space: 80 },
-          { ...axis, values: (_, ticks) => ticks.map((tick) => formatted.current(tick)), size: 72 },
+          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, utc)), space: 80, size: 28 },
+          { ...axis, values: (_, ticks) => ticks.map((tick) => formatted.current(tick)), size: 72, ...(binary ? { incrs: POWERS } : {}) },
         ],
         series: [
           { label: "time", value: (_, at) => (at === null ? "–" : clock(at * 1000, utc)) },
@@ -89,7 +93,7 @@ export function Chart({ label, times, series, values, format, height = 160, bars
       made.destroy();
       plot.current = null;
     };
-  }, [isDark, utc, names, height, bars]);
+  }, [isDark, utc, names, height, bars, binary]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: drawn when the values change, which `data` follows
   useEffect(() => plot.current?.setData(data.current), [times, values]);

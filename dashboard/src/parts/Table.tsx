@@ -58,7 +58,7 @@ export function Table<T>({ name, rows, columns, rowKey, text, sort = "", empty =
   const page = sorted.slice(0, shown);
   return (
     <div className="table-block">
-      {text && (rows.length > 1 || wanted !== "") && (
+      {text && (rows.length > 8 || wanted !== "") && (
         <input
           type="search"
           className="search"

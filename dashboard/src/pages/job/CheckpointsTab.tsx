@@ -118,6 +118,7 @@ function Strip({ history }: { history: readonly Checkpoint[] }) {
                 values={sizes}
                 series={[{ name: "size", color: "--series-2" }]}
                 format={bytes}
+                binary
               />
             </figure>
           </div>

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { Exception, Exceptions, GraphFlow, Job } from "../../api/types";
 import { href } from "../../app/router";
-import { Ago, Card, Empty, Failure, Loading, Time } from "../../parts/basic";
+import { Ago, Card, Empty, Failure, Loading, Sentence, Time } from "../../parts/basic";
 
 /** The causes of a failure, outermost first, each with the source location below it. */
 export function causesOf(text: string): { message: string; places: string[] }[] {
@@ -107,7 +107,9 @@ function Cause({ entry }: { entry: Exception }) {
   const place = causes.flatMap(({ places }) => places).at(-1);
   return (
     <div className="cause">
-      <h3>{entry.exceptionName}</h3>
+      <h3>
+        <Sentence text={entry.exceptionName} />
+      </h3>
       {root && <pre className="cause-message">{root.message}</pre>}
       <p className="cause-facts">
         {place && (

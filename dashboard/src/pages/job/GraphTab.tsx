@@ -6,8 +6,8 @@ import type { GraphFlow, Job, Vertex, VertexFlow } from "../../api/types";
 import { href, setQuery, useRoute } from "../../app/router";
 import { bytes, compact, count, NONE, rate } from "../../format/units";
 import { FlowFigures } from "../../graph/flow";
-import { graphOf } from "../../graph/model";
-import { Ago, Card, Facts, Failure, Loading, Meter, Since, State, Tasks } from "../../parts/basic";
+import { graphOf, shownName } from "../../graph/model";
+import { Ago, Card, Facts, Failure, Loading, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
 import { type Column, Table } from "../../parts/Table";
 import { hasEnded } from "../jobList";
 import { VertexPanel } from "../vertex/VertexPanel";
@@ -20,6 +20,18 @@ interface Row {
   job: string;
 }
 
+/** Sources receive from outside and sinks send there: what they count themselves is known to `flow`. */
+const received = ({ vertex, flow }: Row) => flow?.["records-in"] ?? vertex.metrics["read-records"];
+const sent = ({ vertex, flow }: Row) => flow?.["records-out"] ?? vertex.metrics["write-records"];
+
+function Records({ records, size }: { records: number; size: number }) {
+  return (
+    <span className="nowrap" title={`${count(records)} records`}>
+      {compact(records)} {size > 0 && <span className="faint">{bytes(size)}</span>}
+    </span>
+  );
+}
+
 const COLUMNS: Column<Row>[] = [
   {
     id: "name",
@@ -27,7 +39,7 @@ const COLUMNS: Column<Row>[] = [
     order: ({ vertex }) => vertex.name,
     cell: ({ vertex, job }) => (
       <a className="strong" href={href(["jobs", job, "overview"], { vertex: vertex.id })}>
-        {vertex.name}
+        {shownName(vertex.name)}
       </a>
     ),
   },
@@ -63,23 +75,15 @@ const COLUMNS: Column<Row>[] = [
     id: "received",
     title: "Received",
     numeric: true,
-    order: ({ vertex }) => vertex.metrics["read-records"],
-    cell: ({ vertex }) => (
-      <span title={`${count(vertex.metrics["read-records"])} records`}>
-        {compact(vertex.metrics["read-records"])} <span className="faint">{bytes(vertex.metrics["read-bytes"])}</span>
-      </span>
-    ),
+    order: received,
+    cell: (row) => <Records records={received(row)} size={row.vertex.metrics["read-bytes"]} />,
   },
   {
     id: "sent",
     title: "Sent",
     numeric: true,
-    order: ({ vertex }) => vertex.metrics["write-records"],
-    cell: ({ vertex }) => (
-      <span title={`${count(vertex.metrics["write-records"])} records`}>
-        {compact(vertex.metrics["write-records"])} <span className="faint">{bytes(vertex.metrics["write-bytes"])}</span>
-      </span>
-    ),
+    order: sent,
+    cell: (row) => <Records records={sent(row)} size={row.vertex.metrics["write-bytes"]} />,
   },
   {
     id: "duration",
@@ -150,7 +154,8 @@ function Summary({ job, flow }: { job: Job; flow: GraphFlow | undefined }) {
       {slow && flow.bottleneck && (
         <p className="notice notice-warn bottleneck-line">
           <b>Bottleneck: </b>
-          <a href={href(["jobs", job.jid, "overview"], { vertex: slow.id })}>{slow.name}</a> – {flow.bottleneck.reason}.
+          <a href={href(["jobs", job.jid, "overview"], { vertex: slow.id })}>{shownName(slow.name)}</a> –{" "}
+          <Sentence text={flow.bottleneck.reason} />.
         </p>
       )}
       {!hasEnded(job.state) && (
@@ -187,7 +192,7 @@ function Legend() {
   return (
     <p className="legend" aria-hidden="true">
       <span className="swatch swatch-idle" /> idle <span className="swatch swatch-busy" /> busy <span className="swatch swatch-waits" />{" "}
-      waiting for downstream
+      back-pressured
     </p>
   );
 }

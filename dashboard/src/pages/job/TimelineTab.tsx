@@ -4,6 +4,7 @@ import { useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { Job, SubtaskTimes, Vertex } from "../../api/types";
 import { duration } from "../../format/units";
+import { shownName } from "../../graph/model";
 import { Card, Loading, Time } from "../../parts/basic";
 
 const LIVE = ["CREATED", "SCHEDULED", "DEPLOYING", "INITIALIZING", "RUNNING"] as const;
@@ -38,10 +39,13 @@ export function TimelineTab({ job }: { job: Job }) {
         {job.vertices.map((vertex) => (
           <VertexTimes key={vertex.id} job={job.jid} vertex={vertex} start={start} end={end} open={opened.has(vertex.id)} toggle={toggle} />
         ))}
+        <div className="gantt-row">
+          <span />
+          <p className="failure-ends">
+            <Time at={start} /> <Time at={end} />
+          </p>
+        </div>
       </div>
-      <p className="failure-ends">
-        <Time at={start} /> <Time at={end} />
-      </p>
       <p className="legend" aria-hidden="true">
         {LIVE.map((state) => (
           <span key={state}>
@@ -70,7 +74,7 @@ function VertexTimes({ job, vertex, start, end, open, toggle }: Props) {
     <>
       <div className="gantt-row">
         <button type="button" className="quiet gantt-name" aria-expanded={open} onClick={() => toggle(vertex.id)} title={vertex.name}>
-          {open ? "▾" : "▸"} {vertex.name}
+          {open ? "▾" : "▸"} {shownName(vertex.name)}
         </button>
         <Line start={start} end={end} spans={from > 0 ? [{ state: vertex.status, from, to }] : []} />
       </div>

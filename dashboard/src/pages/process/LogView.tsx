@@ -135,7 +135,15 @@ export function LogView({ file, name }: Props) {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is new is scrolled to
   useLayoutEffect(() => {
-    if (follow) box.current?.scrollTo(0, box.current.scrollHeight);
+    if (!follow) return;
+    const down = () => box.current?.scrollTo(0, box.current.scrollHeight);
+    down();
+    // The heights of lines that were never seen are guesses: once they are drawn, the end is elsewhere.
+    const frame = requestAnimationFrame(() => {
+      down();
+      requestAnimationFrame(down);
+    });
+    return () => cancelAnimationFrame(frame);
   }, [visible, follow]);
 
   return (

@@ -122,7 +122,14 @@ function Figures({ base }: { base: string }) {
         <figure>
           <figcaption>Memory of the process</figcaption>
           <Suspense fallback={<Loading />}>
-            <Chart label="memory of the process over time" times={times} values={memory} series={[{ name: "memory" }]} format={bytes} />
+            <Chart
+              label="memory of the process over time"
+              times={times}
+              values={memory}
+              series={[{ name: "memory" }]}
+              format={bytes}
+              binary
+            />
           </Suspense>
         </figure>
       )}

@@ -4,7 +4,7 @@ import { useEffect } from "react";
 import type { Job, Vertex, VertexFlow } from "../../api/types";
 import { href, useQuery } from "../../app/router";
 import { byteRate, bytes, compact, lag, NONE, percent, rate } from "../../format/units";
-import { operatorsOf } from "../../graph/model";
+import { operatorsOf, shownName } from "../../graph/model";
 import { Facts, State, useNow } from "../../parts/basic";
 import { Tabs } from "../../parts/Tabs";
 import { FlameGraphTab } from "./FlameGraphTab";
@@ -45,7 +45,7 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
     <section className="card panel" aria-label={`vertex ${vertex.name}`}>
       <header className="card-head">
         <h2>
-          {vertex.name} <State state={vertex.status} />
+          {shownName(vertex.name)} <State state={vertex.status} />
         </h2>
         <button type="button" className="quiet" onClick={onClose} aria-label="close the vertex">
           ✕
