@@ -125,11 +125,7 @@ impl Ledger {
         let Some(enumerator) = self.enumerators.get_mut(&vertex).filter(|enumerator| after >= enumerator.created) else { return };
         match report {
             EnumeratorReport::Assign { subtask, splits } => {
-                enumerator.assigned.push(AssignedSplits {
-                    after: enumerator.last_snapshot,
-                    subtask: *subtask,
-                    splits: splits.clone(),
-                });
+                enumerator.assigned.push(AssignedSplits { after: enumerator.last_snapshot, subtask: *subtask, splits: splits.clone() });
             }
             EnumeratorReport::Snapshot { checkpoint, .. } => enumerator.last_snapshot = checkpoint.0,
             EnumeratorReport::Failed(failure) => enumerator.failed = Some(failure.clone()),

@@ -57,11 +57,7 @@ impl Recovery {
 impl JobMaster {
     /// Begins to wait for workers.
     pub(super) fn recover(&mut self, now: Now, wait: Duration, out: &mut Vec<JobAction>) {
-        self.recovery = Some(Recovery {
-            deadline: now.monotonic.saturating_add(wait),
-            ledger: Ledger::default(),
-            deferred: Vec::new(),
-        });
+        self.recovery = Some(Recovery { deadline: now.monotonic.saturating_add(wait), ledger: Ledger::default(), deferred: Vec::new() });
         self.set_status(JobStatus::Reconciling, out);
     }
 
@@ -157,7 +153,8 @@ impl JobMaster {
         task.restored_from = found.restored_from;
         // One that was started from the latest checkpoint has yet to take part in another.
         let taken_part = latest.filter(|latest| found.restored_from.is_none_or(|from| from < latest.metadata.checkpoint));
-        let last = taken_part.and_then(|latest| restore::final_state(&latest.metadata, topology.vertex(task.subtask.vertex), task.subtask.index));
+        let last =
+            taken_part.and_then(|latest| restore::final_state(&latest.metadata, topology.vertex(task.subtask.vertex), task.subtask.index));
         task.released = last.is_some();
         task.final_snapshot = last.map(|last| without_files(Arc::new(last)));
         task.end_of_data = found.state == TaskState::EndOfData;
@@ -225,7 +222,8 @@ impl JobMaster {
                 Some(enumerator) => source.adopt(enumerator, &mine, complete, &self.graph, out),
                 // It has nothing to do any more, but is part of every checkpoint.
                 None if self.graph.of_vertex(*vertex).iter().all(|task| task.is_finished()) => {
-                    let state = latest.and_then(|latest| restore::enumerator_state(&latest.metadata, self.graph.topology().vertex(*vertex)));
+                    let state =
+                        latest.and_then(|latest| restore::enumerator_state(&latest.metadata, self.graph.topology().vertex(*vertex)));
                     source.create(complete, state, out);
                 }
                 None => _ = self.broken_sources.insert(*vertex),

@@ -212,7 +212,8 @@ impl Task {
         match element {
             Element::Record(record) => effects.push(self.process(record)),
             Element::Barrier(barrier) => {
-                let newer = self.aligning.as_ref().map_or(std::cmp::Ordering::Greater, |aligning| barrier.checkpoint.cmp(&aligning.checkpoint));
+                let newer =
+                    self.aligning.as_ref().map_or(std::cmp::Ordering::Greater, |aligning| barrier.checkpoint.cmp(&aligning.checkpoint));
                 if newer == std::cmp::Ordering::Greater {
                     // What was begun under another leader is overtaken.
                     self.inputs.values_mut().for_each(|channel| channel.blocked = false);
