@@ -182,7 +182,8 @@ fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &st
     if let Some(peer) = peer {
         state.peers.remove(&peer);
     }
-    if !state.task_managers.get(id).is_some_and(|known| peer.is_none_or(|peer| known.peer == peer)) {
+    let newer = |known: &Registered| peer.is_some_and(|peer| known.peer != peer);
+    if state.task_managers.get(id).is_none_or(newer) {
         return;
     }
     tracing::warn!(task_manager = id, reason, "a TaskManager is gone");
