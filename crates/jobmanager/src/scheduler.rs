@@ -108,6 +108,17 @@ impl Scheduler {
         surplus
     }
 
+    /// A subtask runs in a slot already. `false` if its place has another, or the slot is another's.
+    pub(crate) fn adopt(&mut self, subtask: SubtaskId, slot: u32) -> bool {
+        let place = self.first_of[subtask.vertex.0 as usize] + subtask.index as usize;
+        if self.places[place].is_none() && !self.held.contains_key(&slot) {
+            self.places[place] = Some(slot);
+            self.held.insert(slot, place);
+            self.vacant.remove(&place);
+        }
+        self.places[place] == Some(slot)
+    }
+
     /// Forgets slots that are gone.
     pub(crate) fn lose<'a>(&mut self, lost: impl IntoIterator<Item = &'a u32>) {
         for slot in lost {

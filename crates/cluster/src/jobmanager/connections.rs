@@ -17,13 +17,15 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a new connection may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a TaskManager is given to say how a worker ended whose connection broke.
 const REASON_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often it is looked whether a name has become free.
+const NAME_PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes connections, each on a thread of its own.
 pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), Error> {
@@ -111,9 +113,19 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
     })
 }
 
+/// Waits while a name is taken. A TaskManager that comes back is often here before it was noticed that it had gone: when the
+/// connection broke silently, or this process stood still.
+fn await_name(manager: &JobManager, id: &str) {
+    let until = Instant::now() + manager.0.options.heartbeat_timeout;
+    while manager.lock().task_managers.contains_key(id) && Instant::now() < until {
+        thread::sleep(NAME_PAUSE);
+    }
+}
+
 fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
+    await_name(manager, &id);
     {
         let state = &mut *manager.lock();
         if state.task_managers.contains_key(&id) {

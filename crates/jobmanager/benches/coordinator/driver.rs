@@ -304,7 +304,7 @@ impl Driver {
             JobAction::DiscardCheckpoint { .. } | JobAction::RetainCheckpoints(_) | JobAction::DiscardAllCheckpoints => {
                 self.cost.other += 1
             }
-            JobAction::Reply(..) | JobAction::StatusChanged(_) | JobAction::Note(_) => {}
+            JobAction::Reply(..) | JobAction::StatusChanged(_) | JobAction::Recovered | JobAction::Note(_) => {}
         }
     }
 
