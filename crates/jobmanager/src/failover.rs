@@ -35,6 +35,25 @@ pub(crate) struct Incident {
     pub(crate) deploy_at: Duration,
     /// When attempts that have not ended are killed.
     pub(crate) kill_at: Duration,
+    /// What stood in its way when it was last looked at.
+    pub(crate) waits_for: WaitsFor,
+}
+
+/// What the deployment of an incident waits for. Kept, so that what is known is not looked for again at each event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitsFor {
+    /// Tasks of this region that have not ended; those before it have. Nothing begins to run while an incident waits.
+    Tasks { region: usize },
+    /// A slot for this task, by its place.
+    Slot { task: usize },
+    /// The delay alone. All slots were there when the scheduler had lost so many.
+    Time { slots_lost: u64 },
+}
+
+impl Incident {
+    pub(crate) fn new(regions: BTreeSet<usize>, deploy_at: Duration, kill_at: Duration) -> Self {
+        Incident { regions, deploy_at, kill_at, waits_for: WaitsFor::Tasks { region: 0 } }
+    }
 }
 
 /// The strategy's last word.
@@ -52,6 +71,8 @@ struct Decision {
 pub(crate) struct Failover {
     strategy: RestartStrategy,
     incidents: Vec<Incident>,
+    /// The regions of all incidents; each is in one.
+    regions: BTreeSet<usize>,
     last: Option<Decision>,
     /// When a region last lost an attempt.
     losses: BTreeMap<usize, Duration>,
@@ -59,7 +80,13 @@ pub(crate) struct Failover {
 
 impl Failover {
     pub(crate) fn new(settings: RestartSettings, seed: u64) -> Self {
-        Failover { strategy: RestartStrategy::new(settings, seed), incidents: Vec::new(), last: None, losses: BTreeMap::new() }
+        Failover {
+            strategy: RestartStrategy::new(settings, seed),
+            incidents: Vec::new(),
+            regions: BTreeSet::new(),
+            last: None,
+            losses: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn incidents(&self) -> &[Incident] {
@@ -73,7 +100,7 @@ impl Failover {
 
     /// Whether the region is being started again already.
     pub(crate) fn restarts(&self, region: usize) -> bool {
-        self.incidents.iter().any(|incident| incident.regions.contains(&region))
+        self.regions.contains(&region)
     }
 
     /// The time after which the regions are started again; `None`: they are not, the job fails.
@@ -113,24 +140,37 @@ impl Failover {
 
     /// Regions are to be deployed; with others, if they are being started again together with them.
     pub(crate) fn begin(&mut self, mut incident: Incident) {
-        self.incidents.retain(|other| {
-            let together = !other.regions.is_disjoint(&incident.regions);
-            if together {
-                incident.regions.extend(&other.regions);
-                incident.deploy_at = incident.deploy_at.max(other.deploy_at);
-            }
-            !together
-        });
+        if !self.regions.is_disjoint(&incident.regions) {
+            self.incidents.retain(|other| {
+                let together = !other.regions.is_disjoint(&incident.regions);
+                if together {
+                    incident.regions.extend(&other.regions);
+                    incident.deploy_at = incident.deploy_at.max(other.deploy_at);
+                }
+                !together
+            });
+        }
+        self.regions.extend(&incident.regions);
         self.incidents.push(incident);
     }
 
-    /// Takes an incident, by its place: it is being deployed.
-    pub(crate) fn remove(&mut self, place: usize) -> Incident {
-        self.incidents.remove(place)
+    /// The incidents, to note in them what was found.
+    pub(crate) fn incidents_mut(&mut self) -> &mut [Incident] {
+        &mut self.incidents
+    }
+
+    /// Takes the incidents that are `ready`: they are being deployed.
+    pub(crate) fn take(&mut self, ready: impl Fn(&Incident) -> bool) -> Vec<Incident> {
+        let taken: Vec<Incident> = self.incidents.extract_if(.., |incident| ready(incident)).collect();
+        for region in taken.iter().flat_map(|incident| &incident.regions) {
+            self.regions.remove(region);
+        }
+        taken
     }
 
     pub(crate) fn clear(&mut self) {
         self.incidents.clear();
+        self.regions.clear();
     }
 }
 
@@ -193,7 +233,7 @@ mod tests {
     #[test]
     fn incidents_that_share_a_region_become_one() {
         let mut failover = fixed(9);
-        let incident = |regions, deploy_at| Incident { regions, deploy_at: secs(deploy_at), kill_at: secs(180) };
+        let incident = |regions, deploy_at| Incident::new(regions, secs(deploy_at), secs(180));
         failover.begin(incident(regions([0]), 9));
         failover.begin(incident(regions([1]), 1));
         assert_eq!(failover.incidents().len(), 2);
