@@ -1,6 +1,7 @@
 //! The processes of a cluster.
 
 use crate::{bind_address, job_manager_addresses, rest::Rest};
+use bytes::Bytes;
 use flott_cluster::{
     HighAvailability, JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
@@ -9,7 +10,7 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, HighAvailabilityType, options},
 };
-use flott_web::{Elsewhere, Options, Server};
+use flott_web::{Asset, Elsewhere, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
@@ -46,6 +47,7 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone())),
+        assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -68,6 +70,13 @@ fn elsewhere(manager: JobManager) -> Elsewhere {
         let rest = manager.other_leader()?.rest_address;
         (!rest.is_empty()).then(|| format!("http://{rest}"))
     })
+}
+
+/// A file of the dashboard.
+fn dashboard(path: &str) -> Option<Asset> {
+    let file = flott_dashboard::file(path)?;
+    let body = Bytes::from_static(file.gzip);
+    Some(Asset { content_type: file.content_type, body, gzip: true, tag: Some(file.tag), immutable: file.immutable })
 }
 
 /// Runs a TaskManager until the process is ended.
