@@ -11,6 +11,7 @@ use crate::{
         asset,
         call::{Handler, route},
         guard::guard,
+        leader::follow_leader,
         log_file::{Which, log_file},
         upload::upload,
     },
@@ -209,6 +210,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(calls)
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
+        .layer(from_fn_with_state(Arc::clone(&app), follow_leader))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{dashboard, package};
 use crate::error::Result;
 use crate::process::{cargo, run};
-use crate::{arch, process, sim};
+use crate::{arch, chaos, process, sim};
 
 /// One named check.
 pub(super) struct Step {
@@ -37,6 +37,12 @@ pub(super) const STEPS: &[Step] = &[
         about: "the dashboard works in a browser on a real cluster; pictures of every page are in target/dashboard",
         build: dashboard::build_programs,
         check: dashboard::browse,
+    },
+    Step {
+        name: "chaos",
+        about: "the output of a job is exact while its cluster is killed, stopped and cut off",
+        build: test_build,
+        check: chaos::check,
     },
     Step {
         name: "sim",
