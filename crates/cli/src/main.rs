@@ -7,6 +7,7 @@ mod jobs;
 mod processes;
 mod rest;
 mod run;
+mod top;
 
 use clap::{Parser, Subcommand};
 use flott_core::{
@@ -48,6 +49,8 @@ enum Command {
     Savepoint(jobs::SavepointArgs),
     /// Takes a checkpoint now
     Checkpoint(jobs::JobArgs),
+    /// Shows what runs and what slows it down, again and again
+    Top(top::TopArgs),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Stop(args) => jobs::stop(&config, &args),
         Command::Savepoint(args) => jobs::savepoint(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
+        Command::Top(args) => top::top(&config, &args),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
