@@ -8,5 +8,7 @@
 pub mod client;
 pub mod control;
 pub mod gateway;
+pub mod manifest;
+mod protocol;
 pub mod status;
 pub mod task;
