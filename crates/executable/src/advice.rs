@@ -20,7 +20,7 @@ impl Executable {
         if self.manifest.debug_assertions {
             lacks.push("it is a debug build, which is many times slower (build it with `--release`)");
         }
-        (!lacks.is_empty()).then(|| format!("`{}` could be built better: {}", self.path.display(), lacks.join("; ")))
+        (!lacks.is_empty()).then(|| format!("`{}` could be built better: {}", self.name, lacks.join("; ")))
     }
 }
 

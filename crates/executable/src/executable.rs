@@ -12,29 +12,21 @@ use flott_rpc::{
 use std::{
     fs::File,
     io::{self, Read, Seek},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// By how many bytes adding is longer than what cannot overflow, if it checks: the jump, and the call of what panics.
 const CHECK_BYTES: usize = 8;
 
 /// Processors, by their numbers in ELF files.
-const ARCHITECTURES: [(u16, &str); 8] = [
-    (3, "x86"),
-    (20, "powerpc"),
-    (21, "powerpc64"),
-    (22, "s390x"),
-    (40, "arm"),
-    (62, "x86_64"),
-    (183, "aarch64"),
-    (243, "riscv64"),
-];
+const ARCHITECTURES: [(u16, &str); 8] =
+    [(3, "x86"), (20, "powerpc"), (21, "powerpc64"), (22, "s390x"), (40, "arm"), (62, "x86_64"), (183, "aarch64"), (243, "riscv64")];
 
 /// A job's executable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executable {
-    /// Where it is.
-    pub path: PathBuf,
+    /// What messages call it.
+    pub name: String,
     /// Its processor, as Rust names it.
     pub architecture: &'static str,
     /// The version of the GNU C library that it needs; `None` for one that needs none.
@@ -52,13 +44,20 @@ pub struct Executable {
 /// # Errors
 /// Why not, and what to do about it; or it cannot be read.
 pub fn check(path: &Path, machine: &Machine) -> Result<Executable, Error> {
-    let shown = path.display();
-    let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
+    check_named(path, &path.display().to_string(), machine)
+}
+
+/// As [`check`]; messages call it `shown`, which is what its owner calls it.
+///
+/// # Errors
+/// As of [`check`].
+pub fn check_named(path: &Path, shown: &str, machine: &Machine) -> Result<Executable, Error> {
+    let mut file = File::open(path).map_err(|error| unreadable(shown, error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(shown, error))?;
     if !metadata.is_file() {
         return Err(Error::invalid(format!("`{shown}` is no file: name the program itself, such as `target/release/my-job`")));
     }
-    if let Some(wrong) = no_elf(&mut file).map_err(|error| unreadable(path, error))? {
+    if let Some(wrong) = no_elf(&mut file).map_err(|error| unreadable(shown, error))? {
         return Err(Error::invalid(format!("`{shown}` {wrong}")));
     }
     let damaged = |error| Error::invalid(format!("`{shown}` is a damaged executable: build it again")).with_source(error);
@@ -70,7 +69,7 @@ pub fn check(path: &Path, machine: &Machine) -> Result<Executable, Error> {
         return Err(Error::invalid(format!("`{shown}` cannot work with this cluster: {refusal}")));
     }
     Ok(Executable {
-        path: path.to_owned(),
+        name: shown.to_owned(),
         architecture,
         glibc: elf.glibc_needed,
         manifest,
@@ -79,8 +78,8 @@ pub fn check(path: &Path, machine: &Machine) -> Result<Executable, Error> {
     })
 }
 
-fn unreadable(path: &Path, error: io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
+fn unreadable(shown: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("cannot read the program `{shown}`")).with_source(error)
 }
 
 /// What is wrong with a file that does not even begin like an executable of Linux with 64 bits.

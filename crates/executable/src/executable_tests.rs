@@ -71,7 +71,10 @@ fn a_job_says_what_it_is() {
     let executable = job(&text, &[0; 24], &[0x55, 0x48, 0x89, 0xe5, 0, 0, 0xc3]).unwrap();
     assert_eq!((executable.architecture, executable.glibc), ("x86_64", None));
     assert_eq!((executable.overflow_checks, executable.frame_pointers), (Some(true), Some(true)));
-    assert_eq!((executable.manifest.panics, executable.manifest.storage_schemes.as_slice()), (Panics::Abort, ["file".to_owned()].as_slice()));
+    assert_eq!(
+        (executable.manifest.panics, executable.manifest.storage_schemes.as_slice()),
+        (Panics::Abort, ["file".to_owned()].as_slice())
+    );
     let executable = job(&text, &[0; 4], &[0x89, 0xf8, 0x09, 0xf0, 0xc3]).unwrap();
     assert_eq!((executable.overflow_checks, executable.frame_pointers), (Some(false), Some(false)));
     let bare = checked(&elf(PROGRAM, X86_64, &[("flott_manifest", &manifest(&text))])).unwrap();
@@ -104,7 +107,10 @@ fn what_is_no_executable_is_named_for_what_it_is() {
 #[test]
 fn programs_of_other_platforms_libraries_and_strangers_are_refused_with_the_cure() {
     let other = checked(&elf(PROGRAM, AARCH64, &[])).unwrap_err();
-    assert!(other.contains("built for aarch64, and this machine is x86_64") && other.contains("--target x86_64-unknown-linux-gnu"), "{other}");
+    assert!(
+        other.contains("built for aarch64, and this machine is x86_64") && other.contains("--target x86_64-unknown-linux-gnu"),
+        "{other}"
+    );
     assert!(checked(&elf(LIBRARY, X86_64, &[])).unwrap_err().contains("is a shared library"));
     assert!(checked(&elf(1, X86_64, &[])).unwrap_err().contains("is no program"));
     let stranger = checked(&elf(PROGRAM, X86_64, &[(".text", b"x")])).unwrap_err();

@@ -18,5 +18,5 @@ mod require;
 mod testing;
 
 pub use elf::GlibcVersion;
-pub use executable::{Executable, check};
+pub use executable::{Executable, check, check_named};
 pub use machine::Machine;

@@ -8,15 +8,8 @@ use std::{
 };
 
 /// Where the C library lies if this program does not use it itself.
-const FOLDERS: [&str; 7] = [
-    "/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/lib/riscv64-linux-gnu",
-    "/lib64",
-    "/usr/lib64",
-    "/lib",
-    "/usr/lib",
-];
+const FOLDERS: [&str; 7] =
+    ["/lib/x86_64-linux-gnu", "/lib/aarch64-linux-gnu", "/lib/riscv64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"];
 
 /// The file of the GNU C library.
 const LIBRARY: &str = "libc.so.6";

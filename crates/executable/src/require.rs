@@ -42,7 +42,7 @@ impl Executable {
         Error::invalid(format!(
             "option `{key}` is `{value}` ({origin}), but `{}` was built without the {what} `{name}`: it has {there}. Build it with the \
              feature of `flott` that adds it, or choose another",
-            self.path.display()
+            self.name
         ))
     }
 }
@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_state_backend_that_is_not_in_it_is_refused() {
-        let config = |name: &str| serde_json::from_value(serde_json::json!({"values": {STATE_BACKEND: {"text": name, "origin": "Default"}}}));
+        let config =
+            |name: &str| serde_json::from_value(serde_json::json!({"values": {STATE_BACKEND: {"text": name, "origin": "Default"}}}));
         assert!(executable().require(&config("rocksdb").unwrap()).unwrap_err().to_string().contains("the state backend `rocksdb`"));
         executable().require(&config("hashmap").unwrap()).unwrap();
     }

@@ -10,7 +10,7 @@ use flott_rpc::{
 pub(crate) fn executable() -> Executable {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     Executable {
-        path: "my-job".into(),
+        name: "my-job".to_owned(),
         architecture: "x86_64",
         glibc: None,
         manifest: Manifest {

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn numbers_and_empty_lists_are_written_as_json_has_them() {
-        let text = Text::new().text("{\"a\":[").without_last_comma().text("],\"b\":").number(1_230).text(",\"c\":").list(&["x", "y"]).text("}");
+        let text =
+            Text::new().text("{\"a\":[").without_last_comma().text("],\"b\":").number(1_230).text(",\"c\":").list(&["x", "y"]).text("}");
         assert_eq!(std::str::from_utf8(&text.bytes[..text.length]).unwrap(), r#"{"a":[],"b":1230,"c":["x","y"]}"#);
     }
 }

@@ -23,7 +23,8 @@ pub fn refusal(protocol: u32, version: &str) -> Option<String> {
 fn refusal_by(protocol: u32, version: &str, (oldest, newest): (u32, u32), own: &str) -> Option<String> {
     let its = format!("it was built with Flott {version} (protocol {protocol})");
     if protocol > newest {
-        let text = format!("{its}, which is newer than this cluster's {own} (protocol {newest}): renew the cluster first, or build it with {own}");
+        let text =
+            format!("{its}, which is newer than this cluster's {own} (protocol {newest}): renew the cluster first, or build it with {own}");
         Some(text)
     } else if protocol < oldest {
         let spoken = if oldest == newest { format!("protocol {newest}") } else { format!("protocols {oldest} to {newest}") };

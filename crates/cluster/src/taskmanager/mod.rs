@@ -7,13 +7,21 @@ use crate::{
     control::{ConnectionError, Incoming, Link, connect, greet},
     executables::ExecutableStore,
 };
-use flott_core::{Error, ErrorKind};
+use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
-use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 use workers::Workers;
 
 /// The pause before the JobManager is looked for again.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// Says why an executable cannot run on this machine with a job's configuration.
+pub type ExecutableCheck = fn(&Path, &Configuration) -> Result<(), Error>;
 
 /// What a TaskManager is started with.
 #[derive(Debug, Clone)]
@@ -32,6 +40,8 @@ pub struct TaskManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
     pub heartbeat_timeout: Duration,
+    /// Asked before a worker is started.
+    pub check: Option<ExecutableCheck>,
 }
 
 /// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again; workers end with it.

@@ -96,6 +96,9 @@ fn spawn(
     token: String,
 ) -> Result<Child, Error> {
     let path = executables::get(store, &options.job_manager, &program.executable)?;
+    if let Some(check) = options.check {
+        check(&path, &program.configuration)?;
+    }
     let part = Part::Worker {
         job_manager: options.job_manager.clone(),
         job,
