@@ -92,7 +92,7 @@ fn what_is_no_job_is_refused_by_upload_and_by_run_with_the_same_words() {
         }
     }
     assert_eq!(cluster.get("/jars")["files"], json!([]));
-    assert_eq!(temporary_files(&cluster), [PathBuf::new(); 0]);
+    assert_eq!(temporary_files(&cluster), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Connections between the processes of a cluster, and what is asked over them.
 
 mod client;
+#[cfg(test)]
+mod compatibility;
 mod connection;
+mod stranger;
 
 pub(crate) use client::{ask, ask_once, greet};
 pub(crate) use connection::{ConnectionError, Incoming, Link, connect, receive, send};
+pub(crate) use stranger::refusal_of_stranger;

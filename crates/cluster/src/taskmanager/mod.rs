@@ -92,6 +92,8 @@ fn serve(options: &TaskManagerOptions, executables: &ExecutableStore) -> Result<
             Ok(ToTaskManager::StartWorker { job, worker, program, token }) => workers.start(job, worker, program, token),
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
             Ok(ToTaskManager::Heartbeat) => {}
+            // To end would end the workers of all jobs.
+            Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::error!(%error, "passed over"),
             Err(error) => return Ok(error),
         }
     }
