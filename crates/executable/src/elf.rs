@@ -112,8 +112,7 @@ impl Elf {
             let kind = section.sh_type(endian);
             if kind == SHT_DYNAMIC {
                 let entries = section.dynamic(endian, data)?.map(|(entries, _)| entries).unwrap_or_default();
-                movable |=
-                    entries.iter().any(|entry| entry.d_tag(endian).0 == FLAGS_1.0 && entry.d_val(endian) & FLAGS_1.1 != 0);
+                movable |= entries.iter().any(|entry| entry.d_tag(endian).0 == FLAGS_1.0 && entry.d_val(endian) & FLAGS_1.1 != 0);
             } else if kind == SHT_GNU_VERNEED {
                 elf.glibc_needed = glibc_needed(&table, section, endian, data)?;
             } else if kind == SHT_GNU_VERDEF {
