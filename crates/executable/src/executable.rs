@@ -15,8 +15,8 @@ use std::{
     path::Path,
 };
 
-/// By how many bytes adding is longer than what cannot overflow, if it checks: the jump, and the call of what panics.
-const CHECK_BYTES: usize = 8;
+/// By how many bytes adding is longer than what cannot overflow, if it checks: a jump at least.
+const CHECK_BYTES: usize = 3;
 
 /// Processors, by their numbers in ELF files.
 const ARCHITECTURES: [(u16, &str); 8] =

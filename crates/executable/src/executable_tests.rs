@@ -82,6 +82,27 @@ fn a_job_says_what_it_is() {
 }
 
 #[test]
+fn checks_for_overflow_are_seen_in_what_the_compiler_makes() {
+    let text = format!(r#"{{"version":"0.1.0","protocol":{PROTOCOL}}}"#);
+    // The lengths of both functions for x86_64 at the optimisation levels 0 to 3, "s" and "z", with and without frame pointers.
+    for (add, or, checks) in [
+        (0x2a, 0x0a, true),
+        (0x21, 0x05, true),
+        (0x17, 0x0a, true),
+        (0x14, 0x05, true),
+        (0x10, 0x0a, true),
+        (0x0d, 0x05, true),
+        (0x0a, 0x0a, false),
+        (0x05, 0x05, false),
+        (0x09, 0x0a, false),
+        (0x04, 0x05, false),
+    ] {
+        let executable = job(&text, &vec![0; add], &vec![0; or]).unwrap();
+        assert_eq!(executable.overflow_checks, Some(checks), "{add} {or}");
+    }
+}
+
+#[test]
 fn what_is_no_executable_is_named_for_what_it_is() {
     let head = elf(PROGRAM, X86_64, &[]);
     let of_32_bits = [&head[..4], &[1], &head[5..]].concat();
