@@ -7,6 +7,7 @@ mod kill_test;
 mod paths;
 mod process;
 mod sim;
+mod static_build;
 mod test;
 mod text;
 
@@ -52,6 +53,8 @@ enum Task {
     Sim(sim::SimArgs),
     /// Kill a word count again and again, and check that its output has every count exactly once
     KillTest(kill_test::KillTestArgs),
+    /// Build a job that needs no C library, and run it; skipped where the target cannot be installed
+    StaticBuild,
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Bench { benchmark } => bench::run(&benchmark),
         Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
+        Task::StaticBuild => static_build::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
