@@ -102,7 +102,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for process in &mut self.processes {
+        for process in self.processes.iter_mut().rev() {
             // It may have ended.
             let _ = process.kill();
             let _ = process.wait();
