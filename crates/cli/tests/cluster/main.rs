@@ -1,6 +1,7 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
 mod executables;
+mod high_availability;
 mod processes;
 mod rest;
 

@@ -5,7 +5,9 @@
 //! one more line in the text, whose bytes `UPDATE_MESSAGES=1 cargo test -p flott-cluster compatibility` adds.
 
 use super::connection::{encode, receive};
-use flott_rpc::control::{ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, Part, Role, ToTaskManager, ToWorker, Welcome};
+use flott_rpc::control::{
+    ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, Notice, Part, Role, ToTaskManager, ToWorker, Welcome,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
@@ -134,6 +136,7 @@ macro_rules! for_every_type {
         $check::<FromWorker>("FromWorker");
         $check::<Welcome>("Welcome");
         $check::<Part>("Part");
+        $check::<Notice>("Notice");
     };
 }
 

@@ -6,6 +6,8 @@ mod compatibility;
 mod connection;
 mod stranger;
 
-pub(crate) use client::{ask, ask_once, greet};
-pub(crate) use connection::{ConnectionError, Incoming, Link, connect, receive, send};
+pub(crate) use client::{ask, ask_once, find_leader};
+#[cfg(test)]
+pub(crate) use connection::connect;
+pub(crate) use connection::{ConnectionError, Incoming, Link, receive, send};
 pub(crate) use stranger::refusal_of_stranger;

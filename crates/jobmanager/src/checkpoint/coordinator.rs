@@ -52,6 +52,9 @@ impl Context<'_> {
     }
 }
 
+/// The number of a request that nobody waits for.
+pub(crate) const NOBODY: RequestId = 0;
+
 /// A stop with savepoint.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {
@@ -142,6 +145,16 @@ impl CheckpointCoordinator {
                 None
             }
         }
+    }
+
+    /// The job was being stopped with a savepoint that is complete, under another leader; whoever asked for it cannot be answered.
+    pub(crate) fn stopped_before(&mut self, checkpoint: CheckpointId, location: String) {
+        self.stop = Some(Stop::Completed { request: NOBODY, taken: SnapshotTaken { checkpoint, location } });
+    }
+
+    /// A number for attempts that is above those of all leaders before, as far as anyone can tell.
+    pub(crate) fn epoch_attempts(&self) -> u32 {
+        ((self.epoch as u32) & 0xffff).saturating_mul(100)
     }
 
     /// Why the job must fail, if too many checkpoints have failed.
