@@ -11,6 +11,7 @@ use flott_rpc::{
     status::{JobStatus, TaskStatus},
     task::{TaskCommand, TaskReport},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,7 +25,7 @@ const FAILURES: usize = 16;
 const CHECKPOINTS: usize = 100;
 
 /// A run of a subtask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Its number, from 0.
     pub number: u32,
@@ -35,7 +36,7 @@ pub struct AttemptRecord {
 }
 
 /// How a checkpoint ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CheckpointEnd {
     /// Complete.
     Completed(CheckpointSummary),
@@ -44,7 +45,7 @@ pub enum CheckpointEnd {
 }
 
 /// A checkpoint or savepoint.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointRecord {
     /// Its number.
     pub id: CheckpointId,
@@ -61,7 +62,7 @@ pub struct CheckpointRecord {
 }
 
 /// What has happened to a job.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobHistory {
     /// The job's states and when it entered them; each state's last time.
     pub entered: Vec<(JobStatus, Timestamp)>,
@@ -190,6 +191,10 @@ impl SharedHistory {
 
     pub(crate) fn action(&self, action: &JobAction, at: Timestamp) {
         self.lock().action(action, at);
+    }
+
+    pub(crate) fn of(history: JobHistory) -> Self {
+        SharedHistory(Arc::new(Mutex::new(history)))
     }
 
     pub(crate) fn read(&self) -> JobHistory {

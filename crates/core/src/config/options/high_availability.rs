@@ -10,6 +10,9 @@ options! {
         "The directory that all JobManagers reach: a path or a `file://` address for `file`, `s3://bucket/path` for `s3`.";
     HIGH_AVAILABILITY_CLUSTER_ID: String = "high-availability.cluster-id", "default",
         "The cluster's name of letters, digits, `-` and `_`: several clusters may share a store.";
+    HIGH_AVAILABILITY_JOBMANAGERS: Option<String> = "high-availability.jobmanagers", "",
+        "The JobManagers, each `host:port`, with commas between them: whoever looks for the leader asks all of them. None: \
+         `jobmanager.rpc.address` and `jobmanager.rpc.port`.";
     HIGH_AVAILABILITY_LEASE_DURATION: Duration = "high-availability.lease-duration", "1 s",
         "How long the other JobManagers wait for a sign of life of the leader before one of them takes over. The leader gives three in that \
          time; each is a write to the store, so that a store that is slow or that charges for requests wants more, such as `10 s`.",
