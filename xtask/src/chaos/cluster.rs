@@ -144,6 +144,21 @@ impl Cluster {
         }
     }
 
+    /// The JobManager that leads: the only one, or the last that has said so.
+    ///
+    /// # Errors
+    /// When none says so.
+    pub(crate) fn leader(&self) -> Result<usize> {
+        let said = |number: usize| {
+            let text = fs::read_to_string(self.folder.join(format!("jobmanager-{number}.log"))).unwrap_or_default();
+            let line = text.lines().rfind(|line| line.contains("this JobManager leads"))?;
+            line.rsplit_once("epoch=")?.1.trim().parse::<u64>().ok()
+        };
+        let alive = (0..self.job_managers.len()).filter(|number| self.job_managers[*number].id().is_some());
+        let leader = alive.max_by_key(|number| said(*number));
+        leader.ok_or_else(|| Error::other("no JobManager is running"))
+    }
+
     /// The JobManagers whose process is gone, also by itself.
     pub(crate) fn gone_job_managers(&mut self) -> Vec<usize> {
         let gone = |one: &mut JobManager| one.process.as_mut().is_none_or(|process| matches!(process.try_wait(), Ok(Some(_))));
