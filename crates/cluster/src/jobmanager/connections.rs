@@ -128,10 +128,11 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
     })
 }
 
-/// Waits while another process has the name: one that was killed is often still there when its successor comes.
-fn await_name(manager: &JobManager, id: &str, incarnation: &str) {
+/// Waits while another process has the name. One that was started in the place of a killed one is often here before it was noticed
+/// that the other is gone, if its connection broke silently.
+fn await_name(manager: &JobManager, info: &TaskManagerInfo) {
+    let taken = || manager.lock().task_managers.get(&info.id).is_some_and(|known| known.info.incarnation != info.incarnation);
     let until = Instant::now() + manager.0.options.heartbeat_timeout;
-    let taken = || manager.lock().task_managers.get(id).is_some_and(|known| known.info.incarnation != incarnation);
     while taken() && Instant::now() < until {
         thread::sleep(NAME_PAUSE);
     }
@@ -140,8 +141,8 @@ fn await_name(manager: &JobManager, id: &str, incarnation: &str) {
 fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
+    await_name(manager, &info);
     let peer;
-    await_name(manager, &id, &info.incarnation);
     {
         let state = &mut *manager.lock();
         if state.task_managers.get(&id).is_some_and(|known| known.info.incarnation != info.incarnation) {
