@@ -2,6 +2,7 @@
 
 mod arch;
 mod bench;
+mod chaos;
 mod error;
 mod kill_test;
 mod paths;
@@ -55,6 +56,8 @@ enum Task {
     KillTest(kill_test::KillTestArgs),
     /// Build a job that needs no C library, and run it; skipped where the target cannot be installed
     StaticBuild,
+    /// Kill, stop and cut off the processes of a cluster at random, and check that its job's output is exact
+    Chaos(chaos::ChaosArgs),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
         Task::StaticBuild => static_build::run(),
+        Task::Chaos(args) => chaos::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

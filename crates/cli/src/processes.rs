@@ -1,6 +1,7 @@
 //! The processes of a cluster.
 
 use crate::{bind_address, job_manager_addresses, rest::Rest};
+use bytes::Bytes;
 use flott_cluster::{
     HighAvailability, JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
@@ -10,7 +11,7 @@ use flott_core::{
     config::{Configuration, HighAvailabilityType, options},
 };
 use flott_executable::Machine;
-use flott_web::{Elsewhere, Options, Server};
+use flott_web::{Asset, Elsewhere, Options, Server};
 use std::{
     net::ToSocketAddrs,
     path::{Path, PathBuf},
@@ -54,6 +55,7 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone())),
+        assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -76,6 +78,13 @@ fn elsewhere(manager: JobManager) -> Elsewhere {
         let rest = manager.other_leader()?.rest_address;
         (!rest.is_empty()).then(|| format!("http://{rest}"))
     })
+}
+
+/// A file of the dashboard.
+fn dashboard(path: &str) -> Option<Asset> {
+    let file = flott_dashboard::file(path)?;
+    let body = Bytes::from_static(file.gzip);
+    Some(Asset { content_type: file.content_type, body, gzip: true, tag: Some(file.tag), immutable: file.immutable })
 }
 
 /// Runs a TaskManager until the process is ended.

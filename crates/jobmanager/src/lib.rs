@@ -38,4 +38,9 @@ pub use job_master::JobMaster;
 pub use restore::{RestoreError, RestoredSnapshot};
 
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod testing;
+// What the benchmark of the coordinator shares with the tests names the crate as it does.
+#[cfg(test)]
+extern crate self as flott_jobmanager;

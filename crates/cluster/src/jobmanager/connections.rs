@@ -17,13 +17,15 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a new connection may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a TaskManager is given to say how a worker ended whose connection broke.
 const REASON_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often it is looked whether a name has become free.
+const NAME_PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes connections, each on a thread of its own.
 pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), Error> {
@@ -126,10 +128,20 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
     })
 }
 
+/// Waits while another process has the name: one that was killed is often still there when its successor comes.
+fn await_name(manager: &JobManager, id: &str, incarnation: &str) {
+    let until = Instant::now() + manager.0.options.heartbeat_timeout;
+    let taken = || manager.lock().task_managers.get(id).is_some_and(|known| known.info.incarnation != incarnation);
+    while taken() && Instant::now() < until {
+        thread::sleep(NAME_PAUSE);
+    }
+}
+
 fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
     let peer;
+    await_name(manager, &id, &info.incarnation);
     {
         let state = &mut *manager.lock();
         if state.task_managers.get(&id).is_some_and(|known| known.info.incarnation != info.incarnation) {
@@ -183,7 +195,8 @@ fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &st
     if let Some(peer) = peer {
         state.peers.remove(&peer);
     }
-    if !state.task_managers.get(id).is_some_and(|known| peer.is_none_or(|peer| known.peer == peer)) {
+    let newer = |known: &Registered| peer.is_some_and(|peer| known.peer != peer);
+    if state.task_managers.get(id).is_none_or(newer) {
         return;
     }
     tracing::warn!(task_manager = id, reason, "a TaskManager is gone");

@@ -121,7 +121,7 @@ impl JobMaster {
             let newest = subtasks.iter().filter_map(|subtask| tasks.get(subtask)).map(|task| task.attempt.attempt).max();
             for (place, subtask) in places.iter().zip(&subtasks) {
                 let Some(found) = tasks.remove(subtask).filter(|found| Some(found.attempt.attempt) == newest) else { continue };
-                if self.slots.adopt(self.graph.topology(), *subtask, found.slot) {
+                if self.slots.adopt(*subtask, found.slot) {
                     spare.remove(&found.slot);
                 }
                 readers.insert(*subtask, found.reader.clone());
@@ -146,7 +146,7 @@ impl JobMaster {
 
     fn adopt_task(&mut self, place: usize, found: TaskInventory, latest: Option<&RestoredSnapshot>) {
         let topology = self.graph.topology().clone();
-        let task = self.graph.task_mut(place);
+        let mut task = self.graph.task_mut(place);
         task.attempt = Some(found.attempt.attempt);
         task.slot = Some(found.slot);
         task.restored_finished = found.restored_finished;
