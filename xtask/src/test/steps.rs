@@ -51,7 +51,12 @@ pub(super) const STEPS: &[Step] = &[
         check: sim::check,
     },
     Step { name: "doc", about: "the documentation builds without a warning", build: doc, check: nothing },
-    Step { name: "package", about: "a fresh program on the packaged crates builds and runs", build: nothing, check: package::run },
+    Step {
+        name: "package",
+        about: "a fresh program, and one of `flott new`, build and run on the packaged crates",
+        build: nothing,
+        check: package::run,
+    },
     Step {
         name: "benchmarks",
         about: "the peers of the benchmarks build without a warning, and their tests pass",
