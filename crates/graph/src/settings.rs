@@ -118,6 +118,49 @@ pub struct RestoreSettings {
     pub allow_non_restored_state: bool,
 }
 
+/// How the parallelism of a job follows the slots that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SchedulerMode {
+    /// The job runs with the parallelism that was asked for, and waits while slots are missing.
+    #[default]
+    Default,
+    /// The job runs with less than what was asked for while there are fewer slots.
+    Adaptive,
+    /// The job runs with as many slots as there are, up to its maximum parallelism.
+    Reactive,
+}
+
+/// Scheduling. Flink's `jobmanager.adaptive-scheduler.` options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SchedulerSettings {
+    /// How the parallelism follows the slots.
+    pub mode: SchedulerMode,
+    /// How long slots are waited for before that counts as a failure; `None`: for ever.
+    pub resource_wait_timeout: Option<Duration>,
+    /// How long a job of which nothing runs waits for all slots that it wants when there are enough to run with fewer.
+    pub submission_stabilization: Duration,
+    /// How long a running job waits for all slots that it wants when there are enough for a change.
+    pub executing_stabilization: Duration,
+    /// The least time between two changes that nobody asked for.
+    pub cooldown: Duration,
+    /// How many checkpoints that are taken for a change may fail before it is made from an older one.
+    pub max_checkpoint_failures: u32,
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        SchedulerSettings {
+            mode: SchedulerMode::Default,
+            resource_wait_timeout: Some(Duration::from_secs(300)),
+            submission_stabilization: Duration::from_secs(10),
+            executing_stabilization: Duration::from_secs(60),
+            cooldown: Duration::from_secs(30),
+            max_checkpoint_failures: 2,
+        }
+    }
+}
+
 /// What a job is run with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSettings {
@@ -137,6 +180,9 @@ pub struct JobSettings {
     pub watermark_interval: Duration,
     /// How often a commit is tried before the task fails.
     pub commit_retries: u32,
+    /// How its parallelism follows the slots that there are.
+    #[serde(default)]
+    pub scheduler: SchedulerSettings,
 }
 
 impl Default for JobSettings {
@@ -163,6 +209,7 @@ impl Default for JobSettings {
             queue_batches: 8,
             watermark_interval: Duration::from_millis(200),
             commit_retries: 10,
+            scheduler: SchedulerSettings::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use flott_core::{
     time::Timestamp,
 };
 use flott_rpc::{
-    client::{CheckpointSummary, JobOutcome, JobReply, JobRequest, RequestId},
+    client::{CheckpointSummary, JobOutcome, JobReply, JobRequest, ParallelismBounds, RequestId, RescaleSummary},
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, SnapshotKind, TaskCommand, TaskDeployment, TaskReport},
 };
@@ -118,6 +118,8 @@ pub enum CompletionOutcome {
 pub enum JobAction {
     /// The job wants this many slots more than it was given and has not lost.
     RequestSlots(u32),
+    /// Of the slots that it wanted and was not given, the job has no use for so many.
+    WithdrawSlots(u32),
     /// The job needs these slots no longer.
     ReleaseSlots(Vec<u32>),
     /// Start these tasks, a whole region or several: the exchanges between them are made anew.
@@ -229,6 +231,10 @@ pub enum JobNote {
         /// Why.
         cause: TaskFailure,
     },
+    /// The parallelism of the job may be within other bounds from now on.
+    Required(Vec<ParallelismBounds>),
+    /// A change of the job's parallelism has begun, has come further, or has ended.
+    Rescale(RescaleSummary),
     /// A task did not end in time after it was told to, and was killed.
     Killed(AttemptId),
     /// A stop with savepoint succeeded in its savepoint, but not in its stop.

@@ -123,6 +123,16 @@ impl Failover {
         self.incidents.remove(place)
     }
 
+    /// The job is run with another parallelism: all that is under way becomes the deployment of its new regions.
+    pub(crate) fn rescaled(&mut self, regions: usize, now: Duration) {
+        let deploy_at = self.incidents.iter().map(|incident| incident.deploy_at).max().unwrap_or(now);
+        let kill_at = now.saturating_add(CANCELLATION_TIMEOUT);
+        self.incidents = vec![Incident { regions: (0..regions).collect(), deploy_at, kill_at }];
+        // Regions have other numbers now.
+        self.last = None;
+        self.losses.clear();
+    }
+
     pub(crate) fn clear(&mut self) {
         self.incidents.clear();
     }

@@ -5,7 +5,8 @@
 //!                          └─ timeout ─▶ the job fails, naming needed and available
 //! ```
 //! Vertices of one slot sharing group share slots: subtask `i` of each runs in slot `i` of the group. So a group needs as many
-//! slots as its widest vertex has subtasks, and a job the sum over its groups.
+//! slots as its widest vertex has subtasks, and a job the sum over its groups. What it wants beyond that, to run with a larger
+//! parallelism later, it holds as spare.
 
 use flott_core::id::SubtaskId;
 use flott_graph::JobTopology;
@@ -19,6 +20,12 @@ pub const SLOT_REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Scheduler {
     /// For each group the slots it has, by place.
     groups: BTreeMap<String, Vec<Option<u32>>>,
+    /// Slots that nothing runs in.
+    spare: Vec<u32>,
+    /// How many slots the job has use for in all, if these are more than it needs.
+    wanted: u32,
+    /// How long it waits for what it needs; `None`: for ever.
+    timeout: Option<Duration>,
     /// How many were asked for and did not come.
     requested: u32,
     /// When waiting ends, if slots are missing.
@@ -28,12 +35,67 @@ pub struct Scheduler {
 impl Scheduler {
     /// The needs of a job; nothing is held.
     pub fn new(topology: &JobTopology) -> Self {
-        let mut groups: BTreeMap<String, Vec<Option<u32>>> = BTreeMap::new();
-        for vertex in &topology.vertices {
-            let slots = groups.entry(vertex.slot_sharing_group.clone()).or_default();
-            slots.resize(slots.len().max(vertex.parallelism as usize), None);
+        let (spare, timeout) = (Vec::new(), Some(SLOT_REQUEST_TIMEOUT));
+        Scheduler { groups: empty_groups(topology), spare, wanted: 0, timeout, requested: 0, deadline: None }
+    }
+
+    /// Waits so long for what is needed; `None`: for ever.
+    pub(crate) fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// Whether it has use for more slots than what runs needs.
+    pub(crate) fn wants_more_than_needed(&self) -> bool {
+        self.wanted > self.needed()
+    }
+
+    /// How long it waits for what is needed.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The job has use for so many slots in all. Returns how many of those that were asked for need not come any more.
+    pub(crate) fn want(&mut self, wanted: u32) -> u32 {
+        self.wanted = wanted;
+        let withdrawn = self.requested.saturating_sub(self.missing());
+        self.requested -= withdrawn;
+        withdrawn
+    }
+
+    /// The job is run with another parallelism: its slots are distributed anew, subtasks keep theirs where they can.
+    pub(crate) fn rescale(&mut self, topology: &JobTopology) {
+        let mut old = std::mem::replace(&mut self.groups, empty_groups(topology));
+        for (group, slots) in &mut self.groups {
+            let kept = old.get_mut(group).map(Vec::as_mut_slice).unwrap_or_default();
+            slots.iter_mut().zip(kept).for_each(|(slot, kept)| *slot = kept.take());
         }
-        Scheduler { groups, requested: 0, deadline: None }
+        self.spare.extend(old.into_values().flatten().flatten());
+        // Low numbers came first, and are more likely to be where the others are.
+        self.spare.sort_unstable();
+        self.fill();
+    }
+
+    /// Gives away what the job has no use for.
+    pub(crate) fn release_surplus(&mut self) -> Vec<u32> {
+        let use_for = self.wanted.saturating_sub(self.available()) as usize;
+        self.spare.split_off(use_for.min(self.spare.len()))
+    }
+
+    /// Puts spare slots where one is missing.
+    fn fill(&mut self) {
+        let missing = self.groups.values_mut().flatten().filter(|slot| slot.is_none());
+        let filled = missing.zip(&self.spare).map(|(place, slot)| *place = Some(*slot)).count();
+        self.spare.drain(..filled);
+    }
+
+    /// The number of slots that the job holds.
+    pub(crate) fn held(&self) -> u32 {
+        self.available() + self.spare.len() as u32
+    }
+
+    /// How many slots the job has use for beyond those that it holds.
+    pub(crate) fn missing(&self) -> u32 {
+        self.needed().max(self.wanted).saturating_sub(self.held())
     }
 
     /// The number of slots that the job needs.
@@ -46,15 +108,15 @@ impl Scheduler {
         self.groups.values().flatten().flatten().count() as u32
     }
 
-    /// How many to ask for now, if any. Waiting for them begins.
+    /// How many to ask for now, if any. Waiting for those that are needed begins.
     pub(crate) fn request(&mut self, now: Duration) -> Option<u32> {
-        let missing = self.needed() - self.available();
+        let missing = self.missing();
         let more = missing.saturating_sub(self.requested);
         self.requested = missing;
-        if missing == 0 {
+        if self.needed() == self.available() {
             self.deadline = None;
         } else if self.deadline.is_none() {
-            self.deadline = Some(now + SLOT_REQUEST_TIMEOUT);
+            self.wait_again(now);
         }
         (more > 0).then_some(more)
     }
@@ -63,15 +125,17 @@ impl Scheduler {
     pub(crate) fn offer(&mut self, offered: Vec<u32>) -> Vec<u32> {
         let mut surplus = Vec::new();
         for slot in offered {
-            if self.groups.values().flatten().any(|held| *held == Some(slot)) {
+            if self.groups.values().flatten().any(|held| *held == Some(slot)) || self.spare.contains(&slot) {
                 continue;
             }
+            if self.missing() == 0 {
+                surplus.push(slot);
+                continue;
+            }
+            self.requested = self.requested.saturating_sub(1);
             match self.groups.values_mut().flatten().find(|held| held.is_none()) {
-                Some(place) => {
-                    *place = Some(slot);
-                    self.requested = self.requested.saturating_sub(1);
-                }
-                None => surplus.push(slot),
+                Some(place) => *place = Some(slot),
+                None => self.spare.push(slot),
             }
         }
         surplus
@@ -82,6 +146,8 @@ impl Scheduler {
         for held in self.groups.values_mut().flatten() {
             held.take_if(|slot| lost.contains(slot));
         }
+        self.spare.retain(|slot| !lost.contains(slot));
+        self.fill();
     }
 
     /// The slot of a subtask, if there is one.
@@ -96,15 +162,25 @@ impl Scheduler {
 
     /// Waits anew, after a timeout.
     pub(crate) fn wait_again(&mut self, now: Duration) {
-        self.deadline = Some(now + SLOT_REQUEST_TIMEOUT);
+        self.deadline = self.timeout.map(|timeout| now.saturating_add(timeout));
     }
 
     /// Gives back all slots.
     pub(crate) fn release(&mut self) -> Vec<u32> {
         self.deadline = None;
         self.requested = 0;
-        self.groups.values_mut().flatten().filter_map(Option::take).collect()
+        self.groups.values_mut().flatten().filter_map(Option::take).chain(self.spare.drain(..)).collect()
     }
+}
+
+/// The places of the slots that a job needs.
+fn empty_groups(topology: &JobTopology) -> BTreeMap<String, Vec<Option<u32>>> {
+    let mut groups: BTreeMap<String, Vec<Option<u32>>> = BTreeMap::new();
+    for vertex in &topology.vertices {
+        let slots = groups.entry(vertex.slot_sharing_group.clone()).or_default();
+        slots.resize(slots.len().max(vertex.parallelism as usize), None);
+    }
+    groups
 }
 
 #[cfg(test)]

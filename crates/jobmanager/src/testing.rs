@@ -31,6 +31,7 @@ pub(crate) fn topology(parallelism: &[u32], edges: &[(u32, u32, PartitionKind)])
             name: uid.clone(),
             parallelism: *parallelism,
             max_parallelism: 128,
+            fixed_parallelism: false,
             slot_sharing_group: "default".into(),
             operators: vec![OperatorTopology {
                 id: OperatorId::from_uid(&uid),
@@ -220,7 +221,9 @@ impl Harness {
                 self.notes.push(note);
                 return None;
             }
-            JobAction::RequestSlots(_) | JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) => return None,
+            JobAction::RequestSlots(_) | JobAction::WithdrawSlots(_) | JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) => {
+                return None;
+            }
             JobAction::Deploy(tasks) => {
                 let mut shown = "deploy".to_owned();
                 for task in &tasks {
@@ -243,7 +246,7 @@ impl Harness {
             },
             JobAction::Kill(attempt) => format!("kill {attempt}"),
             JobAction::Enumerator { vertex, command, .. } => match command {
-                EnumeratorCommand::Create { restored } => format!("{vertex}: create {restored:?}"),
+                EnumeratorCommand::Create { restored, .. } => format!("{vertex}: create {restored:?}"),
                 EnumeratorCommand::AddReader { subtask } => format!("{vertex}: reader {subtask}"),
                 EnumeratorCommand::RequestSplit { subtask } => format!("{vertex}: request {subtask}"),
                 EnumeratorCommand::AddSplitsBack { subtask, splits } => format!("{vertex}: back from {subtask} {splits:?}"),

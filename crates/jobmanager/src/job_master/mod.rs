@@ -8,10 +8,11 @@
 //!                      │ Cancelling ──▶ Canceled     Failing ──▶ Failed
 //!                      └───────────────▶ Finished
 //! ```
-//! The parts: `tasks` hears what tasks, enumerators and slots say; `restarts` turns failures into deployments; `ending`
-//! brings the job to its end. After each event [`JobMaster::handle`] does all that has become due.
+//! The parts: `tasks` hears what tasks, enumerators and slots say; `restarts` turns failures into deployments;
+//! `rescale` changes the parallelism; `ending` brings the job to its end. After each event [`JobMaster::handle`] does all that has become due.
 
 mod ending;
+mod rescale;
 mod restarts;
 mod tasks;
 
@@ -21,20 +22,26 @@ use crate::{
     execution_graph::{ExecutionGraph, is_source},
     failover::Failover,
     random::Random,
+    requirements,
     restore::{self, RestoreError, RestoredSnapshot},
     scheduler::Scheduler,
     source::SourceCoordinator,
 };
 use ending::Ending;
 use flott_core::{
+    context::RuntimeMode,
     error::TaskFailure,
     id::{JobId, VertexId},
 };
-use flott_graph::{JobTopology, settings::JobSettings};
+use flott_graph::{
+    JobTopology,
+    settings::{JobSettings, SchedulerSettings},
+};
 use flott_rpc::{
     client::{JobOverview, JobReply, JobRequest, RequestId},
     status::JobStatus,
 };
+use rescale::Rescaling;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -57,6 +64,7 @@ pub struct JobMaster {
     coordinator: CheckpointCoordinator,
     failover: Failover,
     slots: Scheduler,
+    rescaling: Rescaling,
     started: bool,
     ending: Option<Ending>,
     ended: bool,
@@ -87,6 +95,13 @@ impl JobMaster {
             let id = VertexId(number as u32);
             is_source(&topology, id).then(|| (id, SourceCoordinator::new(id, vertex.parallelism)))
         });
+        let bounds = match settings.mode {
+            RuntimeMode::Streaming => requirements::initial(&topology, &settings.scheduler),
+            RuntimeMode::Batch => requirements::initial(&topology, &SchedulerSettings::default()),
+        };
+        let mut slots = Scheduler::new(&topology);
+        slots.set_timeout(settings.scheduler.resource_wait_timeout);
+        slots.want(requirements::slots_wanted(&topology, &bounds));
         Ok(JobMaster {
             id: job,
             status: JobStatus::Created,
@@ -94,7 +109,8 @@ impl JobMaster {
             broken_sources: BTreeSet::new(),
             coordinator: CheckpointCoordinator::new(job, epoch, &settings, restored),
             failover: Failover::new(settings.restart.clone(), Random::new(seed).next()),
-            slots: Scheduler::new(&topology),
+            slots,
+            rescaling: Rescaling::new(bounds),
             graph: ExecutionGraph::new(topology),
             settings,
             started: false,
@@ -146,7 +162,8 @@ impl JobMaster {
         let ending = self.ending.as_ref().map(Ending::deadline);
         let incidents = self.failover.incidents().iter().flat_map(|incident| self.wakes_of(incident));
         let slots = self.slots.deadline().filter(|_| self.ending.is_none() && !self.failover.is_quiet());
-        ending.into_iter().chain(incidents).chain(slots).chain(self.coordinator.next_wake()).min()
+        let rescaling = self.rescaling.wake.filter(|_| self.ending.is_none());
+        ending.into_iter().chain(incidents).chain(slots).chain(rescaling).chain(self.coordinator.next_wake()).min()
     }
 
     /// The job as it stands.
@@ -159,6 +176,9 @@ impl JobMaster {
             checkpoints: self.coordinator.counts(),
             restarts: self.restarts,
             failures: self.failures.iter().cloned().collect(),
+            requirements: self.rescaling.bounds().to_vec(),
+            slots_wanted: self.slots.missing(),
+            rescales: self.rescaling.history(),
         }
     }
 
@@ -194,6 +214,8 @@ impl JobMaster {
             }
             self.restart_if_stop_failed(now, out);
             self.advance_slots(now, out);
+            self.kill_late(now, out);
+            self.advance_rescale(now, out);
             self.advance_restarts(now, out);
             if self.ending.is_none() && self.failover.is_quiet() && self.graph.all_finished() {
                 self.begin_end(now, flott_rpc::client::JobEnd::Finished, out);
@@ -202,7 +224,7 @@ impl JobMaster {
             self.with_coordinator(now, out, |coordinator, context| coordinator.advance(ready, context));
             match self.coordinator.take_fatal() {
                 Some(reason) => self.job_failure(now, "checkpoint coordinator", reason, out),
-                None if self.ending.is_none() => return,
+                None if self.ending.is_none() && !self.coordinator.rescale_checkpoint_ended() => return,
                 None => {}
             }
         }
@@ -227,6 +249,8 @@ impl JobMaster {
             self.begin_end(now, flott_rpc::client::JobEnd::Canceled, out);
         } else if self.ending.is_some() {
             out.push(JobAction::Reply(request, JobReply::Refused("the job is ending".into())));
+        } else if let JobRequest::Rescale(bounds) = body {
+            self.rescale_asked(request, bounds, out);
         } else {
             self.with_coordinator(now, out, |coordinator, context| coordinator.request(request, body, context));
         }

@@ -130,18 +130,21 @@ impl JobMaster {
 
     /// Asks for slots that are missing.
     pub(super) fn advance_slots(&mut self, now: Now, out: &mut Vec<JobAction>) {
-        if self.failover.is_quiet() {
+        let quiet = self.failover.is_quiet();
+        if quiet && !self.slots.wants_more_than_needed() {
             return;
         }
         if let Some(count) = self.slots.request(now.monotonic) {
             let (needed, available) = (self.slots.needed(), self.slots.available());
-            out.push(JobAction::Note(JobNote::WaitingForSlots { needed, available }));
+            if needed > available {
+                out.push(JobAction::Note(JobNote::WaitingForSlots { needed, available }));
+            }
             out.push(JobAction::RequestSlots(count));
         }
-        if self.slots.deadline().is_some_and(|deadline| deadline <= now.monotonic) {
+        if !quiet && self.slots.deadline().is_some_and(|deadline| deadline <= now.monotonic) {
             self.slots.wait_again(now.monotonic);
             let (needed, available) = (self.slots.needed(), self.slots.available());
-            let waited = crate::scheduler::SLOT_REQUEST_TIMEOUT.as_secs();
+            let waited = self.slots.timeout().unwrap_or_default().as_secs();
             let reason = format!(
                 "the job needs {needed} slots, {available} were there after {waited} s; start more TaskManagers, give them more slots \
                  or lower the parallelism"
@@ -152,14 +155,18 @@ impl JobMaster {
         }
     }
 
-    /// Kills what does not end, and deploys what is ready.
-    pub(super) fn advance_restarts(&mut self, now: Now, out: &mut Vec<JobAction>) {
+    /// Kills what does not end.
+    pub(super) fn kill_late(&mut self, now: Now, out: &mut Vec<JobAction>) {
         let late: Vec<usize> =
             self.failover.incidents().iter().filter(|incident| incident.kill_at <= now.monotonic).flat_map(|i| self.alive_in(i)).collect();
         for place in late {
             self.kill_task(place, out);
         }
-        while !self.coordinator.is_finalizing() {
+    }
+
+    /// Deploys what is ready.
+    pub(super) fn advance_restarts(&mut self, now: Now, out: &mut Vec<JobAction>) {
+        while !self.coordinator.is_finalizing() && !self.rescaling.holds {
             let ready = |incident: &Incident| {
                 incident.deploy_at <= now.monotonic && self.alive_in(incident).is_empty() && !self.lacks_slots(incident)
             };
@@ -190,10 +197,10 @@ impl JobMaster {
             return Some(incident.kill_at);
         }
         // Behind that time it waits for slots or for the storage, not for time.
-        Some(incident.deploy_at).filter(|_| !self.coordinator.is_finalizing() && !self.lacks_slots(incident))
+        Some(incident.deploy_at).filter(|_| !self.rescaling.holds && !self.coordinator.is_finalizing() && !self.lacks_slots(incident))
     }
 
-    fn lacks_slots(&self, incident: &Incident) -> bool {
+    pub(super) fn lacks_slots(&self, incident: &Incident) -> bool {
         let places = incident.regions.iter().flat_map(|region| self.graph.regions().tasks(*region));
         let mut subtasks = places.map(|place| self.graph.task(*place).subtask);
         subtasks.any(|subtask| self.slots.slot_of(self.graph.topology(), subtask).is_none())
@@ -209,6 +216,7 @@ impl JobMaster {
         for vertex in self.sources.keys().copied().collect::<Vec<_>>() {
             self.restore_source(vertex, incident, from, out);
         }
+        let parallelism = self.graph.topology().parallelism();
         let mut deployments = Vec::with_capacity(places.len());
         for place in places {
             let slot = self.slots.slot_of(self.graph.topology(), self.graph.task(place).subtask);
@@ -223,7 +231,7 @@ impl JobMaster {
             task.restored_finished = restore.as_ref().is_some_and(|restore| restore.finished);
             task.accumulators.clear();
             if let (Some(attempt), Some(slot)) = (task.current(), slot) {
-                deployments.push(TaskDeployment { attempt, slot, restore });
+                deployments.push(TaskDeployment { attempt, slot, restore, parallelism: parallelism.clone() });
             }
         }
         out.push(JobAction::Note(JobNote::Deployed { tasks: deployments.len(), from }));
