@@ -4,6 +4,7 @@
 
 mod jobs;
 mod processes;
+mod rescale;
 mod rest;
 mod run;
 
@@ -45,6 +46,8 @@ enum Command {
     Stop(jobs::StopArgs),
     /// Takes a savepoint
     Savepoint(jobs::SavepointArgs),
+    /// Changes the parallelism of a running job
+    Rescale(rescale::RescaleArgs),
     /// Takes a checkpoint now
     Checkpoint(jobs::JobArgs),
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Cancel(args) => jobs::cancel(&config, &args),
         Command::Stop(args) => jobs::stop(&config, &args),
         Command::Savepoint(args) => jobs::savepoint(&config, &args),
+        Command::Rescale(args) => rescale::rescale(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
     };
     result.unwrap_or_else(|error| failed(&error))

@@ -9,6 +9,7 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, options},
 };
+use flott_graph::settings::SchedulerSettings;
 use flott_web::{Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
@@ -19,6 +20,7 @@ pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
         folder: folder(config)?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        scheduler: SchedulerSettings::from_config(config)?,
     })?;
     let rest = rest(config, &manager)?;
     // Whoever starts it waits for these lines.

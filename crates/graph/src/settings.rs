@@ -1,6 +1,10 @@
 //! What a job is run with, resolved from the configuration.
 
-use flott_core::context::RuntimeMode;
+use flott_core::{
+    Error,
+    config::{Configuration, SchedulerExecutionMode, SchedulerType, options},
+    context::RuntimeMode,
+};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -146,6 +150,34 @@ pub struct SchedulerSettings {
     pub cooldown: Duration,
     /// How many checkpoints that are taken for a change may fail before it is made from an older one.
     pub max_checkpoint_failures: u32,
+}
+
+impl SchedulerSettings {
+    /// As configured.
+    ///
+    /// # Errors
+    /// An option has no value of its kind.
+    pub fn from_config(config: &Configuration) -> Result<Self, Error> {
+        let mode = match (config.get(&options::SCHEDULER_MODE)?, config.get(&options::JOBMANAGER_SCHEDULER)?) {
+            (Some(SchedulerExecutionMode::Reactive), _) => SchedulerMode::Reactive,
+            (None, SchedulerType::Adaptive) => SchedulerMode::Adaptive,
+            (None, SchedulerType::Default) => SchedulerMode::Default,
+        };
+        let reactive = mode == SchedulerMode::Reactive;
+        let defaults = SchedulerSettings::default();
+        let or = |set: Option<Duration>, of_reactive: u64, otherwise: Duration| {
+            set.unwrap_or(if reactive { Duration::from_millis(of_reactive) } else { otherwise })
+        };
+        let wait = config.get(&options::ADAPTIVE_RESOURCE_WAIT_TIMEOUT)?;
+        Ok(SchedulerSettings {
+            mode,
+            resource_wait_timeout: if reactive { wait } else { wait.or(defaults.resource_wait_timeout) },
+            submission_stabilization: or(config.get(&options::ADAPTIVE_SUBMISSION_STABILIZATION)?, 500, defaults.submission_stabilization),
+            executing_stabilization: or(config.get(&options::ADAPTIVE_EXECUTING_STABILIZATION)?, 1000, defaults.executing_stabilization),
+            cooldown: config.get(&options::ADAPTIVE_EXECUTING_COOLDOWN)?,
+            max_checkpoint_failures: config.get(&options::ADAPTIVE_MAX_CHECKPOINT_FAILURES)?,
+        })
+    }
 }
 
 impl Default for SchedulerSettings {

@@ -9,7 +9,7 @@
 
 use flott_core::id::VertexId;
 use flott_graph::{
-    JobTopology,
+    JobTopology, VertexTopology,
     settings::{SchedulerMode, SchedulerSettings},
 };
 use flott_rpc::client::ParallelismBounds;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 /// What a job asks for as long as nobody says otherwise.
 pub(crate) fn initial(topology: &JobTopology, settings: &SchedulerSettings) -> Vec<ParallelismBounds> {
-    let of = |vertex: &flott_graph::VertexTopology| match settings.mode {
+    let of = |vertex: &VertexTopology| match settings.mode {
         SchedulerMode::Default => ParallelismBounds::exactly(vertex.parallelism),
         SchedulerMode::Adaptive => ParallelismBounds { lower: 1, upper: vertex.parallelism },
         SchedulerMode::Reactive => ParallelismBounds { lower: 1, upper: vertex.parallelism_limit() },
@@ -71,6 +71,65 @@ pub(crate) fn check(topology: &JobTopology, bounds: &[ParallelismBounds]) -> Res
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
+/// The bounds of all vertices, where some are given by name.
+///
+/// # Errors
+/// There is no such vertex, several are, or forward edges join vertices that are to be different.
+pub(crate) fn resolve(
+    topology: &JobTopology,
+    present: &[ParallelismBounds],
+    all: Option<ParallelismBounds>,
+    vertices: &[(String, ParallelismBounds)],
+) -> Result<Vec<ParallelismBounds>, String> {
+    let groups = topology.forward_groups();
+    let limit = |group: VertexId| {
+        let limits = topology.vertices.iter().zip(&groups).filter(|(_, of)| **of == group).map(|(vertex, _)| vertex.parallelism_limit());
+        limits.min().unwrap_or(1)
+    };
+    let clamped = |group: &VertexId, all: ParallelismBounds| {
+        let limit = limit(*group);
+        ParallelismBounds { lower: all.lower.min(limit), upper: all.upper.min(limit) }
+    };
+    let mut bounds: Vec<ParallelismBounds> = match all {
+        Some(all) => groups.iter().map(|group| clamped(group, all)).collect(),
+        None => present.to_vec(),
+    };
+    let mut given: BTreeMap<VertexId, (&str, ParallelismBounds)> = BTreeMap::new();
+    for (name, wanted) in vertices {
+        let group = groups[find(topology, name)?.0 as usize];
+        if let Some((other, before)) = given.insert(group, (name, *wanted))
+            && before != *wanted
+        {
+            return Err(format!("`{other}` and `{name}` are joined by forward edges: they can only have the same parallelism"));
+        }
+        bounds.iter_mut().zip(&groups).filter(|(_, of)| **of == group).for_each(|(bounds, _)| *bounds = *wanted);
+    }
+    Ok(bounds)
+}
+
+/// The vertex that someone calls so.
+fn find(topology: &JobTopology, name: &str) -> Result<VertexId, String> {
+    let heads = || topology.vertices.iter().filter_map(|vertex| Some((vertex, vertex.operators.first()?)));
+    let exactly = heads().filter(|(vertex, head)| {
+        let id = format!("{}", head.id);
+        [vertex.id.to_string().as_str(), vertex.name.as_str(), head.name.as_str(), id.as_str(), &format!("{id:0>32}")].contains(&name)
+            || head.uid.as_deref() == Some(name)
+    });
+    let mut found: Vec<&VertexTopology> = exactly.map(|(vertex, _)| vertex).collect();
+    if found.is_empty() {
+        found = topology.vertices.iter().filter(|vertex| vertex.name.contains(name)).collect();
+    }
+    match &found[..] {
+        [one] => Ok(one.id),
+        several => {
+            let shown = if several.is_empty() { topology.vertices.iter().collect() } else { found.clone() };
+            let shown: Vec<String> = shown.iter().map(|vertex| format!("{} (`{}`)", vertex.id, vertex.name)).collect();
+            let what = if several.is_empty() { "no vertex" } else { "more than one vertex" };
+            Err(format!("{what} is called `{name}`; there are {}", shown.join(", ")))
+        }
+    }
+}
+
 /// The slots that a job with such bounds has use for.
 pub(crate) fn slots_wanted(topology: &JobTopology, bounds: &[ParallelismBounds]) -> u32 {
     groups(topology, bounds).values().map(|(_, upper)| *upper).fold(0, u32::saturating_add)
@@ -89,7 +148,7 @@ pub(crate) fn choose(topology: &JobTopology, bounds: &[ParallelismBounds], slots
             }
         }
     }
-    let own = |(vertex, bounds): (&flott_graph::VertexTopology, &ParallelismBounds)| {
+    let own = |(vertex, bounds): (&VertexTopology, &ParallelismBounds)| {
         bounds.upper.min(groups.get(vertex.slot_sharing_group.as_str()).map_or(bounds.lower, |(given, _)| *given))
     };
     let own: Vec<u32> = topology.vertices.iter().zip(bounds).map(own).collect();
@@ -129,6 +188,24 @@ mod tests {
             assert!(wrong.contains(reason), "{wrong}");
         }
         assert!(check(&job, &bounds([(1, 129), (1, 129), (1, 1)])).unwrap_err().contains("maximum parallelism 128"));
+    }
+
+    #[test]
+    fn vertices_are_called_by_number_name_or_part_of_it_and_take_those_joined_with_them_along() {
+        let mut job = topology(&[2, 2, 1], &[(0, 1, Forward), (1, 2, Hash)]);
+        job.vertices[1].name = "count -> sink".into();
+        job.vertices[1].operators[0].uid = Some("counted".into());
+        job.vertices[2].max_parallelism = 3;
+        let present = bounds([(2, 2), (2, 2), (1, 1)]);
+        let four = ParallelismBounds::exactly(4);
+        for name in ["v1", "count -> sink", "sink", "counted"] {
+            assert_eq!(resolve(&job, &present, None, &[(name.into(), four)]), Ok(bounds([(4, 4), (4, 4), (1, 1)])), "{name}");
+        }
+        assert_eq!(resolve(&job, &present, Some(four), &[]), Ok(bounds([(4, 4), (4, 4), (3, 3)])));
+        assert!(resolve(&job, &present, None, &[("other".into(), four)]).unwrap_err().contains("there are v0"));
+        assert!(resolve(&job, &present, None, &[("o".into(), four)]).unwrap_err().starts_with("more than one"));
+        let apart = [("v0".into(), four), ("v1".into(), ParallelismBounds::exactly(1))];
+        assert!(resolve(&job, &present, None, &apart).unwrap_err().contains("joined by forward edges"));
     }
 
     #[test]

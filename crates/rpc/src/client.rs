@@ -40,6 +40,8 @@ pub enum RescaleState {
     Completed,
     /// It was given up: why.
     Failed(String),
+    /// Another took its place, or there was nothing to change any more.
+    Superseded,
 }
 
 /// A change of a job's parallelism.
@@ -86,6 +88,14 @@ pub enum JobRequest {
     },
     /// Run it with another parallelism from now on: the bounds of each vertex, in their order.
     Rescale(Vec<ParallelismBounds>),
+    /// Run it with another parallelism from now on.
+    RescaleTo {
+        /// For all vertices, as far as they can have it; `None`: they keep what they have.
+        all: Option<ParallelismBounds>,
+        /// For some vertices, by number, id, name or uid of their first operator; those that are joined with them by forward edges get
+        /// the same.
+        vertices: Vec<(String, ParallelismBounds)>,
+    },
 }
 
 /// A snapshot that was asked for and is complete.

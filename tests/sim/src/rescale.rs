@@ -84,7 +84,7 @@ impl World {
             RescaleState::Completed if total(&change.to) < total(&change.from) => self.sim.saw(Seen::Shrunk),
             RescaleState::Completed => self.sim.saw(Seen::Grown),
             RescaleState::Failed(_) => self.sim.saw(Seen::RescaleGivenUp),
-            RescaleState::TakingCheckpoint | RescaleState::Restarting => {}
+            RescaleState::TakingCheckpoint | RescaleState::Restarting | RescaleState::Superseded => {}
         }
     }
 
@@ -95,5 +95,4 @@ impl World {
             self.sim.violation(format!("{bounds:?} were refused: {reason}"));
         }
     }
-
 }

@@ -2,7 +2,9 @@
 
 use crate::{random::Random, source::SourceShape};
 use flott_core::{context::RuntimeMode, exchange::PartitionKind};
-use flott_graph::settings::{CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, RestartSettings, Retention, SchedulerSettings};
+use flott_graph::settings::{
+    CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, RestartSettings, Retention, SchedulerSettings,
+};
 use std::time::Duration;
 
 /// The job of a seed. It stays the same over all restarts but for its parallelism.

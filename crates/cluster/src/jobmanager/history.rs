@@ -73,6 +73,8 @@ pub struct JobHistory {
     pub checkpoints: VecDeque<CheckpointRecord>,
     /// When it last started from a checkpoint, and from which.
     pub restored: Option<(Timestamp, CheckpointId)>,
+    /// The number of subtasks of each vertex; empty if nothing was deployed.
+    pub parallelism: Vec<u32>,
 }
 
 impl JobHistory {
@@ -107,6 +109,9 @@ impl JobHistory {
         match action {
             JobAction::StatusChanged(status) => self.status(*status, at),
             JobAction::Deploy(deployments) => {
+                if let Some(first) = deployments.first() {
+                    self.parallelism = first.parallelism.clone();
+                }
                 for deployment in deployments {
                     let attempts = self.attempts.entry(deployment.attempt.subtask).or_default();
                     if attempts.len() == ATTEMPTS {
@@ -212,12 +217,14 @@ mod tests {
     #[test]
     fn attempts_are_followed_from_deployment_to_end() {
         let mut history = JobHistory::default();
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None, parallelism: Vec::new() }]), 10);
+        history
+            .action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None, parallelism: Vec::new() }]), 10);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
         history.event(&JobEvent::SlotsLost(vec![3]), 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None, parallelism: Vec::new() }]), 50);
+        history
+            .action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None, parallelism: Vec::new() }]), 50);
         let attempts = &history.attempts[&SUBTASK];
         assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
@@ -228,7 +235,10 @@ mod tests {
         let mut history = JobHistory::default();
         for number in 0..1000 {
             let at = i64::from(number);
-            history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None, parallelism: Vec::new() }]), at);
+            history.action(
+                &JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None, parallelism: Vec::new() }]),
+                at,
+            );
             history.action(&JobAction::StatusChanged(if number % 2 == 0 { JobStatus::Running } else { JobStatus::Restarting }), at);
         }
         assert_eq!(history.attempts[&SUBTASK].len(), ATTEMPTS);

@@ -17,7 +17,10 @@ use flott_core::{
     id::JobId,
     time::{Clock, SharedClock},
 };
-use flott_graph::{JobTopology, settings::JobSettings};
+use flott_graph::{
+    JobTopology,
+    settings::{JobSettings, SchedulerMode, SchedulerSettings},
+};
 use flott_jobmanager::{
     JobEvent,
     resource_manager::{ResourceManager, SlotGrant},
@@ -57,6 +60,8 @@ pub struct JobManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which a process counts as gone.
     pub heartbeat_timeout: Duration,
+    /// How the parallelism of jobs that say nothing about it follows the slots.
+    pub scheduler: SchedulerSettings,
 }
 
 /// A JobManager, running. Cheap to clone: clones are the same one.
@@ -72,7 +77,7 @@ impl std::fmt::Debug for JobManager {
 /// What a job is, and what has happened to it.
 #[derive(Debug, Clone)]
 pub struct JobDetails {
-    /// Its graph.
+    /// Its graph, with the parallelism that it is run with.
     pub topology: Arc<JobTopology>,
     /// What it is run with.
     pub settings: Arc<JobSettings>,
@@ -176,6 +181,10 @@ impl JobManager {
     }
 
     fn start_job(&self, id: JobId, program: Program, topology: JobTopology, settings: JobSettings) -> Result<(), Error> {
+        let mut settings = settings;
+        if settings.scheduler.mode == SchedulerMode::Default {
+            settings.scheduler = self.0.options.scheduler.clone();
+        }
         let launch = launch(id, topology.clone(), settings.clone())?;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -279,13 +288,20 @@ impl JobManager {
         let state = self.lock();
         let known = state.jobs.get(&job).ok_or_else(|| Error::invalid(format!("there is no job {job}")))?;
         let slots = known.slots_by_task_manager().clone();
+        let history = known.history.read();
+        let submitted = &known.topology;
+        let topology = if history.parallelism.is_empty() || history.parallelism == submitted.parallelism() {
+            submitted.clone()
+        } else {
+            Arc::new(submitted.with_parallelism(&history.parallelism))
+        };
         Ok(JobDetails {
-            topology: known.topology.clone(),
+            topology,
             settings: known.settings.clone(),
             program: known.program.clone(),
             started: known.started,
             ended: known.ended_at,
-            history: known.history.read(),
+            history,
             slots,
         })
     }
@@ -330,6 +346,10 @@ impl Cluster for JobManager {
         let state = &mut *self.lock();
         let grants = state.resources.request(job, count);
         state.grant(grants);
+    }
+
+    fn withdraw_slots(&self, job: JobId, count: u32) {
+        self.lock().resources.withdraw(job, count);
     }
 
     fn release_slots(&self, job: JobId, slots: &[u32]) {

@@ -6,7 +6,7 @@ use crate::{
 };
 use flott_core::{
     error::TaskFailure,
-    id::{AttemptId, JobId, VertexId},
+    id::{AttemptId, JobId, SubtaskId, VertexId},
 };
 use flott_graph::{JobTopology, plan};
 use flott_jobmanager::JobEvent;
@@ -28,6 +28,8 @@ const MOST_FAILED_STARTS: u32 = 3;
 pub(crate) trait Cluster: Send + Sync {
     /// The job wants so many slots more; they come as [`WorkerNotice::Granted`].
     fn request_slots(&self, job: JobId, count: u32);
+    /// Of the slots that it wanted and was not given, the job has no use for so many.
+    fn withdraw_slots(&self, job: JobId, count: u32);
     /// The job gives slots back.
     fn release_slots(&self, job: JobId, slots: &[u32]);
     /// The worker must end, whatever it does.
@@ -137,7 +139,11 @@ impl RemoteHost {
                 vec![JobEvent::Enumerator { vertex, after, report }]
             }
             FromWorker::Enumerator { .. } => Vec::new(),
-            FromWorker::Figures(figures) => {
+            FromWorker::Figures(mut figures) => {
+                // A subtask that has moved stays in the figures of where it was.
+                let here: HashSet<SubtaskId> =
+                    self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
+                figures.retain(|task| here.contains(&task.subtask));
                 self.figures.lock().insert(worker, figures);
                 Vec::new()
             }
@@ -159,6 +165,10 @@ impl TaskHost for RemoteHost {
         Vec::new()
     }
 
+    fn withdraw_slots(&mut self, count: u32) {
+        self.cluster.withdraw_slots(self.job, count);
+    }
+
     fn release_slots(&mut self, slots: Vec<u32>) {
         for (number, worker) in &mut self.workers {
             let before = worker.slots.len();
@@ -174,6 +184,12 @@ impl TaskHost for RemoteHost {
     }
 
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
+        if let Some(parallelism) = deployments.first().map(|deployment| deployment.parallelism.clone()) {
+            // Subtasks that the job does not have any more.
+            let there =
+                |subtask: SubtaskId| parallelism.get(subtask.vertex.0 as usize).is_none_or(|parallelism| subtask.index < *parallelism);
+            self.worker_of.retain(|attempt, _| there(attempt.subtask));
+        }
         let mut lost = Vec::new();
         let mut region = Vec::new();
         let mut by_worker: BTreeMap<u64, Vec<TaskDeployment>> = BTreeMap::new();

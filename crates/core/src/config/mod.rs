@@ -20,7 +20,10 @@ mod value;
 
 pub use configuration::Configuration;
 pub use duration::{format_duration, parse_duration};
-pub use enums::{CheckpointRetention, CheckpointingMode, ClaimMode, FailoverStrategy, RestartStrategyType, RuntimeMode};
+pub use enums::{
+    CheckpointRetention, CheckpointingMode, ClaimMode, FailoverStrategy, RestartStrategyType, RuntimeMode, SchedulerExecutionMode,
+    SchedulerType,
+};
 pub use error::ConfigError;
 pub use load::CONF_DIR_VARIABLE;
 pub use memory_size::MemorySize;

@@ -200,7 +200,9 @@ impl CheckpointCoordinator {
             JobRequest::TriggerCheckpoint => Wanted::Checkpoint,
             JobRequest::TriggerSavepoint { directory } => Wanted::Savepoint { directory },
             JobRequest::StopWithSavepoint { directory, drain } => Wanted::Stop { directory, drain },
-            JobRequest::Cancel | JobRequest::Rescale(_) => return context.reply(request, JobReply::Accepted),
+            JobRequest::Cancel | JobRequest::Rescale(_) | JobRequest::RescaleTo { .. } => {
+                return context.reply(request, JobReply::Accepted);
+            }
         };
         if self.batch {
             return context.reply(request, JobReply::Refused("a job in batch mode takes no checkpoints and no savepoints".into()));

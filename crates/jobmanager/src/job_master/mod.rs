@@ -251,6 +251,8 @@ impl JobMaster {
             out.push(JobAction::Reply(request, JobReply::Refused("the job is ending".into())));
         } else if let JobRequest::Rescale(bounds) = body {
             self.rescale_asked(request, bounds, out);
+        } else if let JobRequest::RescaleTo { all, vertices } = body {
+            self.rescale_asked_by_name(request, all, &vertices, out);
         } else {
             self.with_coordinator(now, out, |coordinator, context| coordinator.request(request, body, context));
         }

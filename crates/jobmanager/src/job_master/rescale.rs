@@ -133,6 +133,20 @@ impl JobMaster {
         self.want_slots(out);
     }
 
+    /// A client wants another parallelism, for all vertices or some.
+    pub(super) fn rescale_asked_by_name(
+        &mut self,
+        request: RequestId,
+        all: Option<ParallelismBounds>,
+        vertices: &[(String, ParallelismBounds)],
+        out: &mut Vec<JobAction>,
+    ) {
+        match requirements::resolve(self.graph.topology(), &self.rescaling.bounds, all, vertices) {
+            Ok(bounds) => self.rescale_asked(request, bounds, out),
+            Err(reason) => out.push(JobAction::Reply(request, JobReply::Refused(reason))),
+        }
+    }
+
     /// Makes known how many slots the job has use for.
     fn want_slots(&mut self, out: &mut Vec<JobAction>) {
         let withdrawn = self.slots.want(requirements::slots_wanted(self.graph.topology(), &self.rescaling.bounds));
@@ -188,7 +202,7 @@ impl JobMaster {
                 let outcome = self.coordinator.take_rescale_checkpoint();
                 let Some(target) = target else {
                     self.coordinator.forget_rescale();
-                    return self.rescaling.finish(now, RescaleState::Failed("there is nothing to change any more".to_owned()), out);
+                    return self.rescaling.finish(now, RescaleState::Superseded, out);
                 };
                 if let Some(change) = &mut self.rescaling.change {
                     change.summary.to = target;
@@ -326,7 +340,7 @@ impl JobMaster {
             (_, true) => "slots are gone",
             _ => "the job is started again",
         };
-        self.rescaling.finish(now, RescaleState::Failed("a task failed in between".to_owned()), out);
+        self.rescaling.finish(now, RescaleState::Superseded, out);
         self.begin_change(now, reason, best, Phase::TakenDown, out);
         self.take_down_for_rescale(now, None, out);
     }

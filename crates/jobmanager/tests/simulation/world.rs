@@ -367,7 +367,7 @@ impl World {
                 RescaleState::Completed if change.from.iter().sum::<u32>() > change.to.iter().sum() => self.summary.shrunk += 1,
                 RescaleState::Completed => self.summary.rescales += 1,
                 RescaleState::Failed(_) => self.summary.given_up += 1,
-                RescaleState::TakingCheckpoint | RescaleState::Restarting => {}
+                RescaleState::TakingCheckpoint | RescaleState::Restarting | RescaleState::Superseded => {}
             },
             JobAction::StatusChanged(_) | JobAction::Note(_) => {}
         }

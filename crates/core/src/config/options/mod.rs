@@ -22,17 +22,20 @@ mod checkpointing;
 mod cluster;
 mod pipeline;
 mod restart;
+mod scheduling;
 
 pub use checkpointing::*;
 pub use cluster::*;
 pub use pipeline::*;
 pub use restart::*;
+pub use scheduling::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 4] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
+    ("Rescaling", scheduling::ALL),
     ("Cluster", cluster::ALL),
 ];
 
