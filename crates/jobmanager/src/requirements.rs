@@ -90,6 +90,10 @@ pub(crate) fn resolve(
         let limit = limit(*group);
         ParallelismBounds { lower: all.lower.min(limit), upper: all.upper.min(limit) }
     };
+    let most = topology.vertices.iter().map(VertexTopology::parallelism_limit).max().unwrap_or(1);
+    if let Some(all) = all.filter(|all| all.upper > most) {
+        return Err(format!("parallelism {} exceeds the maximum parallelism of every vertex, which is at most {most}", all.upper));
+    }
     let mut bounds: Vec<ParallelismBounds> = match all {
         Some(all) => groups.iter().map(|group| clamped(group, all)).collect(),
         None => present.to_vec(),
@@ -202,6 +206,7 @@ mod tests {
             assert_eq!(resolve(&job, &present, None, &[(name.into(), four)]), Ok(bounds([(4, 4), (4, 4), (1, 1)])), "{name}");
         }
         assert_eq!(resolve(&job, &present, Some(four), &[]), Ok(bounds([(4, 4), (4, 4), (3, 3)])));
+        assert!(resolve(&job, &present, Some(ParallelismBounds::exactly(129)), &[]).unwrap_err().contains("at most 128"));
         assert!(resolve(&job, &present, None, &[("other".into(), four)]).unwrap_err().contains("there are v0"));
         assert!(resolve(&job, &present, None, &[("o".into(), four)]).unwrap_err().starts_with("more than one"));
         let apart = [("v0".into(), four), ("v1".into(), ParallelismBounds::exactly(1))];

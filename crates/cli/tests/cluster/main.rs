@@ -1,6 +1,7 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
 mod processes;
+mod rescale;
 mod rest;
 
 use processes::{Cluster, eventually, kill};

@@ -7,6 +7,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -38,9 +39,14 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With options for the JobManager.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = flott(folder.path());
-        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]).stdout(Stdio::piped());
+        command.args(options).args(["-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]).stdout(Stdio::piped());
         let mut job_manager = command.spawn().unwrap();
         let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
         let mut address = |what: &str| {
@@ -211,4 +217,17 @@ fn flott(folder: &Path) -> Command {
 /// The example beside the program, which cargo builds together with the tests of the package.
 pub(crate) fn job_program() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/cluster_job")
+}
+
+/// The example of the other package that proves its own output; built if it is not there.
+pub(crate) fn state_machine() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let path = Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/state_machine");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "-q", "-p", "flott", "--example", "state_machine"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(path.exists() || cargo.status().unwrap().success(), "the example cannot be built");
+        path
+    };
+    BUILT.get_or_init(find).clone()
 }

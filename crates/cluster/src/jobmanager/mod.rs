@@ -358,6 +358,12 @@ impl Cluster for JobManager {
         state.grant(grants);
     }
 
+    fn retire_worker(&self, job: JobId, worker: u64) {
+        if let Some(job) = self.lock().jobs.get_mut(&job) {
+            job.retire_worker(worker);
+        }
+    }
+
     fn stop_worker(&self, job: JobId, worker: u64) {
         self.lock().stop_worker(job, worker);
     }

@@ -32,6 +32,8 @@ pub(crate) trait Cluster: Send + Sync {
     fn withdraw_slots(&self, job: JobId, count: u32);
     /// The job gives slots back.
     fn release_slots(&self, job: JobId, slots: &[u32]);
+    /// The worker was told to end: slots that the job gets where it was come with another one.
+    fn retire_worker(&self, job: JobId, worker: u64);
     /// The worker must end, whatever it does.
     fn stop_worker(&self, job: JobId, worker: u64);
 }
@@ -151,6 +153,22 @@ impl RemoteHost {
         }
     }
 
+    /// Ends workers that hold no slot and host no enumerator.
+    fn retire_idle(&mut self) {
+        let hosts: HashSet<u64> = self.enumerators.values().copied().collect();
+        let idle = |(number, worker): &(&u64, &Worker)| worker.slots.is_empty() && !worker.killed && !hosts.contains(number);
+        let idle: Vec<u64> = self.workers.iter().filter(idle).map(|(number, _)| *number).collect();
+        for number in idle {
+            match self.workers.remove(&number).and_then(|worker| worker.connection) {
+                Some((link, _)) => link.send(ToWorker::Stop),
+                None => self.cluster.stop_worker(self.job, number),
+            }
+            self.cluster.retire_worker(self.job, number);
+            self.figures.lock().remove(&number);
+            self.worker_of.retain(|_, at| *at != number);
+        }
+    }
+
     /// The worker that holds a slot, if it is there.
     fn holder(&self, slot: u32) -> Option<(u64, &Link<ToWorker>, SocketAddr)> {
         let (number, worker) = self.workers.iter().find(|(_, worker)| worker.slots.contains(&slot) && !worker.killed)?;
@@ -170,16 +188,11 @@ impl TaskHost for RemoteHost {
     }
 
     fn release_slots(&mut self, slots: Vec<u32>) {
-        for (number, worker) in &mut self.workers {
-            let before = worker.slots.len();
+        for worker in self.workers.values_mut() {
             worker.slots.retain(|slot| !slots.contains(slot));
-            if worker.slots.is_empty() && before > 0 {
-                match &worker.connection {
-                    Some((link, _)) => link.send(ToWorker::Stop),
-                    None => self.cluster.stop_worker(self.job, *number),
-                }
-            }
         }
+        // Before the slots are free: whoever gets them then must not get a worker that ends.
+        self.retire_idle();
         self.cluster.release_slots(self.job, &slots);
     }
 
@@ -221,12 +234,16 @@ impl TaskHost for RemoteHost {
 
     fn enumerator(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) -> Vec<JobEvent> {
         if let EnumeratorCommand::Create { .. } = command {
-            // All in one place, the job's first worker that is there.
-            let first = self.workers.iter().find(|(_, worker)| worker.connection.is_some() && !worker.killed);
+            // All in one place, the job's first worker that is there, and stays.
+            let stays = |worker: &Worker| worker.connection.is_some() && !worker.killed && !worker.slots.is_empty();
+            let first = self.workers.iter().find(|(_, worker)| stays(worker)).map(|(number, _)| *number);
             match first {
-                Some((worker, _)) => self.enumerators.insert(vertex, *worker),
+                Some(worker) => {
+                    self.enumerators.insert(vertex, worker);
+                    self.retire_idle();
+                }
                 None => return vec![JobEvent::EnumeratorLost { vertex, reason: "no worker is there to host it".to_owned() }],
-            };
+            }
         }
         let worker = self.enumerators.get(&vertex).and_then(|worker| self.workers.get(worker));
         if let Some((link, _)) = worker.and_then(|worker| worker.connection.as_ref()) {
