@@ -48,7 +48,9 @@ fn parallelism(cluster: &Cluster, job: &str) -> Vec<u64> {
 
 fn is_running(cluster: &Cluster, job: &str) -> bool {
     let details = cluster.get(&format!("/jobs/{job}"));
-    let tasks = |vertex: &Value| vertex["tasks"]["RUNNING"] == vertex["parallelism"];
+    // A reader for which there is no split has finished.
+    let count = |vertex: &Value, status: &str| vertex["tasks"][status].as_u64().unwrap();
+    let tasks = |vertex: &Value| Some(count(vertex, "RUNNING") + count(vertex, "FINISHED")) == vertex["parallelism"].as_u64();
     details["state"] == "RUNNING" && details["vertices"].as_array().unwrap().iter().all(tasks)
 }
 
