@@ -2,6 +2,8 @@
 //!
 //! Flags are Flink's where the thing is the same.
 
+mod application;
+mod high_availability;
 mod jobs;
 mod processes;
 mod rescale;
@@ -36,6 +38,8 @@ enum Command {
     Taskmanager,
     /// Runs a program, whose jobs are submitted to the cluster
     Run(run::RunArgs),
+    /// Runs a program with a cluster of its own, which ends with it
+    RunApplication(application::ApplicationArgs),
     /// Prints the plan of a program's job, as JSON, without running it
     Info(run::InfoArgs),
     /// Lists jobs
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Jobmanager => processes::job_manager(&config),
         Command::Taskmanager => processes::task_manager(&config),
         Command::Run(args) => run::run(&config, &args),
+        Command::RunApplication(args) => application::run_application(&config, &args),
         Command::Info(args) => run::info(&config, &args),
         Command::List(args) => jobs::list(&config, &args),
         Command::Cancel(args) => jobs::cancel(&config, &args),
@@ -93,8 +98,16 @@ fn configuration() -> Result<(Configuration, Vec<String>), Error> {
     Ok((config, [name].into_iter().chain(rest).chain(of_program).collect()))
 }
 
-/// Where the JobManager is.
-fn job_manager_address(config: &Configuration) -> Result<String, Error> {
+/// Where a JobManager listens.
+fn bind_address(config: &Configuration) -> Result<String, Error> {
     let (host, port) = (config.get(&options::JOBMANAGER_RPC_ADDRESS)?, config.get(&options::JOBMANAGER_RPC_PORT)?);
     Ok(format!("{host}:{port}"))
+}
+
+/// Where the JobManager is; of several that may lead, separated by commas.
+fn job_manager_addresses(config: &Configuration) -> Result<String, Error> {
+    match config.get(&options::HIGH_AVAILABILITY_JOBMANAGERS)? {
+        Some(addresses) => Ok(addresses),
+        None => bind_address(config),
+    }
 }

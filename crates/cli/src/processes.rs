@@ -1,34 +1,51 @@
 //! The processes of a cluster.
 
-use crate::{job_manager_address, rest::Rest};
+use crate::{bind_address, job_manager_addresses, rest::Rest};
 use flott_cluster::{
-    JobManager, JobManagerOptions, SystemClock,
+    HighAvailability, JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
 };
 use flott_core::{
     Error, ErrorKind,
-    config::{Configuration, options},
+    config::{Configuration, HighAvailabilityType, options},
 };
 use flott_graph::settings::SchedulerSettings;
-use flott_web::{Options, Server};
+use flott_web::{Elsewhere, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    let _started = start_job_manager(config)?;
+    loop {
+        thread::park();
+    }
+}
+
+/// Starts a JobManager with its REST server, and tells where they are.
+///
+/// # Errors
+/// An address is taken, or the configuration is not one that works.
+pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, Server), Error> {
+    let store = crate::high_availability::open_store(config)?;
+    let shared = crate::high_availability::shared_folder(config)?;
     let manager = JobManager::start(JobManagerOptions {
-        bind: job_manager_address(config)?,
-        folder: folder(config)?,
+        bind: bind_address(config)?,
+        folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
         scheduler: SchedulerSettings::from_config(config)?,
+        archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
+        elected: store.is_some(),
     })?;
     let rest = rest(config, &manager)?;
     // Whoever starts it waits for these lines.
     println!("REST at http://{}", rest.address());
     println!("JobManager at {}", manager.address());
-    loop {
-        thread::park();
+    if let Some(store) = store {
+        let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
+        manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
     }
+    Ok((manager, rest))
 }
 
 /// Starts the REST server.
@@ -39,6 +56,7 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
+        elsewhere: Some(elsewhere(manager.clone())),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -55,22 +73,39 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
 }
 
+/// Where the REST server of the JobManager that leads is, if another one does.
+fn elsewhere(manager: JobManager) -> Elsewhere {
+    Arc::new(move || {
+        let rest = manager.other_leader()?.rest_address;
+        (!rest.is_empty()).then(|| format!("http://{rest}"))
+    })
+}
+
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    taskmanager::run(&task_manager_options(config)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a TaskManager is started with.
+///
+/// # Errors
+/// The configuration is not one that works.
+pub(crate) fn task_manager_options(config: &Configuration) -> Result<TaskManagerOptions, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
         Some(id) => id,
         None => format!("{}-{}", hostname(), std::process::id()),
     };
-    taskmanager::run(&TaskManagerOptions {
-        job_manager: job_manager_address(config)?,
+    Ok(TaskManagerOptions {
+        job_manager: job_manager_addresses(config)?,
+        survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
         folder: folder(config)?,
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// The folder for executables, which all processes of this user share: they are named by their content.

@@ -17,6 +17,7 @@ use flott_core::{
 };
 use flott_rpc::{
     client::{CheckpointSummary, JobOutcome, JobReply, JobRequest, ParallelismBounds, RequestId, RescaleSummary},
+    inventory::WorkerInventory,
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, SnapshotKind, TaskCommand, TaskDeployment, TaskReport},
 };
@@ -40,6 +41,15 @@ pub enum JobEvent {
         /// The largest number of a checkpoint that the storage has seen of this job; new ones are numbered above it.
         last_checkpoint: Option<CheckpointId>,
     },
+    /// Take over a job that another leader has started: in place of [`JobEvent::Start`].
+    Recover {
+        /// As of [`JobEvent::Start`].
+        last_checkpoint: Option<CheckpointId>,
+        /// How long workers are waited for.
+        wait: Duration,
+    },
+    /// A worker tells a leader that takes over what it runs.
+    Adopted(Box<WorkerInventory>),
     /// Time has passed.
     Tick,
     /// A task says something.
@@ -166,6 +176,8 @@ pub enum JobAction {
     Reply(RequestId, JobReply),
     /// The job's state is another.
     StatusChanged(JobStatus),
+    /// Workers are no longer waited for: [`JobEvent::Adopted`] of any other has no effect but that its slots are released.
+    Recovered,
     /// The job has ended; nothing follows.
     Ended(Box<JobOutcome>),
     /// For the log.
@@ -235,6 +247,15 @@ pub enum JobNote {
     Required(Vec<ParallelismBounds>),
     /// A change of the job's parallelism has begun, has come further, or has ended.
     Rescale(RescaleSummary),
+    /// A new leader has taken over the job.
+    Adopted {
+        /// The tasks that go on.
+        tasks: usize,
+        /// Those that are gone.
+        missing: usize,
+        /// The number of subtasks of each vertex.
+        parallelism: Vec<u32>,
+    },
     /// A task did not end in time after it was told to, and was killed.
     Killed(AttemptId),
     /// A stop with savepoint succeeded in its savepoint, but not in its stop.

@@ -12,7 +12,7 @@
 use crate::regions::Regions;
 use flott_core::{
     accumulator::AccumulatorValue,
-    id::{AttemptId, SubtaskId, VertexId},
+    id::{AttemptId, CheckpointId, SubtaskId, VertexId},
     snapshot::SubtaskSnapshot,
 };
 use flott_graph::JobTopology;
@@ -25,8 +25,12 @@ pub(crate) struct Execution {
     pub(crate) subtask: SubtaskId,
     /// The number of the newest attempt; of none if it was never deployed.
     pub(crate) attempt: Option<u32>,
+    /// The next attempt has a number above this one, too: there may be others that nobody has heard of.
+    pub(crate) attempt_above: Option<u32>,
     pub(crate) status: TaskStatus,
     pub(crate) slot: Option<u32>,
+    /// The snapshot that it was started from.
+    pub(crate) restored_from: Option<CheckpointId>,
     /// All input has ended, the operators have finished.
     pub(crate) end_of_data: bool,
     /// It was told that the checkpoint with its final state is complete.
@@ -81,8 +85,10 @@ impl ExecutionGraph {
             tasks.extend((0..vertex.parallelism).map(|index| Execution {
                 subtask: SubtaskId { vertex: VertexId(number as u32), index },
                 attempt: None,
+                attempt_above: None,
                 status: TaskStatus::Created,
                 slot: None,
+                restored_from: None,
                 end_of_data: false,
                 released: false,
                 final_snapshot: None,
@@ -110,7 +116,7 @@ impl ExecutionGraph {
 
     /// The graph with another parallelism, of which nothing runs. Attempts are numbered on above all that there were.
     pub(crate) fn rescaled(&self, topology: Arc<JobTopology>) -> Self {
-        let last = self.tasks.iter().filter_map(|task| task.attempt).max();
+        let last = self.tasks.iter().filter_map(|task| task.attempt.max(task.attempt_above)).max();
         let mut graph = Self::new(topology);
         graph.tasks.iter_mut().for_each(|task| task.attempt = last);
         graph
@@ -151,6 +157,11 @@ impl ExecutionGraph {
     /// The place of an attempt's task, if the attempt is the newest one and has not ended. What others say is not heard.
     pub(crate) fn place_of_alive(&self, attempt: AttemptId) -> Option<usize> {
         self.place(attempt.subtask).filter(|place| self.tasks[*place].alive() == Some(attempt))
+    }
+
+    /// The next attempts have numbers above `number`.
+    pub(crate) fn number_attempts_from(&mut self, number: u32) {
+        self.tasks.iter_mut().for_each(|task| task.attempt_above = Some(number));
     }
 
     /// Whether every task runs or has finished, and at least one runs: only then are checkpoints taken.

@@ -25,6 +25,7 @@ pub mod event;
 mod execution_graph;
 pub mod failover;
 pub mod job_master;
+pub mod ledger;
 mod random;
 pub mod regions;
 mod requirements;

@@ -44,6 +44,8 @@ pub struct ResourceManager {
     task_managers: BTreeMap<String, Offered>,
     waiting: VecDeque<(JobId, u32)>,
     next_slot: u32,
+    /// Nobody is served for now.
+    held: bool,
 }
 
 impl ResourceManager {
@@ -62,6 +64,26 @@ impl ResourceManager {
             by_job.entry(job).or_default().push(slot);
         }
         by_job.into_iter().collect()
+    }
+
+    /// Serves nobody until [`ResourceManager::resume`]: which slots are free is not known yet.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// All slots that jobs hold are known.
+    pub fn resume(&mut self) -> Vec<SlotGrant> {
+        self.held = false;
+        self.serve()
+    }
+
+    /// A job holds these slots of a TaskManager, given to it by another leader.
+    pub fn adopt(&mut self, job: JobId, task_manager: &str, slots: &[u32]) {
+        if let Some(offered) = self.task_managers.get_mut(task_manager) {
+            offered.held.extend(slots.iter().map(|slot| (*slot, job)));
+        }
+        let above = slots.iter().max().map_or(0, |slot| slot.saturating_add(1));
+        self.next_slot = self.next_slot.max(above);
     }
 
     /// A job wants so many slots more.
@@ -119,6 +141,9 @@ impl ResourceManager {
     /// Gives what is free to those who wait.
     fn serve(&mut self) -> Vec<SlotGrant> {
         let mut grants: Vec<SlotGrant> = Vec::new();
+        if self.held {
+            return grants;
+        }
         while let Some((job, missing)) = self.waiting.front().copied() {
             // Where the job is already, so that its tasks are together; then where there is most room.
             let best = self
@@ -197,6 +222,19 @@ mod tests {
         assert_eq!(resources.job_ended(A), [grant(B, "one", [3])]);
         assert_eq!(resources.job_ended(B), []);
         assert_eq!(resources.totals(), (2, 2));
+    }
+
+    #[test]
+    fn slots_of_another_leaders_jobs_are_not_given_away_twice() {
+        let mut resources = ResourceManager::default();
+        resources.hold();
+        assert_eq!(resources.request(B, 1), []);
+        assert_eq!(resources.register("one", 2), [], "A may hold both");
+        resources.adopt(A, "one", &[7]);
+        assert_eq!(resources.resume(), [grant(B, "one", [8])]);
+        assert_eq!(resources.totals(), (2, 0));
+        assert_eq!(resources.release(A, &[7]), []);
+        assert_eq!(resources.totals(), (2, 1));
     }
 
     #[test]

@@ -15,7 +15,7 @@
 use flott_core::{
     id::{CheckpointId, OperatorId, SubtaskId, VertexId},
     key_group::{KeyGroupRange, MaxParallelismChanged},
-    snapshot::{ListStateSnapshot, Redistribution},
+    snapshot::{ListStateSnapshot, Redistribution, SubtaskSnapshot},
 };
 use flott_graph::{JobTopology, VertexTopology};
 use flott_rpc::task::{OperatorRestore, TaskRestore};
@@ -92,6 +92,22 @@ pub fn check(metadata: &CheckpointMetadata, topology: &JobTopology, allow_non_re
 
 fn has_state(operator: &OperatorState) -> bool {
     operator.coordinator.is_some() || operator.subtasks.values().any(|subtask| !subtask.snapshot.is_empty())
+}
+
+/// The state of the enumerator of a source.
+pub(crate) fn enumerator_state(metadata: &CheckpointMetadata, source: &VertexTopology) -> Option<Vec<u8>> {
+    metadata.operator(source.operators.first()?.id)?.coordinator.clone()
+}
+
+/// The final state of a subtask that had finished, as later checkpoints hold it.
+pub(crate) fn final_state(metadata: &CheckpointMetadata, vertex: &VertexTopology, index: u32) -> Option<SubtaskSnapshot> {
+    let of_operator = |id| {
+        let operator = metadata.operator(id).filter(|operator| operator.parallelism == vertex.parallelism)?;
+        let subtask = operator.subtasks.get(&index).filter(|subtask| subtask.finished)?;
+        Some(subtask.snapshot.clone())
+    };
+    let operators = vertex.operators.iter().map(|operator| of_operator(operator.id)).collect::<Option<Vec<_>>>()?;
+    Some(SubtaskSnapshot { operators, finished: true })
 }
 
 /// What subtasks of the vertices `wanted` start from.

@@ -141,6 +141,13 @@ impl Scheduler {
         surplus
     }
 
+    /// A subtask runs in a slot already. `false` if its place has another.
+    pub(crate) fn adopt(&mut self, topology: &JobTopology, subtask: SubtaskId, slot: u32) -> bool {
+        let group = self.groups.get_mut(&topology.vertex(subtask.vertex).slot_sharing_group);
+        let Some(place) = group.and_then(|slots| slots.get_mut(subtask.index as usize)) else { return false };
+        *place.get_or_insert(slot) == slot
+    }
+
     /// Forgets slots that are gone.
     pub(crate) fn lose(&mut self, lost: &[u32]) {
         for held in self.groups.values_mut().flatten() {

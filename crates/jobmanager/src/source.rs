@@ -19,7 +19,11 @@
 
 use crate::{event::JobAction, execution_graph::ExecutionGraph};
 use flott_core::id::{CheckpointId, SubtaskId, VertexId};
-use flott_rpc::task::{EnumeratorCommand, TaskCommand};
+use flott_rpc::{
+    inventory::{EnumeratorInventory, ReaderInventory},
+    status::TaskStatus,
+    task::{EnumeratorCommand, TaskCommand},
+};
 
 /// The splits of readers, by the time of their assignment.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +65,20 @@ impl SplitAssignmentTracker {
         let back = back.flat_map(|assigned| assigned.splits.clone()).collect();
         self.assigned.retain(|assigned| assigned.subtask != subtask);
         back
+    }
+
+    /// What a reader was assigned after the snapshot of a checkpoint, and was not given.
+    fn missed(&self, subtask: u32, from: CheckpointIdOrNone, reader: &ReaderInventory) -> Vec<Vec<u8>> {
+        let mut given: Vec<&Vec<u8>> = reader.given.iter().filter(|given| given.after >= from).flat_map(|given| &given.splits).collect();
+        let assigned = self.assigned.iter().filter(|assigned| assigned.subtask == subtask).flat_map(|assigned| &assigned.splits);
+        let missed = assigned.filter(|split| match given.iter().position(|given| given == split) {
+            Some(place) => {
+                given.swap_remove(place);
+                false
+            }
+            None => true,
+        });
+        missed.cloned().collect()
     }
 
     fn reset(&mut self, restored: Option<CheckpointId>) {
@@ -129,11 +147,63 @@ impl SourceCoordinator {
     /// Makes the enumerator anew, from the state that it had at `checkpoint`.
     pub(crate) fn create(&mut self, checkpoint: Option<CheckpointId>, state: Option<Vec<u8>>, out: &mut Vec<JobAction>) {
         let readers = self.readers.len() as u32;
-        self.created = Some(self.command(EnumeratorCommand::Create { restored: state, readers }, out));
+        self.created = Some(self.command(EnumeratorCommand::Create { checkpoint, restored: state, readers }, out));
         self.tracker.reset(checkpoint);
         self.holding = false;
         self.held.clear();
         self.readers.iter_mut().for_each(|reader| *reader = Reader::default());
+    }
+
+    /// The number of the command that made the enumerator; 0: none has been made.
+    pub(crate) fn enumerator(&self) -> u64 {
+        self.created.unwrap_or(0)
+    }
+
+    /// Numbers commands above `last`.
+    pub(crate) fn continue_above(&mut self, last: u64) {
+        self.commands = self.commands.max(last);
+    }
+
+    /// Goes on with an enumerator that lives in a worker: `readers` tell, by subtask, what they were given. Readers that run get what
+    /// was assigned to them and never came; those that have not asked in vain are announced again, as after a restart.
+    pub(crate) fn adopt(
+        &mut self,
+        found: &EnumeratorInventory,
+        readers: &[ReaderInventory],
+        complete: Option<CheckpointId>,
+        graph: &ExecutionGraph,
+        out: &mut Vec<JobAction>,
+    ) {
+        let from = complete.map_or(0, |checkpoint| checkpoint.0);
+        self.continue_above(found.last_command);
+        self.created = Some(found.created);
+        self.tracker.last_snapshot = found.last_snapshot;
+        let assigned = found.assigned.iter().filter(|assigned| assigned.after >= from);
+        self.tracker.assigned = assigned
+            .map(|assigned| Assigned { after: assigned.after, subtask: assigned.subtask, splits: assigned.splits.clone() })
+            .collect();
+        for (subtask, reader) in readers.iter().enumerate() {
+            let task = &graph.of_vertex(self.vertex)[subtask];
+            let subtask = subtask as u32;
+            if task.restored_finished || !matches!(task.status, TaskStatus::Deploying | TaskStatus::Running) {
+                continue;
+            }
+            let missed = self.tracker.missed(subtask, from, reader);
+            if task.status == TaskStatus::Deploying {
+                self.readers[subtask as usize].waiting = missed;
+                continue;
+            }
+            self.readers[subtask as usize].no_more_splits = reader.no_more_splits;
+            self.readers[subtask as usize].waiting = missed;
+            let answered = !self.readers[subtask as usize].waiting.is_empty();
+            self.reader_runs(subtask, graph, out);
+            if reader.asked && !answered {
+                self.request_split(subtask, out);
+            }
+        }
+        if let Some(complete) = complete {
+            self.command(EnumeratorCommand::CheckpointCompleted(complete), out);
+        }
     }
 
     /// Whether a report was made by the present enumerator.
@@ -254,7 +324,6 @@ impl SourceCoordinator {
 mod tests {
     use super::*;
     use crate::testing::topology;
-    use flott_rpc::status::TaskStatus;
     use std::sync::Arc;
 
     /// The enumerator has heard everything.

@@ -267,6 +267,7 @@ impl Harness {
                 JobReply::Snapshot(taken) => format!("reply {request}: snapshot {}", taken.checkpoint),
                 JobReply::Refused(reason) => format!("reply {request}: refused, {reason}"),
             },
+            JobAction::Recovered => "recovered".to_owned(),
             JobAction::Ended(outcome) => {
                 let shown = match &outcome.end {
                     JobEnd::Finished => "ended: finished",

@@ -84,6 +84,9 @@ pub struct TaskDeployment {
     /// The number of subtasks of each vertex of the job, the same for all tasks that start together. Empty: as in the graph.
     #[serde(default)]
     pub parallelism: Vec<u32>,
+    /// Of a source: the number of the command that made the enumerator that it gets splits from; else 0.
+    #[serde(default)]
+    pub enumerator: u64,
 }
 
 /// To a task.
@@ -161,6 +164,9 @@ pub enum TaskReport {
 pub enum EnumeratorCommand {
     /// Make it, in place of any earlier one, from its state if there is one.
     Create {
+        /// The snapshot that the state is from.
+        #[serde(default)]
+        checkpoint: Option<CheckpointId>,
         /// The encoded state.
         restored: Option<Vec<u8>>,
         /// The number of its readers; 0: as in the graph.

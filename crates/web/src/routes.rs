@@ -10,6 +10,7 @@ use crate::{
         answer::Refusal,
         call::{Handler, route},
         guard::guard,
+        leader::follow_leader,
         log_file::{Which, log_file},
         upload::upload,
     },
@@ -217,6 +218,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(calls)
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
+        .layer(from_fn_with_state(Arc::clone(&app), follow_leader))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }

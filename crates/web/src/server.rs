@@ -31,6 +31,9 @@ pub struct Asset {
 /// Finds the file of a dashboard by its path without the slash in front, such as `index.html`.
 pub type Assets = Arc<dyn Fn(&str) -> Option<Asset> + Send + Sync>;
 
+/// Tells where the server of the JobManager that leads is, such as `http://host:8081`, unless this server's own does.
+pub type Elsewhere = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// How a server behaves.
 #[derive(Clone)]
 pub struct Options {
@@ -61,6 +64,8 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// A dashboard to serve beside the calls.
     pub assets: Option<Assets>,
+    /// Where another JobManager leads, callers are sent there.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 impl Options {
@@ -80,6 +85,7 @@ impl Options {
             checkpoint_history: 10,
             allowed_hosts: Vec::new(),
             assets: None,
+            elsewhere: None,
         }
     }
 }

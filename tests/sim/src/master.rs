@@ -170,7 +170,8 @@ impl World {
                 self.sim.trace(format_args!("{term} wants {count} slots"));
                 self.slots_come(term, slots);
             }
-            JobAction::ReleaseSlots(_) | JobAction::WithdrawSlots(_) => {}
+            // Nothing of it is taken over here: whoever leads next starts everything again.
+            JobAction::ReleaseSlots(_) | JobAction::WithdrawSlots(_) | JobAction::Recovered => {}
             JobAction::Deploy(deployments) => self.deploy(term, deployments),
             JobAction::Send(attempt, command) => self.send(term, attempt, command),
             JobAction::Kill(attempt) => {

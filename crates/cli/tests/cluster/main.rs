@@ -1,5 +1,7 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
+mod application;
+mod high_availability;
 mod processes;
 mod rescale;
 mod rest;

@@ -53,6 +53,9 @@ impl Context<'_> {
     }
 }
 
+/// The number of a request that nobody waits for.
+pub(crate) const NOBODY: RequestId = 0;
+
 /// A stop with savepoint.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {
@@ -187,6 +190,16 @@ impl CheckpointCoordinator {
     /// There will be no change of parallelism: its checkpoint is one like others, if it is under way.
     pub(crate) fn forget_rescale(&mut self) {
         self.rescale = None;
+    }
+
+    /// The job was being stopped with a savepoint that is complete, under another leader; whoever asked for it cannot be answered.
+    pub(crate) fn stopped_before(&mut self, checkpoint: CheckpointId, location: String) {
+        self.stop = Some(Stop::Completed { request: NOBODY, taken: SnapshotTaken { checkpoint, location } });
+    }
+
+    /// A number for attempts that is above those of all leaders before, as far as anyone can tell.
+    pub(crate) fn epoch_attempts(&self) -> u32 {
+        ((self.epoch as u32) & 0xffff).saturating_mul(100)
     }
 
     /// Why the job must fail, if too many checkpoints have failed.

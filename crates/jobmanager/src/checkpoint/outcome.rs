@@ -302,7 +302,7 @@ impl CheckpointCoordinator {
 /// The final state of a task, as later checkpoints hold it: without keyed state in files, which lie in the folder of the checkpoint
 /// that they were written for and go with it. Nothing needs it: the exchange before keyed state connects all with all, so that
 /// its subtasks come to their end in the same checkpoint, and a vertex that has ended as a whole is not run again.
-fn without_files(snapshot: Arc<SubtaskSnapshot>) -> Arc<SubtaskSnapshot> {
+pub(crate) fn without_files(snapshot: Arc<SubtaskSnapshot>) -> Arc<SubtaskSnapshot> {
     let in_file = |operator: &OperatorSnapshot| operator.keyed.as_ref().is_some_and(|keyed| matches!(keyed.data, BlockData::File { .. }));
     if !snapshot.operators.iter().any(in_file) {
         return snapshot;

@@ -15,9 +15,10 @@ use super::JobMaster;
 use crate::{
     event::{JobAction, JobNote, Now},
     requirements,
+    restore::RestoredSnapshot,
 };
 use flott_core::{context::RuntimeMode, id::CheckpointId};
-use flott_graph::settings::SchedulerMode;
+use flott_graph::{VertexTopology, settings::SchedulerMode};
 use flott_rpc::{
     client::{JobReply, ParallelismBounds, RequestId, RescaleState, RescaleSummary},
     status::JobStatus,
@@ -157,6 +158,37 @@ impl JobMaster {
         if !surplus.is_empty() {
             out.push(JobAction::ReleaseSlots(surplus));
         }
+    }
+
+    /// The job is another leader's, who ran it with this parallelism. What was asked of that one beyond it is not known.
+    pub(super) fn take_over_parallelism(&mut self, parallelism: &[u32]) {
+        let present = self.graph.topology();
+        if parallelism.len() != present.vertices.len() || present.parallelism() == parallelism {
+            return;
+        }
+        let topology = Arc::new(present.with_parallelism(parallelism));
+        for (vertex, source) in &mut self.sources {
+            source.rescale(topology.vertex(*vertex).parallelism);
+        }
+        let adaptive = self.settings.scheduler.mode != SchedulerMode::Default;
+        for (bounds, parallelism) in self.rescaling.bounds.iter_mut().zip(parallelism.iter().copied()) {
+            *bounds = match adaptive {
+                true => ParallelismBounds { lower: bounds.lower.min(parallelism), upper: bounds.upper.max(parallelism) },
+                false => ParallelismBounds::exactly(parallelism),
+            };
+        }
+        self.slots.rescale(&topology);
+        self.slots.want(requirements::slots_wanted(&topology, &self.rescaling.bounds));
+        self.graph = self.graph.rescaled(topology);
+    }
+
+    /// The parallelism with which this job has written a checkpoint; `None` if another job has.
+    pub(super) fn parallelism_of(&self, checkpoint: &RestoredSnapshot) -> Option<Vec<u32>> {
+        let of = |vertex: &VertexTopology| {
+            let stored = vertex.operators.first().and_then(|head| checkpoint.metadata.operator(head.id)).map(|state| state.parallelism);
+            stored.filter(|stored| (1..=vertex.parallelism_limit()).contains(stored)).unwrap_or(vertex.parallelism)
+        };
+        (checkpoint.metadata.job == self.id).then(|| self.graph.topology().vertices.iter().map(of).collect())
     }
 
     /// Does what has become due.
@@ -371,3 +403,6 @@ impl JobMaster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

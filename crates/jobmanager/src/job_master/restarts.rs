@@ -6,6 +6,7 @@ use crate::{
     event::{JobAction, JobNote, Now},
     failover::{CANCELLATION_TIMEOUT, Incident},
     restore,
+    source::SourceCoordinator,
 };
 use flott_core::{
     error::TaskFailure,
@@ -66,7 +67,7 @@ impl JobMaster {
         (0..self.graph.regions().len()).filter(|region| !self.graph.region_finished(*region)).collect()
     }
 
-    fn restart(&mut self, now: Now, regions: BTreeSet<usize>, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
+    pub(super) fn restart(&mut self, now: Now, regions: BTreeSet<usize>, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
         self.remember_failure(&failure);
         if regions.is_empty() {
             return;
@@ -222,16 +223,18 @@ impl JobMaster {
             let slot = self.slots.slot_of(self.graph.topology(), self.graph.task(place).subtask);
             let task = self.graph.task_mut(place);
             let restore = assigned.remove(&task.subtask);
-            task.attempt = Some(task.attempt.map_or(0, |attempt| attempt + 1));
+            task.attempt = Some(task.attempt.max(task.attempt_above.take()).map_or(0, |attempt| attempt + 1));
             task.status = TaskStatus::Deploying;
             task.slot = slot;
             task.end_of_data = false;
+            task.restored_from = restore.as_ref().map(|restore| restore.checkpoint);
             task.released = false;
             task.final_snapshot = None;
             task.restored_finished = restore.as_ref().is_some_and(|restore| restore.finished);
             task.accumulators.clear();
             if let (Some(attempt), Some(slot)) = (task.current(), slot) {
-                deployments.push(TaskDeployment { attempt, slot, restore, parallelism: parallelism.clone() });
+                let enumerator = self.sources.get(&attempt.subtask.vertex).map_or(0, SourceCoordinator::enumerator);
+                deployments.push(TaskDeployment { attempt, slot, restore, parallelism: parallelism.clone(), enumerator });
             }
         }
         out.push(JobAction::Note(JobNote::Deployed { tasks: deployments.len(), from }));
@@ -256,9 +259,8 @@ impl JobMaster {
         }
         let Some(source) = self.sources.get_mut(&vertex) else { return };
         if none_goes_on {
-            let head = self.graph.topology().vertex(vertex).operators.first().map(|head| head.id);
             let latest = self.coordinator.completed().latest();
-            let state = latest.zip(head).and_then(|(latest, head)| latest.metadata.operator(head)?.coordinator.clone());
+            let state = latest.and_then(|latest| restore::enumerator_state(&latest.metadata, self.graph.topology().vertex(vertex)));
             source.create(from, state, out);
             self.broken_sources.remove(&vertex);
         } else {

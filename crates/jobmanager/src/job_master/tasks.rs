@@ -13,6 +13,12 @@ use flott_rpc::{
 };
 use std::time::Duration;
 
+/// A subtask for people: its vertex and its place.
+pub(super) fn name_of(topology: &flott_graph::JobTopology, subtask: flott_core::id::SubtaskId) -> String {
+    let vertex = topology.vertex(subtask.vertex);
+    format!("`{}` {}/{}", vertex.name, subtask.index + 1, vertex.parallelism)
+}
+
 impl JobMaster {
     pub(super) fn task_reports(&mut self, now: Now, attempt: AttemptId, report: TaskReport, out: &mut Vec<JobAction>) {
         let Some(place) = self.graph.place_of_alive(attempt) else {

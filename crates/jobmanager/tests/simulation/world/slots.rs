@@ -1,7 +1,7 @@
 //! The slots that there are, and requests for another parallelism.
 
 use super::*;
-use flott_rpc::client::ParallelismBounds;
+use flott_rpc::{client::ParallelismBounds, inventory::WorkerInventory};
 
 /// The slots of the world, as far as the job is concerned.
 #[derive(Debug, Default)]
@@ -78,9 +78,23 @@ impl World {
             self.tasks.remove(&attempt);
             self.cut_off.insert(attempt);
             self.ended.insert(attempt);
+            let worker = self.worker_of(attempt);
+            self.worker(worker).ledger.lost(attempt);
         }
         self.supply.held.retain(|slot| !lost.contains(slot));
         self.tell(JobEvent::SlotsLost(lost));
+    }
+
+    /// The next leader learns from workers which slots the job holds.
+    pub(super) fn job_was_taken_over(&mut self) {
+        self.forget_slots();
+        self.topology = self.submitted.clone();
+    }
+
+    /// What a worker tells the next leader: the slots of its tasks.
+    pub(super) fn adopted_slots(&mut self, inventory: &WorkerInventory) {
+        self.supply.held.extend(inventory.tasks.iter().map(|task| task.slot));
+        // Since the leader before has given others away, there may be more than there can be: they are given back soon.
     }
 
     pub(super) fn forget_slots(&mut self) {
