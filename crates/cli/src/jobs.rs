@@ -48,6 +48,18 @@ pub(crate) struct JobArgs {
     job: JobId,
 }
 
+impl JobArgs {
+    /// The way to the JobManager.
+    pub(crate) fn client(&self, config: &Configuration) -> Result<JobManagerClient, Error> {
+        self.target.client(config)
+    }
+
+    /// The job.
+    pub(crate) fn job(&self) -> JobId {
+        self.job
+    }
+}
+
 /// Arguments of `flott savepoint`.
 #[derive(Debug, Args)]
 pub(crate) struct SavepointArgs {

@@ -2,11 +2,13 @@
 //!
 //! Flags are Flink's where the thing is the same.
 
+mod application;
 mod config;
 mod high_availability;
 mod jobs;
 mod new;
 mod processes;
+mod rescale;
 mod rest;
 mod run;
 
@@ -38,6 +40,8 @@ enum Command {
     Taskmanager,
     /// Runs a program, whose jobs are submitted to the cluster
     Run(run::RunArgs),
+    /// Runs a program with a cluster of its own, which ends with it
+    RunApplication(application::ApplicationArgs),
     /// Prints the plan of a program's job, as JSON, without running it
     Info(run::InfoArgs),
     /// Writes a package for a job
@@ -52,6 +56,8 @@ enum Command {
     Stop(jobs::StopArgs),
     /// Takes a savepoint
     Savepoint(jobs::SavepointArgs),
+    /// Changes the parallelism of a running job
+    Rescale(rescale::RescaleArgs),
     /// Takes a checkpoint now
     Checkpoint(jobs::JobArgs),
 }
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         Command::Jobmanager => processes::job_manager(&config),
         Command::Taskmanager => processes::task_manager(&config),
         Command::Run(args) => run::run(&config, &args),
+        Command::RunApplication(args) => application::run_application(&config, &args),
         Command::Info(args) => run::info(&config, &args),
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&config, &args),
@@ -77,6 +84,7 @@ fn main() -> ExitCode {
         Command::Cancel(args) => jobs::cancel(&config, &args),
         Command::Stop(args) => jobs::stop(&config, &args),
         Command::Savepoint(args) => jobs::savepoint(&config, &args),
+        Command::Rescale(args) => rescale::rescale(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
     };
     result.unwrap_or_else(|error| failed(&error))

@@ -11,6 +11,7 @@ use flott_core::{
     config::{Configuration, HighAvailabilityType, options},
 };
 use flott_executable::Machine;
+use flott_graph::settings::SchedulerSettings;
 use flott_web::{Asset, Elsewhere, Options, Server};
 use std::{
     net::ToSocketAddrs,
@@ -22,6 +23,17 @@ use std::{
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    let _started = start_job_manager(config)?;
+    loop {
+        thread::park();
+    }
+}
+
+/// Starts a JobManager with its REST server, and tells where they are.
+///
+/// # Errors
+/// An address is taken, or the configuration is not one that works.
+pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, Server), Error> {
     let store = crate::high_availability::open_store(config)?;
     let shared = crate::high_availability::shared_folder(config)?;
     let manager = JobManager::start(JobManagerOptions {
@@ -29,6 +41,7 @@ pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
         folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        scheduler: SchedulerSettings::from_config(config)?,
         archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
         elected: store.is_some(),
     })?;
@@ -40,9 +53,7 @@ pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
         let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
         manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
     }
-    loop {
-        thread::park();
-    }
+    Ok((manager, rest))
 }
 
 /// Starts the REST server.
@@ -89,11 +100,20 @@ fn dashboard(path: &str) -> Option<Asset> {
 
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    taskmanager::run(&task_manager_options(config)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a TaskManager is started with.
+///
+/// # Errors
+/// The configuration is not one that works.
+pub(crate) fn task_manager_options(config: &Configuration) -> Result<TaskManagerOptions, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
         Some(id) => id,
         None => format!("{}-{}", hostname(), std::process::id()),
     };
-    taskmanager::run(&TaskManagerOptions {
+    Ok(TaskManagerOptions {
         job_manager: job_manager_addresses(config)?,
         survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
@@ -103,8 +123,7 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
         check: Some(check_executable),
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// This machine may be another one than that to which the executable was brought.

@@ -23,6 +23,11 @@ impl Figures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets subtasks that the job does not have any more.
+    fn keep(&self, graph: &JobGraph) {
+        self.lock().retain(|subtask, _| subtask.index < graph.vertices[subtask.vertex.0 as usize].parallelism);
+    }
+
     pub(crate) fn read(&self) -> Vec<TaskFigures> {
         let figures = |(subtask, (name, metrics)): (&SubtaskId, &(String, TaskMetrics))| TaskFigures {
             subtask: *subtask,
@@ -78,7 +83,8 @@ impl Tasks {
         let now = flott_core::time::Clock::monotonic(&self.clock);
         for spec in wiring::connect_with(&self.graph, &self.topology, deployments, elsewhere, now) {
             let attempt = spec.deployment.attempt;
-            let vertex = self.topology.vertex(attempt.subtask.vertex);
+            self.figures.keep(&spec.graph);
+            let vertex = &spec.graph.vertices[attempt.subtask.vertex.0 as usize];
             self.mailboxes.replace(attempt, spec.mailbox.sender());
             self.figures.lock().insert(attempt.subtask, (vertex.name.clone(), spec.metrics.clone()));
             let (env, clock) = (self.env.clone(), self.clock);

@@ -2,6 +2,7 @@
 
 use crate::model::{
     Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, RunRequest, TaskManager, ThreadInfo,
+    VertexBounds,
 };
 use flott_core::id::JobId;
 use flott_rpc::client::SnapshotTaken;
@@ -58,6 +59,15 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Stops a job with a savepoint and waits for its end.
     fn stop(&self, job: JobId, directory: Option<&str>, drain: bool) -> Result<SnapshotTaken>;
+
+    /// The parallelism that each vertex of a job may have.
+    fn requirements(&self, job: JobId) -> Result<Vec<VertexBounds>>;
+
+    /// Runs a job with another parallelism from now on; takes all vertices or none. Does not wait until it does.
+    fn set_requirements(&self, job: JobId, requirements: &[VertexBounds]) -> Result<()>;
+
+    /// Runs a job with this parallelism, as far as its vertices can have it. Returns when it does.
+    fn rescale(&self, job: JobId, parallelism: u32) -> Result<()>;
 
     /// Removes the savepoint at `location`.
     fn dispose_savepoint(&self, location: &str) -> Result<()>;

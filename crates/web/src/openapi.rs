@@ -53,7 +53,7 @@ fn operation(path: &str, route: &Route) -> Value {
     if matches!(route.action, Action::Upload) {
         let file = json!({"type": "object", "properties": {"jarfile": {"type": "string", "format": "binary"}}});
         operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": {"schema": file}}});
-    } else if route.method == "POST" {
+    } else if matches!(route.method, "POST" | "PUT") {
         operation["requestBody"] = json!({"content": {"application/json": {"schema": {"type": "object"}}}});
     }
     operation

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        applications, checkpoint_details, checkpoints, cluster, executables, flow, job, jobs, metrics, operations, processes,
+        applications, checkpoint_details, checkpoints, cluster, executables, flow, job, jobs, metrics, operations, processes, rescaling,
         task_managers, vertices,
     },
     app::App,
@@ -42,7 +42,7 @@ pub(crate) enum Action {
 /// A call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Route {
-    /// `GET`, `POST`, `PATCH` or `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub(crate) method: &'static str,
     /// Its path; names in braces are parameters.
     pub(crate) path: &'static str,
@@ -107,6 +107,14 @@ const JOBS: &[Route] = &[
     json("GET", "/jobs/{job}/jobmanager/environment", processes::environment_of_job, "What the JobManager runs in"),
     json("GET", "/jobs/{job}/jobmanager/log-url", processes::log_url, "Where the JobManager's log is"),
     json("GET", "/jobs/{job}/taskmanagers/{tm}/log-url", processes::log_url, "Where a TaskManager's log is"),
+];
+
+/// Calls about the parallelism of jobs.
+const RESCALING: &[Route] = &[
+    json("GET", "/jobs/{job}/resource-requirements", rescaling::requirements, "The parallelism that vertices may have"),
+    json("PUT", "/jobs/{job}/resource-requirements", rescaling::set_requirements, "Changes the parallelism of a running job"),
+    json("PATCH", "/jobs/{job}/rescaling", rescaling::rescale, "Begins to change the parallelism of a job").query(&["parallelism"]),
+    json("GET", "/jobs/{job}/rescaling/{trigger}", operations::poll_rescaling, "What became of a change of parallelism"),
 ];
 
 /// Calls about snapshots of jobs.
@@ -176,6 +184,7 @@ pub(crate) fn routes(submit: bool) -> impl Iterator<Item = (String, &'static Rou
     let groups = [
         ("", CLUSTER),
         ("", JOBS),
+        ("", RESCALING),
         ("", SNAPSHOTS),
         ("/jobs/{job}/vertices/{vertex}", VERTICES),
         ("", PROCESSES),
@@ -192,6 +201,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     for (path, found) in routes(app.options.submit) {
         let method = match found.method {
             "POST" => MethodFilter::POST,
+            "PUT" => MethodFilter::PUT,
             "PATCH" => MethodFilter::PATCH,
             "DELETE" => MethodFilter::DELETE,
             _ => MethodFilter::GET,

@@ -62,6 +62,8 @@ pub struct Options {
     pub time_zone: (String, i64),
     /// Whether executables may be uploaded and run. Whoever reaches the server may then run code on the cluster.
     pub submit: bool,
+    /// Whether dashboards offer to change the parallelism of jobs.
+    pub rescale: bool,
     /// Whether dashboards offer to cancel jobs.
     pub cancel: bool,
     /// The largest executable, bytes.
@@ -89,6 +91,7 @@ impl Options {
             refresh_interval: Duration::from_secs(3),
             time_zone: ("Coordinated Universal Time".to_owned(), 0),
             submit: true,
+            rescale: true,
             cancel: true,
             upload_bytes_max: 1 << 30,
             upload_folder: std::env::temp_dir(),

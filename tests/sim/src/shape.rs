@@ -2,7 +2,9 @@
 
 use crate::{random::Random, source::SourceShape};
 use flott_core::{context::RuntimeMode, exchange::PartitionKind};
-use flott_graph::settings::{CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, RestartSettings, Retention};
+use flott_graph::settings::{
+    CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, RestartSettings, Retention, SchedulerSettings,
+};
 use std::time::Duration;
 
 /// The job of a seed. It stays the same over all restarts but for its parallelism.
@@ -142,5 +144,6 @@ fn settings(random: &mut Random) -> JobSettings {
         queue_batches: random.between(1, 3) as usize,
         watermark_interval: if random.percent(40) { Duration::ZERO } else { random.millis(60) },
         commit_retries: 10,
+        scheduler: SchedulerSettings::default(),
     }
 }

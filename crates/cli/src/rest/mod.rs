@@ -4,6 +4,7 @@ mod executables;
 mod jobs;
 mod logs;
 mod programs;
+mod rescaling;
 
 use executables::Executables;
 use flott_cluster::JobManager;
@@ -151,6 +152,18 @@ impl Cluster for Rest {
 
     fn stop(&self, job: JobId, directory: Option<&str>, drain: bool) -> Result<SnapshotTaken> {
         self.snapshot(job, JobRequest::StopWithSavepoint { directory: directory.map(str::to_owned), drain })
+    }
+
+    fn requirements(&self, job: JobId) -> Result<Vec<model::VertexBounds>> {
+        self.bounds(job)
+    }
+
+    fn set_requirements(&self, job: JobId, requirements: &[model::VertexBounds]) -> Result<()> {
+        self.set_bounds(job, requirements)
+    }
+
+    fn rescale(&self, job: JobId, parallelism: u32) -> Result<()> {
+        self.change_parallelism(job, parallelism)
     }
 
     fn dispose_savepoint(&self, _: &str) -> Result<()> {

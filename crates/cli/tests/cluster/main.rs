@@ -1,9 +1,11 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
+mod application;
 mod commands;
 mod executables;
 mod high_availability;
 mod processes;
+mod rescale;
 mod rest;
 
 use processes::{Cluster, eventually, kill};

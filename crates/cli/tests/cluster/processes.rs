@@ -7,6 +7,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -262,4 +263,17 @@ pub(crate) fn job_program() -> PathBuf {
 /// An example of this package.
 pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples").join(name)
+}
+
+/// The example of the other package that proves its own output; built if it is not there.
+pub(crate) fn state_machine() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let path = Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/state_machine");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "-q", "-p", "flott", "--example", "state_machine"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(path.exists() || cargo.status().unwrap().success(), "the example cannot be built");
+        path
+    };
+    BUILT.get_or_init(find).clone()
 }

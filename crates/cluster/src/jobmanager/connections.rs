@@ -294,6 +294,7 @@ mod tests {
             heartbeat_timeout: timeout,
             archive: None,
             elected: false,
+            scheduler: Default::default(),
         })
         .unwrap()
     }

@@ -74,6 +74,8 @@ pub struct JobHistory {
     pub checkpoints: VecDeque<CheckpointRecord>,
     /// When it last started from a checkpoint, and from which.
     pub restored: Option<(Timestamp, CheckpointId)>,
+    /// The number of subtasks of each vertex; empty if nothing was deployed.
+    pub parallelism: Vec<u32>,
 }
 
 impl JobHistory {
@@ -108,6 +110,9 @@ impl JobHistory {
         match action {
             JobAction::StatusChanged(status) => self.status(*status, at),
             JobAction::Deploy(deployments) => {
+                if let Some(first) = deployments.first() {
+                    self.parallelism = first.parallelism.clone();
+                }
                 for deployment in deployments {
                     let attempts = self.attempts.entry(deployment.attempt.subtask).or_default();
                     if attempts.len() == ATTEMPTS {
@@ -130,6 +135,7 @@ impl JobHistory {
 
     fn note(&mut self, note: &JobNote, at: Timestamp) {
         match note {
+            JobNote::Adopted { parallelism, .. } => self.parallelism.clone_from(parallelism),
             JobNote::Restarting { cause, .. } => self.failure(cause, at),
             JobNote::Deployed { from: Some(checkpoint), .. } => self.restored = Some((at, *checkpoint)),
             JobNote::CheckpointTriggered { checkpoint, kind, tasks } => {
@@ -217,12 +223,30 @@ mod tests {
     #[test]
     fn attempts_are_followed_from_deployment_to_end() {
         let mut history = JobHistory::default();
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None, enumerator: 0 }]), 10);
+        history.action(
+            &JobAction::Deploy(vec![TaskDeployment {
+                attempt: attempt(0),
+                slot: 3,
+                restore: None,
+                parallelism: Vec::new(),
+                enumerator: 0,
+            }]),
+            10,
+        );
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
         history.event(&JobEvent::SlotsLost(vec![3]), 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None, enumerator: 0 }]), 50);
+        history.action(
+            &JobAction::Deploy(vec![TaskDeployment {
+                attempt: attempt(1),
+                slot: 4,
+                restore: None,
+                parallelism: Vec::new(),
+                enumerator: 0,
+            }]),
+            50,
+        );
         let attempts = &history.attempts[&SUBTASK];
         assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
@@ -233,8 +257,16 @@ mod tests {
         let mut history = JobHistory::default();
         for number in 0..1000 {
             let at = i64::from(number);
-            history
-                .action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None, enumerator: 0 }]), at);
+            history.action(
+                &JobAction::Deploy(vec![TaskDeployment {
+                    attempt: attempt(number),
+                    slot: 0,
+                    restore: None,
+                    parallelism: Vec::new(),
+                    enumerator: 0,
+                }]),
+                at,
+            );
             history.action(&JobAction::StatusChanged(if number % 2 == 0 { JobStatus::Running } else { JobStatus::Restarting }), at);
         }
         assert_eq!(history.attempts[&SUBTASK].len(), ATTEMPTS);

@@ -183,6 +183,11 @@ impl Job {
         let _ = self.messages.send(Message::Worker(notice));
     }
 
+    /// A worker was told to end; nobody waits for that.
+    pub(super) fn retire_worker(&mut self, worker: u64) {
+        self.workers.remove(&worker);
+    }
+
     /// A worker is gone.
     pub(super) fn worker_lost(&mut self, worker: u64, reason: String) {
         if self.workers.remove(&worker).is_some() {

@@ -12,7 +12,10 @@ mod starting;
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 use archive::Archive;
 use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
-use flott_graph::{JobTopology, settings::JobSettings};
+use flott_graph::{
+    JobTopology,
+    settings::{JobSettings, SchedulerSettings},
+};
 use flott_ha::{JobStore, Leadership};
 use flott_jobmanager::resource_manager::{ResourceManager, SlotGrant};
 use flott_rpc::{
@@ -48,6 +51,8 @@ pub struct JobManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which a process counts as gone.
     pub heartbeat_timeout: Duration,
+    /// How the parallelism of jobs that say nothing about it follows the slots.
+    pub scheduler: SchedulerSettings,
     /// Where jobs that have ended are kept over a restart, if no other JobManager keeps them.
     pub archive: Option<PathBuf>,
     /// Whether others may lead: then this one serves nobody until [`JobManager::stand`] has made it the leader.
@@ -67,7 +72,7 @@ impl std::fmt::Debug for JobManager {
 /// What a job is, and what has happened to it.
 #[derive(Debug, Clone)]
 pub struct JobDetails {
-    /// Its graph.
+    /// Its graph, with the parallelism that it is run with.
     pub topology: Arc<JobTopology>,
     /// What it is run with.
     pub settings: Arc<JobSettings>,
@@ -235,13 +240,20 @@ impl JobManager {
         let state = self.lock();
         let known = state.jobs.get(&job).ok_or_else(|| Error::invalid(format!("there is no job {job}")))?;
         let slots = known.slots_by_task_manager().clone();
+        let history = known.history.read();
+        let submitted = &known.topology;
+        let topology = if history.parallelism.is_empty() || history.parallelism == submitted.parallelism() {
+            submitted.clone()
+        } else {
+            Arc::new(submitted.with_parallelism(&history.parallelism))
+        };
         Ok(JobDetails {
-            topology: known.topology.clone(),
+            topology,
             settings: known.settings.clone(),
             program: known.program.clone(),
             started: known.started,
             ended: known.ended_at,
-            history: known.history.read(),
+            history,
             slots,
         })
     }
@@ -288,10 +300,20 @@ impl Cluster for JobManager {
         state.grant(grants);
     }
 
+    fn withdraw_slots(&self, job: JobId, count: u32) {
+        self.lock().resources.withdraw(job, count);
+    }
+
     fn release_slots(&self, job: JobId, slots: &[u32]) {
         let state = &mut *self.lock();
         let grants = state.resources.release(job, slots);
         state.grant(grants);
+    }
+
+    fn retire_worker(&self, job: JobId, worker: u64) {
+        if let Some(job) = self.lock().jobs.get_mut(&job) {
+            job.retire_worker(worker);
+        }
     }
 
     fn stop_worker(&self, job: JobId, worker: u64) {

@@ -7,6 +7,7 @@ use flott_rpc::control::{FromTaskManager, Notice, PART_VARIABLE, Part, Program};
 use std::{
     collections::HashMap,
     io::Write,
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -159,7 +160,8 @@ fn spawn(
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);
-    command.args(&program.arguments).env(PART_VARIABLE, part).stdin(Stdio::piped());
+    // In a group of its own: a signal from the terminal is for the TaskManager, with which it ends.
+    command.args(&program.arguments).env(PART_VARIABLE, part).stdin(Stdio::piped()).process_group(0);
     if program.folder.is_dir() {
         command.current_dir(&program.folder);
     }

@@ -97,6 +97,20 @@ config_enum! {
         ExponentialDelay = "exponential-delay" | "exponentialdelay",
     }
 
+    /// Whether a job waits for all its slots.
+    SchedulerType {
+        /// It does.
+        Default = "default",
+        /// It runs with fewer.
+        Adaptive = "adaptive",
+    }
+
+    /// What decides how parallel jobs are.
+    SchedulerExecutionMode {
+        /// The slots that there are.
+        Reactive = "reactive",
+    }
+
     /// What starts again when a task fails.
     FailoverStrategy {
         /// The tasks that exchange records with it.

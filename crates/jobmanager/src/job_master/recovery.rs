@@ -74,6 +74,9 @@ impl JobMaster {
             JobEvent::Tick => {}
             event => recovery.deferred.push(event),
         }
+        if let Some(parallelism) = recovery.ledger.parallelism().map(<[u32]>::to_vec) {
+            self.take_over_parallelism(&parallelism);
+        }
         let complete = self.is_accounted_for();
         if let Some(recovery) = self.recovery.take_if(|recovery| complete || recovery.deadline <= now.monotonic) {
             let deferred = self.adopt(now, recovery, out);
@@ -99,7 +102,10 @@ impl JobMaster {
         let known = tasks.iter().map(|task| task.attempt.attempt).max();
         self.coordinator.continue_above(CheckpointId(last_checkpoint));
         if known.is_none() {
-            // It was never deployed, or nothing of it is left.
+            // It was never deployed, or nothing of it is left but what it has stored.
+            if let Some(parallelism) = latest.as_ref().and_then(|latest| self.parallelism_of(latest)) {
+                self.take_over_parallelism(&parallelism);
+            }
             self.graph.number_attempts_from(self.coordinator.epoch_attempts());
             self.start(now);
             return recovery.deferred;
@@ -137,6 +143,7 @@ impl JobMaster {
             out.push(JobAction::ReleaseSlots(spare.into_iter().collect()));
         }
         self.started = true;
+        self.deployed = true;
         self.adopt_stop(latest.as_ref());
         self.tell_of_checkpoints(latest.as_ref(), last_checkpoint, out);
         self.adopt_sources(&enumerators, &made, &readers, latest.as_ref(), out);
@@ -241,7 +248,11 @@ impl JobMaster {
                 !all_go_on || broken && !self.graph.region_finished(*region)
             })
             .collect();
-        out.push(JobAction::Note(JobNote::Adopted { tasks: self.graph.tasks().len() - missing.len(), missing: missing.len() }));
+        out.push(JobAction::Note(JobNote::Adopted {
+            tasks: self.graph.tasks().len() - missing.len(),
+            missing: missing.len(),
+            parallelism: self.graph.topology().parallelism(),
+        }));
         if regions.is_empty() {
             return self.set_status(JobStatus::Running, out);
         }

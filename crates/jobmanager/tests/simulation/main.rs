@@ -39,6 +39,9 @@ fn every_record_is_committed_exactly_once_whatever_fails() {
         sum.savepoints += run.savepoints;
         sum.given_back += run.given_back;
         sum.unknown += run.unknown;
+        sum.rescales += run.rescales;
+        sum.shrunk += run.shrunk;
+        sum.given_up += run.given_up;
     }
     println!("{sum:?}");
     assert!(failed.is_empty(), "seeds that failed: {failed:?}");

@@ -6,8 +6,14 @@ use flott_core::{
     id::{JobId, OperatorId},
     time::Timestamp,
 };
-use flott_rpc::status::{JobStatus, TaskStatus};
+use flott_rpc::{
+    client::ParallelismBounds,
+    status::{JobStatus, TaskStatus},
+};
 use std::collections::BTreeMap;
+
+/// A vertex by its first operator, and how many subtasks it may have.
+pub type VertexBounds = (OperatorId, ParallelismBounds);
 
 /// Figures by name; the names are Flink's, as in [`flott_core::metrics::names`].
 pub type Metrics = BTreeMap<String, f64>;

@@ -7,7 +7,7 @@ use flott_core::{
     time::{Clock, Timestamp},
 };
 use flott_rpc::{
-    client::SnapshotTaken,
+    client::{ParallelismBounds, SnapshotTaken},
     status::{JobStatus, TaskStatus},
     task::SubtaskCheckpointStats,
 };
@@ -295,6 +295,25 @@ impl Cluster for Fake {
     fn stop(&self, job: JobId, directory: Option<&str>, drain: bool) -> Result<SnapshotTaken> {
         self.note(format!("stop {directory:?} {drain}"));
         self.snapshot(job)
+    }
+
+    fn requirements(&self, job: JobId) -> Result<Vec<VertexBounds>> {
+        self.job(job)?;
+        Ok(vec![(SOURCE, ParallelismBounds::exactly(2)), (COUNT, ParallelismBounds { lower: 1, upper: 4 })])
+    }
+
+    fn set_requirements(&self, job: JobId, requirements: &[VertexBounds]) -> Result<()> {
+        self.job(job)?;
+        self.note(format!("requirements {requirements:?}"));
+        if requirements.iter().any(|(_, bounds)| bounds.upper > 128 && bounds.upper < u32::MAX) {
+            return Err(ClusterError::BadRequest("parallelism exceeds its maximum".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn rescale(&self, job: JobId, parallelism: u32) -> Result<()> {
+        self.note(format!("rescale {parallelism}"));
+        self.snapshot(job).map(drop)
     }
 
     fn dispose_savepoint(&self, location: &str) -> Result<()> {

@@ -23,18 +23,21 @@ mod cluster;
 mod high_availability;
 mod pipeline;
 mod restart;
+mod scheduling;
 
 pub use checkpointing::*;
 pub use cluster::*;
 pub use high_availability::*;
 pub use pipeline::*;
 pub use restart::*;
+pub use scheduling::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 6] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
+    ("Rescaling", scheduling::ALL),
     ("Cluster", cluster::ALL),
     ("High availability of the JobManager", high_availability::ALL),
 ];
