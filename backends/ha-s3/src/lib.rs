@@ -1,6 +1,6 @@
 //! S3, or what speaks its protocol, as the coordination store of JobManagers.
 //!
-//! A key of the store is the object `<path>/<cluster id>/<key>.value` of a bucket; `high-availability.storageDir` names bucket and path. A
+//! A key of the store is the object `<path>/<cluster id>/<key>.value` of a bucket; `high-availability.s3.path` names bucket and path. A
 //! write is a PUT with `If-None-Match: *` or `If-Match`; a version is an entity tag. Every object begins with a random number, so that
 //! no tag comes again, though most servers make it from the content alone.
 //!

@@ -31,17 +31,17 @@ pub struct S3Settings {
 }
 
 impl S3Settings {
-    /// The settings that a configuration gives: `high-availability.storageDir`, and the options `s3.`. A call takes at most a third of
+    /// The settings that a configuration gives: `high-availability.s3.path`, and the options `s3.`. A call takes at most a third of
     /// the lease's duration, so that a renewal can be tried again.
     ///
     /// # Errors
     /// An option has a wrong value or is missing.
     pub fn from_configuration(configuration: &Configuration) -> Result<Self, Error> {
-        let given = configuration.get(&options::HIGH_AVAILABILITY_STORAGE_DIR)?.unwrap_or_default();
+        let given = configuration.get(&options::HIGH_AVAILABILITY_S3_PATH)?.unwrap_or_default();
         let (bucket, path) = match given.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
             Some((bucket, path)) if is_bucket(bucket) => (bucket.to_owned(), path.trim_matches('/')),
             _ => {
-                let text = "`high-availability.type: s3` needs `high-availability.storageDir: s3://bucket/path`";
+                let text = "`high-availability.type: s3` needs `high-availability.s3.path: s3://bucket/path`";
                 return Err(Error::invalid(format!("{text}, not `{given}`")));
             }
         };
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn all_of_it_comes_from_the_configuration() {
         let given = [
-            ("high-availability.storageDir", "s3://bucket/some/path/"),
+            ("high-availability.s3.path", "s3://bucket/some/path/"),
             ("high-availability.cluster-id", "blue"),
             ("s3.region", "eu-north-1"),
             ("s3.access-key", "id"),
@@ -130,10 +130,10 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_with_the_option_to_change() {
         let refused = |values: &[(&str, &str)]| settings(values).unwrap_err().to_string();
-        assert!(refused(&[]).contains("high-availability.storageDir"));
-        assert!(refused(&[("high-availability.storageDir", "/tmp")]).contains("`/tmp`"));
-        assert!(refused(&[("high-availability.storageDir", "s3://a?b/c")]).contains("s3://a?b/c"));
-        let bucket = ("high-availability.storageDir", "s3://bucket");
+        assert!(refused(&[]).contains("high-availability.s3.path"));
+        assert!(refused(&[("high-availability.s3.path", "/tmp")]).contains("`/tmp`"));
+        assert!(refused(&[("high-availability.s3.path", "s3://a?b/c")]).contains("s3://a?b/c"));
+        let bucket = ("high-availability.s3.path", "s3://bucket");
         assert!(refused(&[bucket, ("s3.endpoint", "host:9000")]).contains("host:9000"));
     }
 }

@@ -8,5 +8,6 @@
 pub mod client;
 pub mod control;
 pub mod gateway;
+pub mod inventory;
 pub mod status;
 pub mod task;
