@@ -11,6 +11,7 @@ mod processes;
 mod rescale;
 mod rest;
 mod run;
+mod top;
 
 use clap::{Parser, Subcommand};
 use flott_core::{
@@ -60,6 +61,8 @@ enum Command {
     Rescale(rescale::RescaleArgs),
     /// Takes a checkpoint now
     Checkpoint(jobs::JobArgs),
+    /// Shows what runs and what slows it down, again and again
+    Top(top::TopArgs),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Savepoint(args) => jobs::savepoint(&config, &args),
         Command::Rescale(args) => rescale::rescale(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
+        Command::Top(args) => top::top(&config, &args),
     };
     result.unwrap_or_else(|error| failed(&error))
 }

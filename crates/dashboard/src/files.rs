@@ -4,18 +4,18 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
+        path: "assets/Chart-Bhf4e3hY.js",
+        content_type: "text/javascript",
+        tag: "\"685f3961feebf09f\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/Chart.js.gz"),
+    },
+    File {
         path: "assets/Chart-CnsZ1jie.css",
         content_type: "text/css",
         tag: "\"0fd9465202f6dfce\"",
         immutable: true,
         gzip: include_bytes!("../assets/Chart.css.gz"),
-    },
-    File {
-        path: "assets/Chart-PV5a7Kjq.js",
-        content_type: "text/javascript",
-        tag: "\"81a45c536dded69a\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/Chart.js.gz"),
     },
     File {
         path: "assets/JobGraph-CeJeskZg.css",
@@ -25,9 +25,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/JobGraph.css.gz"),
     },
     File {
-        path: "assets/JobGraph-xu-6i-fb.js",
+        path: "assets/JobGraph-v7DbkQ8v.js",
         content_type: "text/javascript",
-        tag: "\"6ee204e5b037f86a\"",
+        tag: "\"938efacdf47d8149\"",
         immutable: true,
         gzip: include_bytes!("../assets/JobGraph.js.gz"),
     },
@@ -39,23 +39,23 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BVolN1n0.css",
-        content_type: "text/css",
-        tag: "\"cbb9e4ee8963d8e5\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.css.gz"),
-    },
-    File {
-        path: "assets/index-YBk-luYV.js",
+        path: "assets/index-BpQc3gkQ.js",
         content_type: "text/javascript",
-        tag: "\"14aa318b0908877c\"",
+        tag: "\"497b7b9fcc0797ff\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
     File {
+        path: "assets/index-Dwit5xUL.css",
+        content_type: "text/css",
+        tag: "\"b0618519c45ff066\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.css.gz"),
+    },
+    File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"363111a5067df126\"",
+        tag: "\"a2c10d5c7324f53f\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

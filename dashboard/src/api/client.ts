@@ -58,16 +58,33 @@ export function credentials(): Record<string, string> {
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, headers: { ...credentials(), ...init.headers } });
+    // Without credentials of its own the browser does not ask for a password: the page does.
+    const always = { redirect: "manual", credentials: "omit" } as const;
+    response = await fetch(path, { ...init, ...always, headers: { ...credentials(), ...init.headers } });
   } catch (error) {
     if (init.signal?.aborted) throw error;
     lost();
     throw new CallError("the JobManager cannot be reached", 0);
   }
+  if (response.type === "opaqueredirect") {
+    followLeader();
+    throw new CallError("another JobManager leads now", 0);
+  }
   heard();
   if (response.ok) return response;
   if (response.status === 401) session.set({ login: true, token: session.get().token });
   throw new CallError(await reason(response), response.status);
+}
+
+/** The least time between two attempts to find the JobManager that leads, ms. */
+const LEADER_MS = 5000;
+
+/** Another JobManager leads: the page is loaded again, and the server sends it there. */
+function followLeader(): void {
+  const last = Number(sessionStorage.getItem("flott.followed") ?? 0);
+  if (Date.now() - last < LEADER_MS) return;
+  sessionStorage.setItem("flott.followed", String(Date.now()));
+  window.location.reload();
 }
 
 async function reason(response: Response): Promise<string> {

@@ -35,7 +35,7 @@ export function App() {
 
 function Header() {
   const { path } = useRoute();
-  const submit = useFeature("web-submit");
+  const submit = useFeature("web-submit", "deployer");
   const known = useStore(config);
   const section = path[0] ?? "overview";
   const links: [string, string, string][] = [

@@ -9,7 +9,7 @@ export const config = new Store<Config | null>(null);
 /** Who is logged in. */
 export interface Identity {
   name?: string;
-  /** `viewer`, `operator` or `admin`. */
+  /** One of `ROLES`. */
   role?: string;
 }
 
@@ -25,14 +25,19 @@ export async function whoAmI(): Promise<void> {
   }
 }
 
-/** Whether the reader may change something. The server decides; this only hides what it would refuse. */
-export function useMayChange(): boolean {
+/** Each may do what those before it may. */
+const ROLES = ["viewer", "operator", "deployer", "admin"] as const;
+
+/** Whether the reader has at least this role. The server decides; this only hides what it would refuse. */
+export function useRole(needed: (typeof ROLES)[number]): boolean {
   const role = useStore(identity)?.role?.toLowerCase();
-  return role === undefined || (role !== "viewer" && role !== "read-only");
+  if (role === undefined) return true;
+  return ROLES.findIndex((one) => one === role) >= ROLES.indexOf(needed);
 }
 
-export function useFeature(feature: keyof Config["features"]): boolean {
-  const may = useMayChange();
+/** Whether the server offers something that the reader may use. */
+export function useFeature(feature: keyof Config["features"], needed: (typeof ROLES)[number]): boolean {
+  const may = useRole(needed);
   const known = useStore(config);
   return may && (known?.features[feature] ?? false);
 }

@@ -45,6 +45,7 @@ describe("units", () => {
   it("knows units by the names of metrics", () => {
     expect(metric("busyTimeMsPerSecond", 430)).toBe("43 %");
     expect(metric("0.numBytesOutPerSecond", 2048)).toBe("2 KiB/s");
+    expect([metric("Status.JVM.Memory.Heap.Used", 2048), metric("taskSlotsTotal", 8)]).toEqual(["2 KiB", "8"]);
     expect(metric("write.numRecordsInPerSecond", 10)).toBe("10/s");
   });
 });

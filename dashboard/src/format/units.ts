@@ -135,6 +135,6 @@ export function metric(name: string, value: Maybe): string {
   if (/Bytes.*PerSecond$/i.test(last)) return byteRate(value);
   if (/PerSecond$/.test(last)) return rate(value);
   if (/TimeMs$|Duration$|[Tt]ime$/.test(last)) return duration(value);
-  if (/Bytes|Memory|Size$|Used$|Committed$|Max$|Total$/.test(last) && !/num.*Count/.test(last)) return bytes(value);
+  if (/Bytes|Size$/.test(last) || /\.Memory\./.test(name)) return bytes(value);
   return compact(value);
 }

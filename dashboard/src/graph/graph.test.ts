@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { VertexFlow } from "../api/types";
 import { edgeRate, FlowFigures, loadColor } from "./flow";
-import { layout, NODE_WIDTH } from "./layout";
-import { type Graph, reachable } from "./model";
+import { layout, NODE_HEIGHT, NODE_WIDTH, quickLayout } from "./layout";
+import { type Graph, operatorsOf, reachable } from "./model";
 
 const edge = (from: string, to: string) => ({ id: `${from}-${to}`, from, to, strategy: "HASH" });
 
@@ -41,6 +41,26 @@ describe("the graph", () => {
     const x = (id: string) => places.get(id)?.x ?? Number.NaN;
     expect(x("b")).toBeGreaterThanOrEqual(x("a") + NODE_WIDTH);
     expect(x("d")).toBeGreaterThanOrEqual(x("b") + NODE_WIDTH);
+  });
+  it("is laid out quickly where it is large, and no vertex covers another", () => {
+    const many = Array.from({ length: 500 }, (_, at) => String(at));
+    const large: Graph = {
+      vertices: many.map((id) => ({ id, name: id, operators: [], parallelism: 1 })),
+      edges: many
+        .flatMap((id) => [edge(String(Number(id) - 10), id), edge(String(Number(id) - 9), id)])
+        .filter(({ from, to }) => Number(from) >= 0 && from !== to),
+      key: "",
+    };
+    const places = [...quickLayout(large, false).values()].sort((one, other) => one.x - other.x || one.y - other.y);
+    expect(places).toHaveLength(500);
+    for (const [at, place] of places.entries()) {
+      const next = places[at + 1];
+      if (next && next.x === place.x) expect(next.y - place.y).toBeGreaterThanOrEqual(NODE_HEIGHT);
+    }
+    expect(layout(large).get("499")?.x).toBeGreaterThan(layout(large).get("0")?.x ?? 0);
+  });
+  it("takes the operators of a chain from its description, and markup for what it is", () => {
+    expect(operatorsOf("Keyed<br/>+- Map<br/>   +- Sink: a &lt;b&gt; &amp;lt;<br/>")).toEqual(["Keyed", "Map", "Sink: a <b> &lt;"]);
   });
   it("knows what is up- and downstream", () => {
     expect([...reachable(graph.edges, "b", true)]).toEqual(["d"]);

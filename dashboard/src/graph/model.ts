@@ -28,11 +28,12 @@ export function shownName(name: string): string {
   return name.replaceAll(" -> ", " → ");
 }
 
-/** The operators of a chain, from the tree in HTML that Flink's dashboard is given. */
+const ENTITIES: Record<string, string> = { lt: "<", gt: ">", amp: "&", quot: '"', "#39": "'" };
+
+/** The operators of a chain, from the tree in HTML that Flink's dashboard is given. It is taken apart as text: names are never markup. */
 export function operatorsOf(description: string): string[] {
-  const document = new DOMParser().parseFromString(description.replaceAll("<br/>", "\n"), "text/html");
-  const lines = (document.body.textContent ?? "").split("\n");
-  return lines.map((line) => line.replace(/^[\s\u00a0:]*(\+- )?/, "").trim()).filter(Boolean);
+  const lines = description.split(/<br\s*\/?>/).map((line) => line.replace(/^[\s\u00a0:]*(\+- )?/, "").trim());
+  return lines.filter(Boolean).map((line) => line.replace(/&(#?\w+);/g, (whole, name: string) => ENTITIES[name] ?? whole));
 }
 
 /** The graph of a plan; `vertices` know the names. */

@@ -9,7 +9,9 @@ export function Login() {
   const [error, setError] = useState("");
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const response = await fetch("overview", { headers: { Authorization: `Bearer ${text.trim()}` } }).catch(() => null);
+    const response = await fetch("overview", { credentials: "omit", headers: { Authorization: `Bearer ${text.trim()}` } }).catch(
+      () => null,
+    );
     if (response === null) {
       setError("the JobManager cannot be reached");
     } else if (response.status === 401) {

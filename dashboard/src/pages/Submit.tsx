@@ -17,7 +17,7 @@ const JobGraph = lazy(() => import("../graph/JobGraph"));
 type File = Executables["files"][number];
 
 export function SubmitPage() {
-  const allowed = useFeature("web-submit");
+  const allowed = useFeature("web-submit", "deployer");
   const { data, error } = usePolled<Executables>(allowed ? "jars" : null);
   const [chosen, choose] = useQuery("program");
   const [removing, setRemoving] = useState<File | null>(null);

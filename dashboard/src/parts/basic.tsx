@@ -1,8 +1,8 @@
 /** Small pieces that every page uses. */
 
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { CallError } from "../api/client";
-import { useStore } from "../api/store";
+import { Store, useStore } from "../api/store";
 import { zone } from "../app/settings";
 import { ago, duration, NONE, percent, time } from "../format/units";
 
@@ -76,14 +76,27 @@ export function Ago({ at }: { at: number | null | undefined }) {
   );
 }
 
-/** The present, once a second. */
+const present = new Store(Date.now());
+let watching = 0;
+let clockTimer: ReturnType<typeof setInterval> | undefined;
+
+function watchClock(listener: () => void): () => void {
+  const stop = present.subscribe(listener);
+  watching += 1;
+  if (watching === 1) {
+    present.set(Date.now());
+    clockTimer = setInterval(() => !document.hidden && present.set(Date.now()), 1000);
+  }
+  return () => {
+    stop();
+    watching -= 1;
+    if (watching === 0) clearInterval(clockTimer);
+  };
+}
+
+/** The present, once a second: one clock for all that show it. */
 export function useNow(): number {
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => !document.hidden && setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
+  return useSyncExternalStore(watchClock, present.get);
 }
 
 /** The duration of something that may still go on. */

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { cancel, checkpoint, savepoint, stop } from "../../api/actions";
 import { refreshAll } from "../../api/poll";
 import type { Job } from "../../api/types";
-import { useFeature, useMayChange } from "../../app/cluster";
+import { useFeature, useRole } from "../../app/cluster";
 import { Dialog } from "../../parts/Dialog";
 import { report } from "../../parts/messages";
 
@@ -12,8 +12,8 @@ type Asked = "savepoint" | "stop" | "cancel" | null;
 
 export function Actions({ job }: { job: Job }) {
   const [asked, setAsked] = useState<Asked>(null);
-  const mayChange = useMayChange();
-  const mayCancel = useFeature("web-cancel");
+  const mayChange = useRole("operator");
+  const mayCancel = useFeature("web-cancel", "operator");
   if (!mayChange) return null;
   const close = () => setAsked(null);
   const streaming = job["job-type"] !== "BATCH";

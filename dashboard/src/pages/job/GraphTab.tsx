@@ -102,7 +102,7 @@ export function GraphTab({ job }: { job: Job }) {
   const { query } = useRoute();
   const opened = query.get("vertex");
   const [figures] = useState(() => new FlowFigures());
-  const fresh = graphOf(job.plan, job.vertices);
+  const fresh = useMemo(() => graphOf(job.plan, job.vertices), [job]);
   // eslint-disable-next-line react-hooks/exhaustive-deps -- the same key is the same graph, which must not be laid out again
   const graph = useMemo(() => fresh, [fresh.key]);
   useEffect(() => {
@@ -135,7 +135,7 @@ export function GraphTab({ job }: { job: Job }) {
         )}
       </div>
       <Card title="Vertices">
-        <Table name="vertices" rows={rows} columns={COLUMNS} rowKey={key} text={text} />
+        <Table name="vertices" rows={rows} columns={COLUMNS} rowKey={key} text={text} limit={20} />
       </Card>
     </>
   );

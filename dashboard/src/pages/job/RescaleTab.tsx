@@ -4,7 +4,7 @@ import { useState } from "react";
 import { send } from "../../api/client";
 import { refreshAll, usePolled } from "../../api/poll";
 import type { Job, Overview, Requirements } from "../../api/types";
-import { useMayChange } from "../../app/cluster";
+import { useRole } from "../../app/cluster";
 import { Card, Failure, Loading } from "../../parts/basic";
 import { Dialog } from "../../parts/Dialog";
 import { report } from "../../parts/messages";
@@ -22,7 +22,7 @@ export function RescaleTab({ job }: { job: Job }) {
   const overview = usePolled<Overview>("overview").data;
   const [changed, setChanged] = useState<Record<string, number>>({});
   const [asked, setAsked] = useState(false);
-  const may = useMayChange();
+  const may = useRole("operator");
   if (!data) return error ? <Failure error={error} what="The requirements of the job" /> : <Loading />;
   const wanted = (id: string) => changed[id] ?? data[id]?.parallelism.upperBound ?? 1;
   const needed = slotsNeeded(job.vertices.map((vertex) => ({ ...vertex, parallelism: wanted(vertex.id) })));

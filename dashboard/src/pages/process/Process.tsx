@@ -118,7 +118,7 @@ function Figures({ base }: { base: string }) {
   ];
   return (
     <Card title="Metrics">
-      {times.length > 0 && (
+      {times.length > 1 && (
         <figure>
           <figcaption>Memory of the process</figcaption>
           <Suspense fallback={<Loading />}>

@@ -88,7 +88,11 @@ function MetricChart({ id, value, at, onRemove }: { id: string; value: Aggregate
           ✕
         </button>
       </figcaption>
-      <Chart label={`${id} over time`} times={times} values={lines} series={series} format={(one) => metric(id, one)} height={130} />
+      {times.length > 1 ? (
+        <Chart label={`${id} over time`} times={times} values={lines} series={series} format={(one) => metric(id, one)} height={130} />
+      ) : (
+        <p className="faint chart-wait">The line begins with the second value.</p>
+      )}
     </figure>
   );
 }
