@@ -22,18 +22,21 @@ mod checkpointing;
 mod cluster;
 mod pipeline;
 mod restart;
+mod security;
 
 pub use checkpointing::*;
 pub use cluster::*;
 pub use pipeline::*;
 pub use restart::*;
+pub use security::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 4] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
     ("Cluster", cluster::ALL),
+    ("Security", security::ALL),
 ];
 
 /// Every option.
