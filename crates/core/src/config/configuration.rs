@@ -189,7 +189,12 @@ fn shown<'a>(option: Option<&OptionInfo>, value: &'a str) -> &'a str {
 }
 
 fn wrong_value(option: &OptionInfo, value: &str, origin: &Origin) -> ConfigError {
-    ConfigError::WrongValue { key: option.key.to_owned(), value: shown(Some(option), value).to_owned(), origin: origin.clone(), expected: option.expected() }
+    ConfigError::WrongValue {
+        key: option.key.to_owned(),
+        value: shown(Some(option), value).to_owned(),
+        origin: origin.clone(),
+        expected: option.expected(),
+    }
 }
 
 #[cfg(test)]
