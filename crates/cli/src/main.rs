@@ -6,6 +6,7 @@ mod jobs;
 mod processes;
 mod rest;
 mod run;
+mod security;
 
 use clap::{Parser, Subcommand};
 use flott_core::{
@@ -47,14 +48,13 @@ enum Command {
     Savepoint(jobs::SavepointArgs),
     /// Takes a checkpoint now
     Checkpoint(jobs::JobArgs),
+    /// Makes certificates and tokens for a cluster
+    #[command(subcommand)]
+    Security(security::SecurityCommand),
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log_filter()).with_writer(std::io::stderr).with_ansi(false).init();
     let (config, rest) = match configuration() {
         Ok(split) => split,
         Err(error) => return failed(&error),
@@ -69,8 +69,18 @@ fn main() -> ExitCode {
         Command::Stop(args) => jobs::stop(&config, &args),
         Command::Savepoint(args) => jobs::savepoint(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
+        Command::Security(command) => security::security(&config, &command),
     };
     result.unwrap_or_else(|error| failed(&error))
+}
+
+/// What is logged: as `RUST_LOG` says, and always who has changed what.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    match "flott::audit=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
 }
 
 fn failed(error: &Error) -> ExitCode {

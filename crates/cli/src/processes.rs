@@ -9,6 +9,7 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, options},
 };
+use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
 use flott_web::{Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
@@ -16,13 +17,15 @@ use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, threa
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let manager = JobManager::start(JobManagerOptions {
         bind: job_manager_address(config)?,
+        security: Entrance::from_configuration(config)?,
         folder: folder(config)?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
     })?;
     let rest = rest(config, &manager)?;
     // Whoever starts it waits for these lines.
-    println!("REST at http://{}", rest.address());
+    let scheme = if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" };
+    println!("REST at {scheme}://{}", rest.address());
     println!("JobManager at {}", manager.address());
     loop {
         thread::park();
@@ -36,6 +39,8 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     let uploads = folder(config)?;
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        tokens: manager.security().tokens().cloned(),
+        tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         ..Options::new(Arc::new(SystemClock::default()))
     };
@@ -43,12 +48,9 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         let text = format!("cannot listen on `{address}`: is another JobManager running there? Set `rest.port` to choose another port");
         Error::new(ErrorKind::Unavailable, text).with_source(error)
     };
-    let local = address.to_socket_addrs().map_err(unusable)?.all(|address| address.ip().is_loopback());
-    if !local {
-        return Err(Error::invalid(format!(
-            "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: set \
-             `rest.bind-address` to a loopback address"
-        )));
+    let missing = missing_for_rest(config)?;
+    for address in address.to_socket_addrs().map_err(unusable)? {
+        refuse_listen(address, "rest.bind-address", &missing)?;
     }
     Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
 }
@@ -63,6 +65,7 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         job_manager: job_manager_address(config)?,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
+        security: Connector::of_process(config)?,
         folder: folder(config)?,
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,

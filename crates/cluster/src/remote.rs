@@ -12,6 +12,7 @@ use flott_rpc::{
     control::{ClientReply, ClientRequest, ExecutableId, JobSubmission, JobSummary, Program, Role},
     gateway::{JobExecutor, JobGateway, TaskFigures},
 };
+use flott_security::Connector;
 use std::{
     fs::File,
     io::{self, Read},
@@ -26,6 +27,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct JobManagerClient {
     address: String,
+    security: Connector,
 }
 
 fn unexpected(reply: &ClientReply) -> Error {
@@ -35,11 +37,17 @@ fn unexpected(reply: &ClientReply) -> Error {
 impl JobManagerClient {
     /// For the JobManager at `address`, `host:port`. It is looked for with the first question.
     pub fn new(address: impl Into<String>) -> Self {
-        JobManagerClient { address: address.into() }
+        JobManagerClient { address: address.into(), security: Connector::open() }
+    }
+
+    /// Connects as `security` does.
+    #[must_use]
+    pub fn with_security(self, security: Connector) -> Self {
+        JobManagerClient { security, ..self }
     }
 
     fn ask(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
-        ask_once(&self.address, request)
+        ask_once(&self.address, &self.security, request)
     }
 
     /// All jobs, the newest last.
@@ -102,8 +110,8 @@ impl JobManagerClient {
             Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
         };
         let id = executables::digest(path)?;
-        let stream = connect(&self.address)?;
-        greet(&stream, Role::Client)?;
+        let stream = connect(&self.address, &self.security)?;
+        greet(&stream, &self.security, Role::Client)?;
         match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
             ClientReply::Is(true) => return Ok(id),
             ClientReply::Is(false) => {}
@@ -145,6 +153,12 @@ impl RemoteCluster {
     ) -> Self {
         RemoteCluster { client: JobManagerClient::new(job_manager), executable, configuration, detached, job }
     }
+
+    /// Connects as `security` does.
+    #[must_use]
+    pub fn with_security(self, security: Connector) -> Self {
+        RemoteCluster { client: self.client.with_security(security), ..self }
+    }
 }
 
 impl JobExecutor for RemoteCluster {
@@ -154,7 +168,8 @@ impl JobExecutor for RemoteCluster {
         let program = Program {
             executable: self.executable.clone(),
             arguments: std::env::args().skip(1).collect(),
-            configuration: self.configuration.clone(),
+            // The token of whoever submits is not the job's.
+            configuration: self.configuration.of_job(),
             folder: std::env::current_dir().map_err(no_folder)?,
         };
         root_paths(&mut graph.settings, &program.folder);

@@ -95,6 +95,7 @@
 
 mod arguments;
 mod environment;
+mod part;
 mod progress;
 pub mod snapshots;
 

@@ -8,5 +8,6 @@
 pub mod client;
 pub mod control;
 pub mod gateway;
+pub mod handover;
 pub mod status;
 pub mod task;

@@ -88,10 +88,9 @@ impl Connector {
 
     /// What to tell a user whose connection was refused because it is in clear.
     pub fn refused_in_clear() -> String {
-        let cure = if cfg!(feature = "tls") { "" } else { CURE_WITHOUT_TLS };
         format!(
             "this cluster takes encrypted connections alone: set `security.ssl.internal.enabled` to `true` and \
-             `security.ssl.internal.authority` to the certificate of the cluster's authority. {cure}"
+             `security.ssl.internal.authority` to the file with the certificate of the cluster's authority, and {CURE_WITHOUT_TLS}"
         )
     }
 }

@@ -24,6 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug, Clone, Default)]
 pub struct Entrance {
     tls: Option<ServerTls>,
+    authority: Option<String>,
     tokens: Option<Tokens>,
 }
 
@@ -56,7 +57,8 @@ impl Entrance {
     /// # Errors
     /// A setting is missing, a file cannot be used, or this program was built without TLS.
     pub fn from_configuration(config: &Configuration) -> Result<Self, Error> {
-        let tls = TlsMaterial::of_process(config)?.as_ref().map(ServerTls::new).transpose()?;
+        let material = TlsMaterial::of_process(config)?;
+        let tls = material.as_ref().map(ServerTls::new).transpose()?;
         let tokens = config.get(&options::SECURITY_TOKENS_FILE)?.map(|path| Tokens::open(Path::new(&path))).transpose()?;
         if tokens.is_some() && tls.is_none() {
             return Err(Error::invalid(format!(
@@ -65,7 +67,7 @@ impl Entrance {
                 options::SSL_INTERNAL_ENABLED.key()
             )));
         }
-        Ok(Entrance { tls, tokens })
+        Ok(Entrance { tls, authority: material.map(|material| material.authority), tokens })
     }
 
     /// Takes processes that show certificates, and nobody else.
@@ -73,12 +75,17 @@ impl Entrance {
     /// # Errors
     /// The material is damaged, or this program was built without TLS.
     pub fn of_processes(material: &TlsMaterial) -> Result<Self, Error> {
-        Ok(Entrance { tls: Some(ServerTls::new(material)?), tokens: None })
+        Ok(Entrance { tls: Some(ServerTls::new(material)?), authority: Some(material.authority.clone()), tokens: None })
     }
 
     /// The tokens of clients, if they are asked for some.
     pub fn tokens(&self) -> Option<&Tokens> {
         self.tokens.as_ref()
+    }
+
+    /// The certificate of the authority whose processes are let in, PEM.
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// The settings without which an address that other machines reach is not opened.

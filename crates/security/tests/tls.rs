@@ -101,7 +101,7 @@ fn a_connection_in_clear_is_told_apart_and_one_without_tls_is_named() {
     let mut seen = [0; 3];
     (&stream).read_exact(&mut seen).unwrap();
     assert_eq!(seen, [0x16, 0, 7]);
-    assert!(!Connector::refused_in_clear().contains(CURE_WITHOUT_TLS));
+    assert!(Connector::refused_in_clear().contains(CURE_WITHOUT_TLS));
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -4,4 +4,4 @@ mod client;
 mod connection;
 
 pub(crate) use client::{ask, ask_once, greet};
-pub(crate) use connection::{ConnectionError, Incoming, Link, connect, receive, send};
+pub(crate) use connection::{ConnectionError, Incoming, Link, connect, receive_up_to, send};

@@ -1,8 +1,11 @@
 //! The connections of a JobManager: a thread for each.
 
-use super::JobManager;
+use super::{
+    JobManager,
+    access::{self, Client, Counted, Unknown},
+};
 use crate::{
-    control::{ConnectionError, Incoming, Link, receive, send},
+    control::{Incoming, Link, receive_up_to, send},
     executables::Incoming as IncomingExecutable,
     host::WorkerNotice,
     launch::no_thread,
@@ -12,9 +15,10 @@ use flott_rpc::control::{
     ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, PROTOCOL, Role, TaskManagerInfo, ToTaskManager, ToWorker, Welcome,
     WorkerInfo,
 };
+use flott_security::{Accepted, Connector, Stream};
 use std::{
     io,
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::mpsc,
     thread,
     time::Duration,
@@ -22,16 +26,25 @@ use std::{
 
 /// How long a new connection may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// What someone may say before it is known who they are, bytes: a client says little.
+const CLIENT_HELLO_BYTES: u32 = 64 << 10;
+/// A worker tells its graph.
+const PROCESS_HELLO_BYTES: u32 = 64 << 20;
 /// How long a TaskManager is given to say how a worker ended whose connection broke.
 const REASON_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Takes connections, each on a thread of its own.
 pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), Error> {
+    let unknown = Unknown::default();
     let accept = move || {
         for stream in listener.incoming() {
+            let Some(counted) = unknown.one_more() else {
+                tracing::warn!("a connection was turned away: too many others have not said who they are");
+                continue;
+            };
             let served = stream.and_then(|stream| {
                 let manager = manager.clone();
-                thread::Builder::new().name("flott-peer".to_owned()).spawn(move || greet(&manager, stream)).map(|_| ())
+                thread::Builder::new().name("flott-peer".to_owned()).spawn(move || greet(&manager, stream, counted)).map(|_| ())
             });
             if let Err(error) = served {
                 // Too many open files, as a rule: it may pass.
@@ -43,43 +56,74 @@ pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), E
     thread::Builder::new().name("flott-listener".to_owned()).spawn(accept).map(|_| ()).map_err(no_thread)
 }
 
-fn greet(manager: &JobManager, stream: TcpStream) {
-    let hello = stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(ConnectionError::Io).and_then(|()| receive::<Hello>(&stream));
-    let result = match hello {
-        Ok(hello) if hello.protocol != PROTOCOL => refuse(
-            &stream,
-            format!(
-                "it was built with Flott {} (protocol {}), the JobManager with {} (protocol {PROTOCOL}): build both with one version",
-                hello.version,
-                hello.protocol,
-                env!("CARGO_PKG_VERSION")
-            ),
-        ),
-        Ok(Hello { role: Role::Client, .. }) => client(manager, stream),
-        Ok(Hello { role: Role::TaskManager(info), .. }) => task_manager(manager, stream, info),
-        Ok(Hello { role: Role::Worker(info), .. }) => worker(manager, stream, info),
+fn greet(manager: &JobManager, socket: TcpStream, counted: Counted) {
+    let (from, entrance) = (socket.peer_addr().ok(), &manager.0.options.security);
+    let (stream, in_clear) = match socket.set_nodelay(true).and_then(|()| entrance.accept(socket, HELLO_TIMEOUT)) {
+        Ok(Accepted::Ready(stream)) => (stream, false),
+        Ok(Accepted::InClear(stream)) => (stream, true),
         Err(error) => {
-            tracing::warn!(%error, "a connection did not say who it is");
+            tracing::warn!(?from, %error, "a connection was turned away");
             return;
         }
     };
-    if let Err(error) = result {
+    let is_open = entrance.authority().is_none();
+    let limit = if is_open || stream.is_process() { PROCESS_HELLO_BYTES } else { CLIENT_HELLO_BYTES };
+    let hello = stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(Into::into).and_then(|()| receive_up_to::<Hello>(limit, &stream));
+    drop(counted);
+    let hello = match hello {
+        Ok(hello) => hello,
+        Err(error) if in_clear => {
+            tracing::warn!(?from, %error, "a connection in clear was turned away");
+            // If it is a process of Flott, it reads why.
+            let _ = send(&stream, &Welcome::Refused(Connector::refused_in_clear()));
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(?from, %error, "a connection did not say who it is");
+            return;
+        }
+    };
+    if let Err(error) = welcome(manager, stream, hello, from, in_clear) {
         tracing::debug!(%error, "a connection ended");
     }
 }
 
-fn refuse(stream: &TcpStream, reason: String) -> io::Result<()> {
+/// Serves the other side of `stream`, if it may be here.
+fn welcome(manager: &JobManager, stream: Stream, hello: Hello, from: Option<SocketAddr>, in_clear: bool) -> io::Result<()> {
+    if hello.protocol != PROTOCOL {
+        let reason = format!(
+            "it was built with Flott {} (protocol {}), the JobManager with {} (protocol {PROTOCOL}): build both with one version",
+            hello.version,
+            hello.protocol,
+            env!("CARGO_PKG_VERSION")
+        );
+        return refuse(&stream, reason);
+    }
+    if in_clear {
+        return refuse(&stream, Connector::refused_in_clear());
+    }
+    let known = match access::identify(&manager.0.options.security, &stream, &hello, from) {
+        Ok(known) => known,
+        Err(reason) => return refuse(&stream, reason),
+    };
+    match hello.role {
+        Role::Client => client(manager, stream, &known),
+        Role::TaskManager(info) => task_manager(manager, stream, info),
+        Role::Worker(info) => worker(manager, stream, info),
+    }
+}
+
+fn refuse(stream: &Stream, reason: String) -> io::Result<()> {
     tracing::warn!(reason, "a process was refused");
     send(stream, &Welcome::Refused(reason))
 }
 
-fn client(manager: &JobManager, stream: TcpStream) -> io::Result<()> {
+fn client(manager: &JobManager, stream: Stream, known: &Client) -> io::Result<()> {
     send(&stream, &Welcome::Accepted)?;
     let mut requests: Incoming<ClientRequest> = Incoming::new(stream.try_clone()?, None)?;
     let mut executable = None;
     while let Ok(request) = requests.next() {
-        let reply = answer(manager, request, &mut executable);
-        send(&stream, &reply.unwrap_or_else(|error| ClientReply::Failed(error.kind(), error.to_string())))?;
+        send(&stream, &known.serve(request, |request| answer(manager, request, &mut executable)))?;
     }
     Ok(())
 }
@@ -111,7 +155,7 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
     })
 }
 
-fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) -> io::Result<()> {
+fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
     {
@@ -160,7 +204,7 @@ fn beat(link: Link<ToTaskManager>, interval: Duration) -> io::Result<mpsc::Sende
     Ok(alive)
 }
 
-fn worker(manager: &JobManager, stream: TcpStream, info: WorkerInfo) -> io::Result<()> {
+fn worker(manager: &JobManager, stream: Stream, info: WorkerInfo) -> io::Result<()> {
     let (id, number) = (info.job, info.worker);
     {
         let state = manager.lock();

@@ -1,5 +1,6 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
+mod access;
 mod connections;
 mod history;
 mod jobs;
@@ -27,6 +28,7 @@ use flott_rpc::{
     control::{ExecutableId, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
+use flott_security::Entrance;
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::{Job, JobParts};
@@ -49,8 +51,10 @@ const ENDED_JOBS: usize = 100;
 /// What a JobManager is started with.
 #[derive(Debug, Clone)]
 pub struct JobManagerOptions {
-    /// Where it takes connections, `host:port`. Only of this machine: nobody is asked who they are yet.
+    /// Where it takes connections, `host:port`.
     pub bind: String,
+    /// What it asks of those who connect. Where other machines reach it, it must.
+    pub security: Entrance,
     /// Where it keeps executables.
     pub folder: PathBuf,
     /// Time between signs of life.
@@ -119,17 +123,17 @@ impl JobManager {
             Error::new(ErrorKind::Unavailable, text).with_source(error)
         })?;
         let address = listener.local_addr().map_err(no_thread)?;
-        if !address.ip().is_loopback() {
-            return Err(Error::invalid(format!(
-                "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: \
-                 set `jobmanager.rpc.address` to a loopback address"
-            )));
-        }
+        options.security.check_listen(address, "jobmanager.rpc.address")?;
         let executables = ExecutableStore::open(&options.folder)?;
         let inner = Inner { address, options, executables, clock: SystemClock::default(), state: Mutex::default() };
         let manager = JobManager(Arc::new(inner));
         connections::accept(manager.clone(), listener)?;
         Ok(manager)
+    }
+
+    /// What it asks of those who connect.
+    pub fn security(&self) -> &Entrance {
+        &self.0.options.security
     }
 
     /// Where it takes connections.

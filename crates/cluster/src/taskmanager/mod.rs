@@ -1,6 +1,7 @@
 //! A TaskManager: offers slots to a JobManager, and runs a worker process for each job that got some of them.
 
 mod executables;
+mod hand_over;
 mod workers;
 
 use crate::{
@@ -9,6 +10,7 @@ use crate::{
 };
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
+use flott_security::Connector;
 use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
 use workers::Workers;
 
@@ -26,6 +28,8 @@ pub struct TaskManagerOptions {
     pub slots: u32,
     /// The host on which its workers take records of others.
     pub bind: String,
+    /// What it shows other processes, and its workers do.
+    pub security: Connector,
     /// Where it keeps executables.
     pub folder: PathBuf,
     /// Time between signs of life.
@@ -39,6 +43,7 @@ pub struct TaskManagerOptions {
 /// # Errors
 /// Its folder cannot be used, or the JobManager refuses it.
 pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
+    crate::exchange::check_host(&options.bind, options.security.is_encrypted())?;
     let executables = ExecutableStore::open(&options.folder)?;
     let mut waited = false;
     loop {
@@ -61,7 +66,7 @@ pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
 
 /// Serves a JobManager until it is gone; returns why.
 fn serve(options: &TaskManagerOptions, executables: &ExecutableStore) -> Result<ConnectionError, Error> {
-    let stream = connect(&options.job_manager)?;
+    let stream = connect(&options.job_manager, &options.security)?;
     let info = TaskManagerInfo {
         id: options.id.clone(),
         slots: options.slots,
@@ -69,7 +74,7 @@ fn serve(options: &TaskManagerOptions, executables: &ExecutableStore) -> Result<
         cpu_cores: thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
         memory_bytes: memory_bytes(),
     };
-    greet(&stream, Role::TaskManager(info))?;
+    greet(&stream, &options.security, Role::TaskManager(info))?;
     tracing::info!(job_manager = options.job_manager, slots = options.slots, "registered at the JobManager");
     let no_link = |error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error);
     let link: Link<FromTaskManager> = Link::start(stream.try_clone().map_err(no_link)?).map_err(no_link)?;

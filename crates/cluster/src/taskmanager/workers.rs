@@ -1,6 +1,6 @@
 //! The worker processes of a TaskManager.
 
-use super::{TaskManagerOptions, executables};
+use super::{TaskManagerOptions, executables, hand_over};
 use crate::{control::Link, executables::ExecutableStore};
 use flott_core::{Error, ErrorKind, id::JobId};
 use flott_rpc::control::{FromTaskManager, PART_VARIABLE, Part, Program};
@@ -95,27 +95,23 @@ fn spawn(
     program: Program,
     token: String,
 ) -> Result<Child, Error> {
-    let path = executables::get(store, &options.job_manager, &program.executable)?;
-    let part = Part::Worker {
-        job_manager: options.job_manager.clone(),
-        job,
-        worker,
-        bind: options.bind.clone(),
-        configuration: program.configuration,
-        folder: program.folder.clone(),
-        token,
-    };
+    let path = executables::get(store, &options.job_manager, &options.security, &program.executable)?;
+    let part =
+        Part::Worker { job_manager: options.job_manager.clone(), job, worker, bind: options.bind.clone(), folder: program.folder.clone() };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);
     command.args(&program.arguments).env(PART_VARIABLE, part).stdin(Stdio::piped());
     if program.folder.is_dir() {
         command.current_dir(&program.folder);
     }
+    hand_over::forget_secrets(&mut command);
     tracing::info!(%job, worker, executable = %program.executable, "starting a worker");
-    command.spawn().map_err(|error| {
+    let mut child = command.spawn().map_err(|error| {
         let text = "the executable cannot be started here: it must be built for this platform and for its C library";
         Error::new(ErrorKind::Invalid, text).with_source(error)
-    })
+    })?;
+    hand_over::to_worker(&mut child, &options.security, program.configuration, token)?;
+    Ok(child)
 }
 
 /// Waits for the end of a worker; returns how it ended.

@@ -4,7 +4,7 @@ use crate::{
     background::BackgroundThreads,
     control::{Incoming, Link, connect, greet},
     enumerators,
-    exchange::{ChannelFailure, ExchangeSettings, NetworkExchange},
+    exchange::{self, ChannelFailure, ExchangeSettings, NetworkExchange},
     launch::{directory, no_thread, random_u128, refuse_abort, root_paths},
     tasks::{Figures, Mailboxes, Tasks},
     thread::SystemClock,
@@ -12,6 +12,7 @@ use crate::{
 use flott_core::{
     Error,
     id::{AttemptId, JobId, SubtaskId},
+    secret::Secret,
     time::SharedClock,
 };
 use flott_graph::JobGraph;
@@ -22,6 +23,7 @@ use flott_rpc::{
     task::{TaskCommand, TaskDeployment, TaskReport},
 };
 use flott_runtime::{Elsewhere, TaskEnv, TaskReporter};
+use flott_security::Connector;
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
@@ -56,7 +58,9 @@ pub struct WorkerExecutor {
     /// The folder that the program was submitted from.
     pub folder: PathBuf,
     /// The secret that the workers of the job share.
-    pub token: String,
+    pub token: Secret,
+    /// What it shows other processes.
+    pub security: Connector,
 }
 
 impl JobExecutor for WorkerExecutor {
@@ -85,8 +89,8 @@ impl WorkerExecutor {
         let exchange = self.exchange(&shared, broken)?;
         let data_address = exchange.address();
         let topology = graph.topology();
-        let stream = connect(&self.job_manager)?;
-        greet(&stream, Role::Worker(WorkerInfo { job: self.job, worker: self.worker, data_address, topology }))?;
+        let stream = connect(&self.job_manager, &self.security)?;
+        greet(&stream, &self.security, Role::Worker(WorkerInfo { job: self.job, worker: self.worker, data_address, topology }))?;
         let link: Link<FromWorker> = Link::start(stream.try_clone().map_err(no_thread)?).map_err(no_thread)?;
         let mut incoming: Incoming<ToWorker> = Incoming::new(stream, None).map_err(no_thread)?;
 
@@ -145,7 +149,9 @@ impl WorkerExecutor {
         let unusable = || format!("cannot listen on `{}` for other workers", self.bind);
         let mut addresses = (self.bind.as_str(), 0).to_socket_addrs().map_err(|error| Error::invalid(unusable()).with_source(error))?;
         let listen = addresses.next().ok_or_else(|| Error::invalid(unusable()))?;
-        let settings = ExchangeSettings::new(self.job, self.token.clone().into_bytes(), listen);
+        let token = self.token.expose().as_bytes().to_vec();
+        let settings =
+            ExchangeSettings { transport: exchange::transport(&self.security)?, ..ExchangeSettings::new(self.job, token, listen) };
         let broken = Mutex::new(broken);
         // Whoever hears of it lives as long as the process.
         NetworkExchange::start(settings, clock.clone(), Arc::new(move |failure| drop(lock(&broken).send(failure.clone()))))

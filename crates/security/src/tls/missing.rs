@@ -18,7 +18,9 @@ pub(crate) enum ServerTls {}
 pub enum TlsStream {}
 
 fn none() -> Error {
-    Error::invalid(format!("this cluster demands TLS (`security.ssl.internal.enabled`). {CURE_WITHOUT_TLS}"))
+    Error::invalid(format!(
+        "this cluster demands TLS (`security.ssl.internal.enabled`), and this program was built without it: {CURE_WITHOUT_TLS}"
+    ))
 }
 
 impl ClientTls {

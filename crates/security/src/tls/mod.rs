@@ -22,5 +22,5 @@ pub use stream::TlsStream;
 pub const PROCESS_NAME: &str = "process.flott.internal";
 
 /// What to do about a program that was built without TLS.
-pub const CURE_WITHOUT_TLS: &str = "This program was built without TLS: build it again with the feature `tls`, in its Cargo.toml \
-                                    `flott = { version = \"0.1\", features = [\"tls\"] }`";
+pub const CURE_WITHOUT_TLS: &str =
+    "build the program with the feature `tls`, in its Cargo.toml `flott = { version = \"0.1\", features = [\"tls\"] }`";
