@@ -2,6 +2,7 @@
 
 mod processes;
 mod rest;
+mod security;
 
 use processes::{Cluster, eventually, kill};
 
