@@ -21,7 +21,7 @@ options! {
     REST_PORT: u32 = "rest.port", "8081",
         "The port of the REST server.", between(0, 65535);
     REST_BIND_ADDRESS: String = "rest.bind-address", "localhost",
-        "The host on which the REST server listens. Only of this machine: nobody is asked who they are yet.";
+        "The host on which the REST server listens. One that other machines reach needs `security.ssl.rest.enabled` and `security.tokens.file`.";
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
     ENV_LOG_DIR: Option<String> = "env.log.dir", "",
