@@ -15,8 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How a TLS connection begins: a handshake record of some version 3.
-const TLS_BEGINS: [u8; 2] = [0x16, 0x03];
 /// Between two looks at a connection that has not sent enough to tell what it is.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
@@ -113,9 +111,18 @@ impl Entrance {
     /// # Errors
     /// The other side does not belong to the cluster, or the connection failed.
     pub fn accept(&self, stream: TcpStream, timeout: Duration) -> io::Result<Accepted> {
-        let Some(tls) = &self.tls else { return Ok(Accepted::Ready(Stream::Plain(stream))) };
         let deadline = Instant::now() + timeout;
-        if !begins_as_tls(&stream, deadline)? {
+        let speaks_tls = begins_as_tls(&stream, deadline)?;
+        let Some(tls) = &self.tls else {
+            return match speaks_tls {
+                false => Ok(Accepted::Ready(Stream::Plain(stream))),
+                // It would wait for an answer in vain.
+                true => {
+                    Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks TLS, and here `security.ssl.internal.enabled` is not set"))
+                }
+            };
+        };
+        if !speaks_tls {
             return Ok(Accepted::InClear(Stream::Plain(stream)));
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -176,25 +183,28 @@ pub fn missing_for_rest(config: &Configuration) -> Result<Vec<&'static str>, Err
     Ok(missing)
 }
 
-/// Looks at the first bytes of a connection and leaves them where they are.
+/// Looks at the first bytes of a connection and leaves them where they are: whether a handshake of TLS begins there. A message of
+/// the cluster in clear could only look so if it had 66 326 bytes, and a certain checksum.
 fn begins_as_tls(stream: &TcpStream, deadline: Instant) -> io::Result<bool> {
-    let mut first = [0; TLS_BEGINS.len()];
+    let mut first = [0; 6];
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it said nothing"));
         }
         stream.set_read_timeout(Some(left))?;
-        match stream.peek(&mut first)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            seen if first[..seen] != TLS_BEGINS[..seen] => break,
-            seen if seen == first.len() => {
-                stream.set_read_timeout(None)?;
-                return Ok(true);
-            }
-            _ => thread::sleep(LOOK_AGAIN),
+        let seen = stream.peek(&mut first)?;
+        if seen == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        // A record of a handshake, of some version 3, with the first message of a client in it.
+        let fits = |at: usize, wanted: &dyn Fn(u8) -> bool| seen <= at || wanted(first[at]);
+        let is_tls =
+            fits(0, &|byte| byte == 0x16) && fits(1, &|byte| byte == 3) && fits(2, &|byte| byte <= 4) && fits(5, &|byte| byte == 1);
+        if !is_tls || seen == first.len() {
+            stream.set_read_timeout(None)?;
+            return Ok(is_tls);
+        }
+        thread::sleep(LOOK_AGAIN);
     }
-    stream.set_read_timeout(None)?;
-    Ok(false)
 }

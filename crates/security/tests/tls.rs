@@ -114,6 +114,21 @@ fn a_connection_in_clear_is_told_apart_and_one_without_tls_is_named() {
 }
 
 #[test]
+fn tls_is_not_waited_for_where_none_is_spoken() {
+    let authority = Authority::create().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepting = thread::spawn(move || {
+        let (socket, _) = listener.accept().unwrap();
+        Entrance::open().accept(socket, PATIENCE).map(|_| ()).unwrap_err().to_string()
+    });
+    let connector = Connector::new(Some(process(&authority)), None).unwrap();
+    let error = connector.connect(TcpStream::connect(address).unwrap(), PATIENCE).unwrap_err().to_string();
+    assert!(error.contains("does it speak TLS"), "{error}");
+    assert!(accepting.join().unwrap().contains("`security.ssl.internal.enabled` is not set"));
+}
+
+#[test]
 fn both_directions_are_full_at_once_and_nothing_is_lost() {
     const BYTES: usize = 20 << 20;
     let authority = Authority::create().unwrap();

@@ -21,6 +21,8 @@ const READ_BYTES: usize = 64 << 10;
 /// How long the other side may take to read why it was refused.
 const LINGER: Duration = Duration::from_secs(1);
 
+const ENDED: &str = "the other side ended the connection during the TLS handshake: does it speak TLS, that is, is `security.ssl.internal.enabled` set there?";
+
 /// What has been received and was not decrypted yet.
 struct Received {
     bytes: Box<[u8]>,
@@ -181,9 +183,15 @@ fn handshake(socket: &TcpStream, connection: &mut Connection, timeout: Duration)
             connection.write_tls(&mut &*socket)?;
             continue;
         }
-        if connection.read_tls(&mut &*socket)? == 0 {
-            let text = "the other side ended the connection during the TLS handshake: does it speak TLS (`security.ssl.internal.enabled`)?";
-            return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
+        let read = connection.read_tls(&mut &*socket).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => {
+                io::Error::new(ErrorKind::TimedOut, "the other side did not answer the TLS handshake in time: does it speak TLS?")
+            }
+            ErrorKind::ConnectionReset => io::Error::new(ErrorKind::ConnectionReset, ENDED),
+            _ => error,
+        })?;
+        if read == 0 {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, ENDED));
         }
         if let Err(error) = connection.process_new_packets() {
             // The alert, which tells the other side why.
