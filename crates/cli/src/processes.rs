@@ -1,35 +1,48 @@
 //! The processes of a cluster.
 
-use crate::{job_manager_address, rest::Rest};
+use crate::{bind_address, job_manager_addresses, rest::Rest};
+use bytes::Bytes;
 use flott_cluster::{
-    JobManager, JobManagerOptions, SystemClock,
+    HighAvailability, JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
 };
 use flott_core::{
     Error, ErrorKind,
-    config::{Configuration, options},
+    config::{Configuration, HighAvailabilityType, options},
 };
 use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
-use flott_web::{Options, Server};
+use flott_web::{Asset, Elsewhere, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    let store = crate::high_availability::open_store(config)?;
+    let shared = crate::high_availability::shared_folder(config)?;
     let manager = JobManager::start(JobManagerOptions {
-        bind: job_manager_address(config)?,
+        bind: bind_address(config)?,
         security: Entrance::from_configuration(config)?,
-        folder: folder(config)?,
+        folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
+        elected: store.is_some(),
     })?;
     let rest = rest(config, &manager)?;
     // Whoever starts it waits for these lines.
-    let scheme = if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" };
-    println!("REST at {scheme}://{}", rest.address());
+    println!("REST at {}://{}", rest_scheme(config)?, rest.address());
     println!("JobManager at {}", manager.address());
+    if let Some(store) = store {
+        let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
+        manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
+    }
     loop {
         thread::park();
     }
+}
+
+/// How addresses of the REST server begin: the same for all JobManagers of a cluster.
+fn rest_scheme(config: &Configuration) -> Result<&'static str, Error> {
+    Ok(if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" })
 }
 
 /// Starts the REST server.
@@ -42,6 +55,8 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         tokens: manager.security().tokens().cloned(),
         tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
+        elsewhere: Some(elsewhere(manager.clone(), rest_scheme(config)?)),
+        assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -55,6 +70,21 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
 }
 
+/// Where the REST server of the JobManager that leads is, if another one does.
+fn elsewhere(manager: JobManager, scheme: &'static str) -> Elsewhere {
+    Arc::new(move || {
+        let rest = manager.other_leader()?.rest_address;
+        (!rest.is_empty()).then(|| format!("{scheme}://{rest}"))
+    })
+}
+
+/// A file of the dashboard.
+fn dashboard(path: &str) -> Option<Asset> {
+    let file = flott_dashboard::file(path)?;
+    let body = Bytes::from_static(file.gzip);
+    Some(Asset { content_type: file.content_type, body, gzip: true, tag: Some(file.tag), immutable: file.immutable })
+}
+
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
@@ -62,7 +92,8 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         None => format!("{}-{}", hostname(), std::process::id()),
     };
     taskmanager::run(&TaskManagerOptions {
-        job_manager: job_manager_address(config)?,
+        job_manager: job_manager_addresses(config)?,
+        survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
         security: Connector::of_process(config)?,

@@ -29,7 +29,9 @@ mod thread;
 mod worker;
 
 pub use embedded::EmbeddedCluster;
-pub use jobmanager::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobDetails, JobHistory, JobManager, JobManagerOptions};
+pub use jobmanager::{
+    AttemptRecord, CheckpointEnd, CheckpointRecord, HighAvailability, JobDetails, JobHistory, JobManager, JobManagerOptions,
+};
 pub use plan_only::PlanOnly;
 pub use remote::{JobManagerClient, RemoteCluster};
 pub use restore::LATEST;

@@ -9,5 +9,6 @@ pub mod client;
 pub mod control;
 pub mod gateway;
 pub mod handover;
+pub mod inventory;
 pub mod status;
 pub mod task;

@@ -34,10 +34,26 @@ pub struct Asset {
     pub content_type: &'static str,
     /// What is in it.
     pub body: Bytes,
+    /// Whether `body` is compressed with gzip.
+    pub gzip: bool,
+    /// Its entity tag, with quotes.
+    pub tag: Option<&'static str>,
+    /// Whether its name changes with its content.
+    pub immutable: bool,
+}
+
+impl Asset {
+    /// A file that is neither compressed nor cached.
+    pub fn plain(content_type: &'static str, body: Bytes) -> Self {
+        Asset { content_type, body, gzip: false, tag: None, immutable: false }
+    }
 }
 
 /// Finds the file of a dashboard by its path without the slash in front, such as `index.html`.
 pub type Assets = Arc<dyn Fn(&str) -> Option<Asset> + Send + Sync>;
+
+/// Tells where the server of the JobManager that leads is, such as `http://host:8081`, unless this server's own does.
+pub type Elsewhere = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// How a server behaves.
 #[derive(Clone)]
@@ -67,6 +83,8 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// A dashboard to serve beside the calls. Whoever reaches the server gets it, without a token.
     pub assets: Option<Assets>,
+    /// Where another JobManager leads, callers are sent there.
+    pub elsewhere: Option<Elsewhere>,
     /// The tokens of those who may call; each route says which role it needs. `None`: everyone may do everything.
     pub tokens: Option<Tokens>,
     /// What TLS connections are made with; `None`: they are in clear.
@@ -89,6 +107,7 @@ impl Options {
             checkpoint_history: 10,
             allowed_hosts: Vec::new(),
             assets: None,
+            elsewhere: None,
             tokens: None,
             tls: None,
         }

@@ -1,27 +1,75 @@
 //! Asking the JobManager something.
 
 use super::connection::{ConnectionError, connect, receive, send};
+use crate::launch::no_thread;
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{ClientReply, ClientRequest, Hello, PROTOCOL, Role, Welcome};
 use flott_security::{Connector, Stream};
+use std::time::Duration;
+
+/// How long a JobManager may take to answer a greeting.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection to the JobManager that leads, on which this process has introduced itself as `connector` does. `job_managers` are the
+/// addresses of those that may lead, `host:port`, separated by commas: each is asked, and whoever it names.
+///
+/// # Errors
+/// None answers, none leads, or the one that leads refuses this process.
+pub(crate) fn find_leader(job_managers: &str, connector: &Connector, role: &Role) -> Result<Leader, Error> {
+    let mut to_ask: Vec<String> = job_managers.split(',').map(|address| address.trim().to_owned()).collect();
+    let mut last = None;
+    let mut next = 0;
+    while let Some(address) = to_ask.get(next).cloned() {
+        next += 1;
+        match connect(&address, connector).and_then(|stream| greet(&stream, connector, role).map(|answer| (stream, answer))) {
+            Ok((stream, None)) => return Ok(Leader { stream, address }),
+            Ok((_, Some(NotLeader(other)))) => {
+                last.get_or_insert_with(|| Error::new(ErrorKind::Unavailable, format!("no JobManager leads; asked was `{job_managers}`")));
+                if let Some(other) = other.filter(|other| !to_ask.contains(other)) {
+                    to_ask.push(other);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => last = Some(last.unwrap_or(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::invalid("no address of a JobManager is set: `jobmanager.rpc.address`")))
+}
+
+/// The JobManager that leads.
+pub(crate) struct Leader {
+    pub(crate) stream: Stream,
+    /// Where it is, `host:port`.
+    pub(crate) address: String,
+}
+
+/// The JobManager does not lead; it may know who does.
+struct NotLeader(Option<String>);
 
 /// Introduces this process on a new connection, with the token of `connector`.
 ///
 /// # Errors
 /// The other side refuses it, or does not answer.
-pub(crate) fn greet(stream: &Stream, connector: &Connector, role: Role) -> Result<(), Error> {
-    let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role, token: connector.token().cloned() };
+fn greet(stream: &Stream, connector: &Connector, role: &Role) -> Result<Option<NotLeader>, Error> {
+    let token = connector.token().cloned();
+    let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role: role.clone(), token };
     send(stream, &hello).map_err(|error| Error::new(ErrorKind::Unavailable, "cannot reach the JobManager").with_source(error))?;
-    match receive::<Welcome>(stream) {
-        Ok(Welcome::Accepted) => Ok(()),
-        Ok(Welcome::Refused(reason)) => Err(Error::invalid(format!("the JobManager refuses this process: {reason}"))),
-        // One that wants TLS does not answer in clear, and the other way round.
-        Err(ConnectionError::Closed) => Err(Error::new(ErrorKind::Unavailable, "the JobManager ended the connection without a word")),
-        Err(error) => Err(error.into()),
+    // One that has hung must not keep this process from asking the others.
+    let limited = |limit| stream.set_read_timeout(limit).map_err(no_thread);
+    limited(Some(GREETING_TIMEOUT))?;
+    let welcome = receive::<Welcome>(stream).map_err(|error| match error {
+        ConnectionError::Closed => Error::new(ErrorKind::Unavailable, "the JobManager ended the connection without a word"),
+        error => error.into(),
+    })?;
+    limited(None)?;
+    match welcome {
+        Welcome::Accepted => Ok(None),
+        Welcome::NotLeader(other) => Ok(Some(NotLeader(other))),
+        Welcome::Refused(reason) => Err(Error::invalid(format!("the JobManager refuses this process: {reason}"))),
     }
 }
 
-/// Asks on a connection that has been [greeted](greet). Blocks for the answer.
+/// Asks on a connection to the [leader](find_leader). Blocks for the answer.
 ///
 /// # Errors
 /// What the JobManager answers, or that it does not.
@@ -37,8 +85,7 @@ pub(crate) fn ask(stream: &Stream, request: &ClientRequest) -> Result<ClientRepl
 ///
 /// # Errors
 /// Nobody answers there, or what the JobManager answers.
-pub(crate) fn ask_once(job_manager: &str, connector: &Connector, request: &ClientRequest) -> Result<ClientReply, Error> {
-    let stream = connect(job_manager, connector)?;
-    greet(&stream, connector, Role::Client)?;
-    ask(&stream, request)
+pub(crate) fn ask_once(job_managers: &str, connector: &Connector, request: &ClientRequest) -> Result<ClientReply, Error> {
+    let leader = find_leader(job_managers, connector, &Role::Client)?;
+    ask(&leader.stream, request)
 }

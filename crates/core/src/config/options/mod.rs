@@ -20,22 +20,25 @@ macro_rules! options {
 
 mod checkpointing;
 mod cluster;
+mod high_availability;
 mod pipeline;
 mod restart;
 mod security;
 
 pub use checkpointing::*;
 pub use cluster::*;
+pub use high_availability::*;
 pub use pipeline::*;
 pub use restart::*;
 pub use security::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 6] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
     ("Cluster", cluster::ALL),
+    ("High availability of the JobManager", high_availability::ALL),
     ("Security", security::ALL),
 ];
 
