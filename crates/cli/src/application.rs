@@ -68,7 +68,7 @@ pub(crate) fn run_application(config: &Configuration, args: &ApplicationArgs) ->
         thread::Builder::new().name("flott-taskmanager".to_owned()).spawn(serve).map_err(no_thread)?;
     }
     let executable = manager.add_executable(&args.program)?;
-    let part = Part::Client { job_manager: manager.address().to_string(), executable, detached: false, job: None };
+    let part = Part::Client { job_manager: manager.address().to_string(), executable, detached: false, job: None, handover: false };
     let mut command = run::command(&config, Some(&part), &args.program, &args.arguments)?;
     // In a group of its own: what is pressed at the terminal is for this process, which ends the others in their order.
     let mut program = command.process_group(0).stdin(Stdio::null()).spawn().map_err(|error| run::not_startable(&args.program, error))?;

@@ -9,6 +9,7 @@ use flott_rpc::{
     control::JobSummary,
     status::JobStatus,
 };
+use flott_security::Connector;
 use std::process::ExitCode;
 
 /// Where the JobManager is.
@@ -21,7 +22,8 @@ struct Target {
 
 impl Target {
     fn client(&self, config: &Configuration) -> Result<JobManagerClient, Error> {
-        Ok(JobManagerClient::new(self.jobmanager.clone().map_or_else(|| job_manager_addresses(config), Ok)?))
+        let address = self.jobmanager.clone().map_or_else(|| job_manager_addresses(config), Ok)?;
+        Ok(JobManagerClient::new(address).with_security(Connector::of_client(config)?))
     }
 }
 

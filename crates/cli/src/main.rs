@@ -11,6 +11,7 @@ mod processes;
 mod rescale;
 mod rest;
 mod run;
+mod security;
 mod top;
 
 use clap::{Parser, Subcommand};
@@ -63,14 +64,13 @@ enum Command {
     Checkpoint(jobs::JobArgs),
     /// Shows what runs and what slows it down, again and again
     Top(top::TopArgs),
+    /// Makes certificates and tokens for a cluster
+    #[command(subcommand)]
+    Security(security::SecurityCommand),
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(log_filter()).with_writer(std::io::stderr).with_ansi(false).init();
     let (config, rest) = match configuration() {
         Ok(split) => split,
         Err(error) => return failed(&error),
@@ -90,8 +90,18 @@ fn main() -> ExitCode {
         Command::Rescale(args) => rescale::rescale(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
         Command::Top(args) => top::top(&config, &args),
+        Command::Security(command) => security::security(&config, &command),
     };
     result.unwrap_or_else(|error| failed(&error))
+}
+
+/// What is logged: as `RUST_LOG` says, and always who has changed what.
+fn log_filter() -> tracing_subscriber::EnvFilter {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    match "flott::audit=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
 }
 
 fn failed(error: &Error) -> ExitCode {

@@ -12,6 +12,7 @@ use flott_core::{
 };
 use flott_executable::Machine;
 use flott_graph::settings::SchedulerSettings;
+use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
 use flott_web::{Asset, Elsewhere, Options, Server};
 use std::{
     net::ToSocketAddrs,
@@ -38,6 +39,7 @@ pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, S
     let shared = crate::high_availability::shared_folder(config)?;
     let manager = JobManager::start(JobManagerOptions {
         bind: bind_address(config)?,
+        security: Entrance::from_configuration(config)?,
         folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
@@ -47,13 +49,18 @@ pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, S
     })?;
     let rest = rest(config, &manager)?;
     // Whoever starts it waits for these lines.
-    println!("REST at http://{}", rest.address());
+    println!("REST at {}://{}", rest_scheme(config)?, rest.address());
     println!("JobManager at {}", manager.address());
     if let Some(store) = store {
         let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
         manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
     }
     Ok((manager, rest))
+}
+
+/// How addresses of the REST server begin: the same for all JobManagers of a cluster.
+fn rest_scheme(config: &Configuration) -> Result<&'static str, Error> {
+    Ok(if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" })
 }
 
 /// Starts the REST server.
@@ -64,8 +71,10 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
+        tokens: manager.security().tokens().cloned(),
+        tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
-        elsewhere: Some(elsewhere(manager.clone())),
+        elsewhere: Some(elsewhere(manager.clone(), rest_scheme(config)?)),
         assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
@@ -73,21 +82,18 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         let text = format!("cannot listen on `{address}`: is another JobManager running there? Set `rest.port` to choose another port");
         Error::new(ErrorKind::Unavailable, text).with_source(error)
     };
-    let local = address.to_socket_addrs().map_err(unusable)?.all(|address| address.ip().is_loopback());
-    if !local {
-        return Err(Error::invalid(format!(
-            "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: set \
-             `rest.bind-address` to a loopback address"
-        )));
+    let missing = missing_for_rest(config)?;
+    for address in address.to_socket_addrs().map_err(unusable)? {
+        refuse_listen(address, "rest.bind-address", &missing)?;
     }
     Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
 }
 
 /// Where the REST server of the JobManager that leads is, if another one does.
-fn elsewhere(manager: JobManager) -> Elsewhere {
+fn elsewhere(manager: JobManager, scheme: &'static str) -> Elsewhere {
     Arc::new(move || {
         let rest = manager.other_leader()?.rest_address;
-        (!rest.is_empty()).then(|| format!("http://{rest}"))
+        (!rest.is_empty()).then(|| format!("{scheme}://{rest}"))
     })
 }
 
@@ -118,6 +124,7 @@ pub(crate) fn task_manager_options(config: &Configuration) -> Result<TaskManager
         survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
+        security: Connector::of_process(config)?,
         folder: folder(config)?,
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,

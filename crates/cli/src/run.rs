@@ -12,6 +12,7 @@ use flott_rpc::{
     control::{PART_VARIABLE, Part},
     manifest::Panics,
 };
+use flott_security::Connector;
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus},
@@ -95,8 +96,9 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
         "local" => None,
         _ => {
             let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_addresses(&config), Ok)?;
-            let executable = JobManagerClient::new(job_manager.clone()).bring(&args.program)?;
-            Some(Part::Client { job_manager, executable, detached: args.detached, job: None })
+            let executable =
+                JobManagerClient::new(job_manager.clone()).with_security(Connector::of_client(&config)?).bring(&args.program)?;
+            Some(Part::Client { job_manager, executable, detached: args.detached, job: None, handover: false })
         }
     };
     start(&config, part.as_ref(), &args.program, &args.arguments)

@@ -96,6 +96,7 @@
 mod arguments;
 mod environment;
 mod manifest;
+mod part;
 mod progress;
 pub mod snapshots;
 

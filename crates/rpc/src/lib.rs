@@ -8,6 +8,7 @@
 pub mod client;
 pub mod control;
 pub mod gateway;
+pub mod handover;
 pub mod inventory;
 pub mod manifest;
 mod protocol;

@@ -19,7 +19,7 @@ pub(crate) fn document(call: &Call) -> Handled {
             methods.insert(route.method.to_ascii_lowercase(), operation);
         }
     }
-    ok(&json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Flott",
@@ -32,7 +32,12 @@ pub(crate) fn document(call: &Call) -> Handled {
             "required": ["errors"],
             "properties": {"errors": {"type": "array", "items": {"type": "string"}}},
         }}},
-    }))
+    });
+    if call.app.options.tokens.is_some() {
+        document["components"]["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
+        document["security"] = json!([{"token": []}]);
+    }
+    ok(&document)
 }
 
 fn operation(path: &str, route: &Route) -> Value {
@@ -44,6 +49,7 @@ fn operation(path: &str, route: &Route) -> Value {
     let errors = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}});
     let mut operation = json!({
         "summary": route.summary,
+        "x-role": route.needs.as_str(),
         "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
         "responses": {
             "2XX": {"description": route.summary, "content": {media: {}}},

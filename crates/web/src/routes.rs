@@ -7,6 +7,7 @@ use crate::{
     },
     app::App,
     http::{
+        access::access,
         answer::Refusal,
         asset,
         call::{Handler, route},
@@ -26,6 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::MethodFilter,
 };
+use flott_security::Role;
 use std::sync::Arc;
 
 /// What answers a call.
@@ -50,21 +52,29 @@ pub(crate) struct Route {
     pub(crate) query: &'static [&'static str],
     /// What answers it.
     pub(crate) action: Action,
+    /// What its caller must be, where callers have roles.
+    pub(crate) needs: Role,
     /// What it is for.
     pub(crate) summary: &'static str,
 }
 
 const fn json(method: &'static str, path: &'static str, handler: Handler, summary: &'static str) -> Route {
-    Route { method, path, query: &[], action: Action::Json(handler), summary }
+    // Whoever adds a call that changes something says who may make it; until then an administrator.
+    let needs = if matches!(method.as_bytes(), b"GET") { Role::Viewer } else { Role::Admin };
+    Route { method, path, query: &[], action: Action::Json(handler), needs, summary }
 }
 
 const fn log(path: &'static str, which: Which, summary: &'static str) -> Route {
-    Route { method: "GET", path, query: &[], action: Action::Log(which), summary }
+    Route { method: "GET", path, query: &[], action: Action::Log(which), needs: Role::Viewer, summary }
 }
 
 impl Route {
     const fn query(self, query: &'static [&'static str]) -> Self {
         Route { query, ..self }
+    }
+
+    const fn needs(self, needs: Role) -> Self {
+        Route { needs, ..self }
     }
 }
 
@@ -79,10 +89,10 @@ const CLUSTER: &[Route] = &[
     json("GET", "/config", cluster::config, "What dashboards have to know"),
     json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
     json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
-    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster"),
+    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster").needs(Role::Admin),
     json("GET", "/openapi.json", openapi::document, "This document"),
     json("GET", "/applications/overview", applications::overview, "Jobs, each as an application of its own"),
-    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint"),
+    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint").needs(Role::Operator),
     json("GET", "/savepoint-disposal/{trigger}", operations::poll_disposal, "Whether the savepoint has been removed"),
 ];
 
@@ -94,8 +104,8 @@ const JOBS: &[Route] = &[
     json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs").query(&["get", "agg", "jobs"]),
     json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan"),
     json("GET", "/jobs/{job}/flow", flow::of_job, "Rates, load and bottleneck of a job's whole graph at once (not Flink's)"),
-    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]),
-    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job"),
+    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]).needs(Role::Operator),
+    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job").needs(Role::Operator),
     json("GET", "/jobs/{job}/status", jobs::status, "The state of a job"),
     json("GET", "/jobs/{job}/plan", jobs::plan, "The graph of a job"),
     json("GET", "/jobs/{job}/config", jobs::config, "What a job was started with"),
@@ -119,11 +129,11 @@ const RESCALING: &[Route] = &[
 
 /// Calls about snapshots of jobs.
 const SNAPSHOTS: &[Route] = &[
-    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint"),
-    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint"),
+    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint").needs(Role::Operator),
+    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint").needs(Role::Operator),
     json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop"),
     json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job").query(&["limit"]),
-    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint"),
+    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint").needs(Role::Operator),
     json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints"),
     json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint"),
     json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}", checkpoint_details::subtasks, "A vertex in a checkpoint"),
@@ -172,11 +182,19 @@ const LOGS: &[Route] = &[
 /// Calls that bring programs into the cluster.
 const EXECUTABLES: &[Route] = &[
     json("GET", "/jars", executables::list, "The executables"),
-    Route { method: "POST", path: "/jars/upload", query: &[], action: Action::Upload, summary: "Takes an executable" },
-    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable"),
-    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN),
-    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN),
-    json("POST", "/jars/{executable}/run", executables::run, "Runs a program").query(RUN),
+    Route {
+        method: "POST",
+        path: "/jars/upload",
+        query: &[],
+        action: Action::Upload,
+        needs: Role::Deployer,
+        summary: "Takes an executable",
+    },
+    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable").needs(Role::Deployer),
+    // The program is run for that.
+    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN).needs(Role::Deployer),
+    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN).needs(Role::Deployer),
+    json("POST", "/jars/{executable}/run", executables::run, "Runs a program").query(RUN).needs(Role::Deployer),
 ];
 
 /// All calls with their whole paths.
@@ -206,14 +224,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             "DELETE" => MethodFilter::DELETE,
             _ => MethodFilter::GET,
         };
-        calls = calls.route(
-            &path,
-            match found.action {
-                Action::Json(handler) => route(method, handler),
-                Action::Log(which) => log_file(which),
-                Action::Upload => upload(app.options.upload_bytes_max),
-            },
-        );
+        let call = match found.action {
+            Action::Json(handler) => route(method, handler),
+            Action::Log(which) => log_file(which),
+            Action::Upload => upload(app.options.upload_bytes_max),
+        };
+        calls = calls.route(&path, call.route_layer(from_fn_with_state((Arc::clone(&app), found.needs), access)));
     }
     Router::new()
         .nest("/v1", calls.clone())

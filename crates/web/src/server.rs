@@ -1,8 +1,15 @@
 //! The server: binds, runs on threads of its own, ends when it is told to or dropped.
 
-use crate::{app::App, cluster::Cluster, routes};
+use crate::{
+    app::App,
+    cluster::Cluster,
+    listen::{Peer, TlsListener},
+    routes,
+};
+use axum::serve::Listener;
 use bytes::Bytes;
 use flott_core::time::SharedClock;
+use flott_security::Tokens;
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
@@ -12,6 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::{runtime, sync::oneshot};
+use tokio_rustls::rustls::ServerConfig;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -75,10 +83,14 @@ pub struct Options {
     /// Hosts other than IP addresses and `localhost` by which browsers may reach a server on the loopback address, and whose pages
     /// may change something: those of a proxy in front of it.
     pub allowed_hosts: Vec<String>,
-    /// A dashboard to serve beside the calls.
+    /// A dashboard to serve beside the calls. Whoever reaches the server gets it, without a token.
     pub assets: Option<Assets>,
     /// Where another JobManager leads, callers are sent there.
     pub elsewhere: Option<Elsewhere>,
+    /// The tokens of those who may call; each route says which role it needs. `None`: everyone may do everything.
+    pub tokens: Option<Tokens>,
+    /// What TLS connections are made with; `None`: they are in clear.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Options {
@@ -99,6 +111,8 @@ impl Options {
             allowed_hosts: Vec::new(),
             assets: None,
             elsewhere: None,
+            tokens: None,
+            tls: None,
         }
     }
 }
@@ -118,8 +132,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` and serves `cluster` until [`Server::shutdown`]. Whoever can reach it can do everything that it offers:
-    /// on other than a loopback address it belongs behind something that asks who is there.
+    /// Listens on `address` and serves `cluster` until [`Server::shutdown`]. Without [`Options::tokens`] whoever can reach it can do
+    /// everything that it offers.
     ///
     /// # Errors
     /// Nothing can listen on `address`, or no threads can be started.
@@ -130,14 +144,24 @@ impl Server {
         let mut builder = runtime::Builder::new_multi_thread();
         builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).thread_name("flott-web").enable_io().enable_time();
         let runtime = builder.build()?;
+        let tls = options.tls.clone();
         let listener = {
             let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            match tls {
+                None => Listening::InClear(listener),
+                Some(config) => Listening::Encrypted(TlsListener::new(listener, config)?),
+            }
         };
         let router = routes::router(Arc::new(App::new(cluster, options, address)));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("flott-web-main".to_owned()).spawn(move || {
-            runtime.block_on(serve(listener, router, stopped));
+            runtime.block_on(async {
+                match listener {
+                    Listening::InClear(listener) => serve(listener, router, stopped).await,
+                    Listening::Encrypted(listener) => serve(listener, router, stopped).await,
+                }
+            });
             // Calls that wait for the cluster are not waited for.
             runtime.shutdown_background();
         })?;
@@ -169,7 +193,17 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, router: axum::Router, stopped: oneshot::Receiver<()>) {
+enum Listening {
+    InClear(tokio::net::TcpListener),
+    Encrypted(TlsListener),
+}
+
+async fn serve<L>(listener: L, router: axum::Router, stopped: oneshot::Receiver<()>)
+where
+    L: Listener<Addr = SocketAddr>,
+    Peer: for<'a> axum::extract::connect_info::Connected<axum::serve::IncomingStream<'a, L>>,
+{
+    let router = router.into_make_service_with_connect_info::<Peer>();
     let (draining, drained) = oneshot::channel::<()>();
     let told = async move {
         // The sender is dropped, which is an error to the channel and the signal to us.

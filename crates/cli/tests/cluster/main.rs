@@ -7,6 +7,7 @@ mod high_availability;
 mod processes;
 mod rescale;
 mod rest;
+mod security;
 
 use processes::{Cluster, eventually, kill};
 

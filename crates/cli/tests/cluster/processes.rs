@@ -33,8 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) folder: tempfile::TempDir,
     job_manager: Child,
     port: String,
-    rest: String,
-    task_managers: BTreeMap<String, Child>,
+    pub(crate) rest: String,
+    pub(crate) task_managers: BTreeMap<String, Child>,
 }
 
 impl Cluster {
@@ -44,16 +44,24 @@ impl Cluster {
 
     /// Starts a JobManager with options of its own.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Cluster::start_all(tempfile::tempdir().unwrap(), Stdio::inherit(), options)
+    }
+
+    /// With the configuration `conf/config.yaml` of `folder`, if it is there. What the JobManager logs goes to `log`.
+    pub(crate) fn start_in(folder: tempfile::TempDir, log: impl Into<Stdio>) -> Self {
+        Cluster::start_all(folder, log, &[])
+    }
+
+    fn start_all(folder: tempfile::TempDir, log: impl Into<Stdio>, options: &[&str]) -> Self {
         let mut command = flott(folder.path());
-        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped());
+        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped()).stderr(log);
         let mut job_manager = command.spawn().unwrap();
         let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
         let mut address = |what: &str| {
             let line = lines.next().unwrap().unwrap();
             line.strip_prefix(what).unwrap_or_else(|| panic!("{line}")).to_owned()
         };
-        let rest = address("REST at http://");
+        let rest = address("REST at http").trim_start_matches("s").trim_start_matches("://").to_owned();
         let port = address("JobManager at ").rsplit(':').next().unwrap().to_owned();
         Cluster { folder, job_manager, port, rest, task_managers: BTreeMap::new() }
     }
@@ -249,6 +257,7 @@ pub(crate) fn kill(process: u32) {
     assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
 }
 
+/// `flott` in a folder, which is its folder for temporary files, too.
 pub(crate) fn flott(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flott"));
     command.current_dir(folder).env("FLOTT_IO_TMP_DIRS", folder).env_remove("FLOTT_CONF_DIR").stdin(Stdio::null());

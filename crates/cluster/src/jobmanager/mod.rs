@@ -1,5 +1,6 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
+mod access;
 mod archive;
 mod connections;
 mod history;
@@ -23,6 +24,7 @@ use flott_rpc::{
     control::{ExecutableId, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
+use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::Job;
@@ -31,7 +33,7 @@ pub use leadership::HighAvailability;
 use remote_host::Cluster;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -43,8 +45,10 @@ const ENDED_JOBS: usize = 100;
 /// What a JobManager is started with.
 #[derive(Debug, Clone)]
 pub struct JobManagerOptions {
-    /// Where it takes connections, `host:port`. Only of this machine: nobody is asked who they are yet.
+    /// Where it takes connections, `host:port`.
     pub bind: String,
+    /// What it asks of those who connect. Where other machines reach it, it must.
+    pub security: Entrance,
     /// Where it keeps executables.
     pub folder: PathBuf,
     /// Time between signs of life.
@@ -110,7 +114,7 @@ struct State {
     /// While this JobManager leads.
     term: Option<Term>,
     /// The connections of this term.
-    peers: HashMap<u64, TcpStream>,
+    peers: HashMap<u64, Stream>,
     next_peer: u64,
 }
 
@@ -155,12 +159,7 @@ impl JobManager {
             Error::new(ErrorKind::Unavailable, text).with_source(error)
         })?;
         let address = listener.local_addr().map_err(no_thread)?;
-        if !address.ip().is_loopback() {
-            return Err(Error::invalid(format!(
-                "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: \
-                 set `jobmanager.rpc.address` to a loopback address"
-            )));
-        }
+        options.security.check_listen(address, "jobmanager.rpc.address")?;
         let executables = ExecutableStore::open(&options.folder)?;
         let archive = options.archive.as_deref().map(Archive::open).transpose()?;
         let ended = archive.as_ref().map(Archive::load).unwrap_or_default();
@@ -173,6 +172,11 @@ impl JobManager {
         }
         connections::accept(manager.clone(), listener)?;
         Ok(manager)
+    }
+
+    /// What it asks of those who connect.
+    pub fn security(&self) -> &Entrance {
+        &self.0.options.security
     }
 
     /// Where it takes connections.
@@ -376,7 +380,7 @@ impl State {
     }
 
     /// A connection of this term; `None` if the term is over.
-    fn peer(&mut self, stream: &TcpStream) -> std::io::Result<Option<u64>> {
+    fn peer(&mut self, stream: &Stream) -> std::io::Result<Option<u64>> {
         if self.term.is_none() {
             return Ok(None);
         }

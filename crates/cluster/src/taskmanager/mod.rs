@@ -1,6 +1,7 @@
 //! A TaskManager: offers slots to a JobManager, and runs a worker process for each job that got some of them.
 
 mod executables;
+mod hand_over;
 mod workers;
 
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
 };
 use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
+use flott_security::Connector;
 use std::{
     path::{Path, PathBuf},
     sync::mpsc,
@@ -40,6 +42,8 @@ pub struct TaskManagerOptions {
     pub slots: u32,
     /// The host on which its workers take records of others.
     pub bind: String,
+    /// What it shows other processes, and its workers do.
+    pub security: Connector,
     /// Where it keeps executables.
     pub folder: PathBuf,
     /// Time between signs of life.
@@ -56,6 +60,7 @@ pub struct TaskManagerOptions {
 /// # Errors
 /// Its folder cannot be used, or the JobManager refuses it.
 pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
+    crate::exchange::check_host(&options.bind, options.security.is_encrypted())?;
     let incarnation = format!("{:032x}", random_u128());
     let workers = Workers::new(ExecutableStore::open(&options.folder)?, options.clone());
     let mut lost_at: Option<Instant> = None;
@@ -96,7 +101,7 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
         incarnation: incarnation.to_owned(),
         workers: reported.clone(),
     };
-    let leader = find_leader(&options.job_manager, &Role::TaskManager(info))?;
+    let leader = find_leader(&options.job_manager, &options.security, &Role::TaskManager(info))?;
     tracing::info!(job_manager = leader.address, slots = options.slots, "registered at the JobManager");
     let no_link = |error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error);
     let link: Link<FromTaskManager> = Link::start(leader.stream.try_clone().map_err(no_link)?).map_err(no_link)?;

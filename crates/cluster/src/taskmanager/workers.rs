@@ -1,6 +1,6 @@
 //! The worker processes of a TaskManager.
 
-use super::{TaskManagerOptions, executables};
+use super::{TaskManagerOptions, executables, hand_over};
 use crate::{control::Link, executables::ExecutableStore};
 use flott_core::{Error, ErrorKind, id::JobId};
 use flott_rpc::control::{FromTaskManager, Notice, PART_VARIABLE, Part, Program};
@@ -144,7 +144,7 @@ fn spawn(
     program: Program,
     token: String,
 ) -> Result<Child, Error> {
-    let path = executables::get(store, &leader, &program.executable)?;
+    let path = executables::get(store, &leader, &options.security, &program.executable)?;
     if let Some(check) = options.check {
         check(&path, &program.configuration)?;
     }
@@ -153,9 +153,7 @@ fn spawn(
         job,
         worker,
         bind: options.bind.clone(),
-        configuration: program.configuration,
         folder: program.folder.clone(),
-        token,
         survives: options.survives,
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
@@ -165,11 +163,14 @@ fn spawn(
     if program.folder.is_dir() {
         command.current_dir(&program.folder);
     }
+    hand_over::forget_secrets(&mut command);
     tracing::info!(%job, worker, executable = %program.executable, "starting a worker");
-    command.spawn().map_err(|error| {
+    let mut child = command.spawn().map_err(|error| {
         let text = "the executable cannot be started here: it must be built for this platform and for its C library";
         Error::new(ErrorKind::Invalid, text).with_source(error)
-    })
+    })?;
+    hand_over::to_worker(&mut child, &options.security, program.configuration, token)?;
+    Ok(child)
 }
 
 /// Waits for the end of a worker; returns how it ended.

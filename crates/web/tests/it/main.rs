@@ -1,5 +1,6 @@
 //! A server on loopback with a cluster that is made up: what clients of Flink see.
 
+mod access;
 mod client;
 mod errors;
 mod every_call;

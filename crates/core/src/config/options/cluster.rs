@@ -24,7 +24,7 @@ options! {
     REST_PORT: u32 = "rest.port", "8081",
         "The port of the REST server.", between(0, 65535);
     REST_BIND_ADDRESS: String = "rest.bind-address", "localhost",
-        "The host on which the REST server listens. Only of this machine: nobody is asked who they are yet.";
+        "The host on which the REST server listens. One that other machines reach needs `security.ssl.rest.enabled` and `security.tokens.file`.";
     REST_SERVER_MAX_CONTENT_LENGTH: MemorySize = "rest.server.max-content-length", "1 gb",
         "The largest executable that the REST server takes. Flink's default is 100 MB; debug builds are larger.",
         between(1048576, 1099511627776);

@@ -24,6 +24,7 @@ mod high_availability;
 mod pipeline;
 mod restart;
 mod scheduling;
+mod security;
 
 pub use checkpointing::*;
 pub use cluster::*;
@@ -31,15 +32,17 @@ pub use high_availability::*;
 pub use pipeline::*;
 pub use restart::*;
 pub use scheduling::*;
+pub use security::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 6] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 7] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
     ("Rescaling", scheduling::ALL),
     ("Cluster", cluster::ALL),
     ("High availability of the JobManager", high_availability::ALL),
+    ("Security", security::ALL),
 ];
 
 /// Every option.
