@@ -3,6 +3,7 @@
 //! Flags are Flink's where the thing is the same.
 
 mod jobs;
+mod log;
 mod processes;
 mod rest;
 mod run;
@@ -50,11 +51,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
+    log::init();
     let (config, rest) = match configuration() {
         Ok(split) => split,
         Err(error) => return failed(&error),

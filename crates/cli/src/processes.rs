@@ -1,26 +1,27 @@
 //! The processes of a cluster.
 
-use crate::{job_manager_address, rest::Rest};
+use crate::{job_manager_address, log, rest::Rest};
 use flott_cluster::{
-    JobManager, JobManagerOptions, SystemClock,
-    taskmanager::{self, TaskManagerOptions},
+    JobManager, JobManagerOptions, SystemClock, host_name,
+    taskmanager::{self, TaskManagerOptions, Visible},
 };
 use flott_core::{
     Error, ErrorKind,
     config::{Configuration, options},
 };
-use flott_web::{Options, Server};
+use flott_web::{Cluster, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    let logs = log::to_files(config, "flott-jobmanager")?;
     let manager = JobManager::start(JobManagerOptions {
         bind: job_manager_address(config)?,
         folder: folder(config)?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
     })?;
-    let rest = rest(config, &manager)?;
+    let (rest, _metrics) = rest(config, &manager, logs)?;
     // Whoever starts it waits for these lines.
     println!("REST at http://{}", rest.address());
     println!("JobManager at {}", manager.address());
@@ -29,13 +30,14 @@ pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
     }
 }
 
-/// Starts the REST server.
-fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
+/// Starts the REST server, and the one for Prometheus if there is one.
+fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) -> Result<(Server, Option<Server>), Error> {
     let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
     let address = format!("{host}:{port}");
     let uploads = folder(config)?;
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         ..Options::new(Arc::new(SystemClock::default()))
     };
@@ -50,16 +52,42 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
              `rest.bind-address` to a loopback address"
         )));
     }
-    Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
+    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs));
+    let metrics = metrics_server(config, &host, &cluster, &options)?;
+    Ok((Server::bind(address.as_str(), cluster, options).map_err(unusable)?, metrics))
+}
+
+/// Starts the server for Prometheus on the first free port that it may have.
+fn metrics_server(config: &Configuration, host: &str, cluster: &Arc<Rest>, options: &Options) -> Result<Option<Server>, Error> {
+    let Some(ports) = config.get(&options::METRICS_REPORTER_PROM_PORT)? else { return Ok(None) };
+    let (first, last) = ports.split_once('-').unwrap_or((&ports, &ports));
+    let (Ok(first), Ok(last)) = (first.trim().parse::<u16>(), last.trim().parse::<u16>()) else {
+        return Err(Error::invalid(format!("`metrics.reporter.prom.port` is `{ports}`: it must be a port or a range such as `9249-9260`")));
+    };
+    let mut error = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+    for port in first..=last {
+        match Server::bind_metrics((host, port), Arc::clone(cluster) as Arc<dyn Cluster>, options.clone()) {
+            Ok(server) => {
+                tracing::info!(address = %server.address(), "metrics for Prometheus");
+                return Ok(Some(server));
+            }
+            Err(failed) => error = failed,
+        }
+    }
+    let text = format!("cannot listen on any port of `metrics.reporter.prom.port`, which is `{ports}`: choose another one");
+    Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
 }
 
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
         Some(id) => id,
-        None => format!("{}-{}", hostname(), std::process::id()),
+        None => format!("{}-{}", host_name(), std::process::id()),
     };
+    let logs = log::to_files(config, "flott-taskmanager")?;
+    let visible = Visible { output: logs.as_ref().map(|files| files.output.clone()), logs: logs.map(|files| files.folder), sampler: None };
     taskmanager::run(&TaskManagerOptions {
+        visible,
         job_manager: job_manager_address(config)?,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
@@ -76,9 +104,4 @@ fn folder(config: &Configuration) -> Result<PathBuf, Error> {
     let base = config.get(&options::IO_TMP_DIRS)?.map_or_else(std::env::temp_dir, PathBuf::from);
     let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned()).replace('/', "_");
     Ok(base.join(format!("flott-{user}")).join("executables"))
-}
-
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }

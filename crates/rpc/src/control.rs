@@ -10,7 +10,8 @@
 
 use crate::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    gateway::TaskFigures,
+    figures::{ProcessFigures, TaskFigures},
+    observe::{Answer, Question},
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, TaskCommand, TaskDeployment, TaskReport},
 };
@@ -214,6 +215,8 @@ pub enum ToTaskManager {
     },
     /// Still there.
     Heartbeat,
+    /// Something that people want to see, with a number for the answer.
+    Ask(u64, Question),
 }
 
 /// From a TaskManager.
@@ -230,6 +233,10 @@ pub enum FromTaskManager {
     },
     /// Still there.
     Heartbeat,
+    /// What it and its workers use, every now and then; also a sign of life.
+    Figures(ProcessFigures),
+    /// The answer to the question of this number.
+    Answer(u64, Answer),
 }
 
 /// To a worker.

@@ -7,6 +7,8 @@
 
 pub mod client;
 pub mod control;
+pub mod figures;
 pub mod gateway;
+pub mod observe;
 pub mod status;
 pub mod task;

@@ -29,6 +29,7 @@ mod http;
 pub mod model;
 mod openapi;
 mod operations;
+mod prometheus;
 mod rates;
 mod routes;
 mod server;

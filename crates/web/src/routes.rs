@@ -14,7 +14,7 @@ use crate::{
         upload::upload,
     },
     model::LogKind,
-    openapi,
+    openapi, prometheus,
 };
 use axum::{
     Router,
@@ -32,6 +32,8 @@ use std::sync::Arc;
 pub(crate) enum Action {
     /// A handler, with JSON.
     Json(Handler),
+    /// A handler, with text.
+    Text(Handler),
     /// A log file.
     Log(Which),
     /// Taking an executable.
@@ -73,10 +75,20 @@ const GET_AND_AGG: &[&str] = &["get", "agg"];
 const RUN: &[&str] =
     &["entry-class", "parallelism", "programArg", "program-args", "savepointPath", "allowNonRestoredState", "claimMode", "jobid"];
 
+/// What Prometheus asks for.
+const METRICS: Route = Route {
+    method: "GET",
+    path: "/metrics",
+    query: &[],
+    action: Action::Text(prometheus::expose),
+    summary: "All metrics of the cluster as Prometheus reads them",
+};
+
 /// Calls about the cluster as a whole.
 const CLUSTER: &[Route] = &[
     json("GET", "/config", cluster::config, "What dashboards have to know"),
     json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
+    METRICS,
     json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
     json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster"),
     json("GET", "/openapi.json", openapi::document, "This document"),
@@ -196,7 +208,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         calls = calls.route(
             &path,
             match found.action {
-                Action::Json(handler) => route(method, handler),
+                Action::Json(handler) | Action::Text(handler) => route(method, handler),
                 Action::Log(which) => log_file(which),
                 Action::Upload => upload(app.options.upload_bytes_max),
             },
@@ -209,6 +221,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(unknown)
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
+}
+
+/// The router of a server that answers Prometheus and nobody else. Flink's answers it at every path.
+pub(crate) fn metrics_router(app: Arc<App>) -> Router {
+    let expose = || route(MethodFilter::GET, prometheus::expose);
+    Router::new().route("/", expose()).route("/metrics", expose()).layer(from_fn_with_state(Arc::clone(&app), guard)).with_state(app)
 }
 
 /// A path that is none of the calls: a file of the dashboard, or nothing.

@@ -98,7 +98,15 @@ fn subtask(id: SubtaskId, status: Option<TaskStatus>, details: &JobDetails, figu
     if let Some(figures) = figures {
         let values = |figures: &BTreeMap<String, i64>| figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect();
         current.metrics = values(&figures.task);
+        current.accumulators = figures.accumulators.clone();
+        current.latencies = figures.latencies.clone();
         current.operator_metrics = figures.operators.iter().map(|(name, figures)| (name.clone(), values(figures))).collect();
+        for (place, distributions) in figures.distributions.iter().enumerate() {
+            if let Some((_, metrics)) = current.operator_metrics.get_mut(place) {
+                metrics.extend(distributions.meters.iter().map(|(name, meter)| (name.clone(), meter.rate)));
+            }
+            current.histograms.extend(distributions.histograms.iter().map(|(name, histogram)| (place, name.clone(), *histogram)));
+        }
     }
     attempts.reverse();
     model::Subtask { current, earlier: attempts }
@@ -113,6 +121,8 @@ fn attempt(number: u32, status: TaskStatus, entered: Vec<(TaskStatus, Timestamp)
         entered,
         metrics: BTreeMap::new(),
         operator_metrics: Vec::new(),
+        histograms: Vec::new(),
+        latencies: Vec::new(),
         accumulators: BTreeMap::new(),
     }
 }
@@ -154,13 +164,13 @@ pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model
             failed: counts.failed,
             in_progress: counts.in_progress,
         },
-        history: details.history.checkpoints.iter().map(checkpoint).collect(),
+        history: details.history.checkpoints.iter().map(|record| checkpoint(details, record)).collect(),
         restored,
         config: Some(config),
     }
 }
 
-fn checkpoint(record: &CheckpointRecord) -> model::Checkpoint {
+fn checkpoint(details: &JobDetails, record: &CheckpointRecord) -> model::Checkpoint {
     let (status, completed) = match &record.end {
         None => (model::CheckpointStatus::InProgress, None),
         Some(CheckpointEnd::Completed(summary)) => (model::CheckpointStatus::Completed, Some(summary)),
@@ -175,8 +185,24 @@ fn checkpoint(record: &CheckpointRecord) -> model::Checkpoint {
         duration: completed.map(|summary| summary.duration),
         bytes: completed.map(|summary| summary.bytes),
         subtasks: Some(record.subtasks),
-        vertices: Vec::new(),
+        vertices: parts(details, record),
         location: completed.map(|summary| summary.location.clone()),
         discarded: false,
     }
+}
+
+/// What the vertices did for a checkpoint; nothing if that is not known any more.
+fn parts(details: &JobDetails, record: &CheckpointRecord) -> Vec<model::VertexCheckpoint> {
+    if record.acknowledged.is_empty() && record.end.is_some() {
+        return Vec::new();
+    }
+    let of_subtask = |subtask| {
+        let known = record.acknowledged.get(&subtask)?;
+        Some(model::SubtaskCheckpoint { acknowledged_at: known.at, stats: known.stats })
+    };
+    let vertices = details.topology.vertices.iter().map(|vertex| model::VertexCheckpoint {
+        vertex: vertex.operators[0].id,
+        subtasks: (0..vertex.parallelism).map(|index| of_subtask(SubtaskId { vertex: vertex.id, index })).collect(),
+    });
+    vertices.collect()
 }

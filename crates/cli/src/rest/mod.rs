@@ -4,14 +4,12 @@ mod executables;
 mod jobs;
 mod logs;
 mod programs;
+mod task_managers;
 
+use crate::log::Files;
 use executables::Executables;
-use flott_cluster::JobManager;
-use flott_core::{
-    Error, ErrorKind,
-    config::{Configuration, options},
-    id::JobId,
-};
+use flott_cluster::{JobManager, ProcessWatch};
+use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
 use flott_rpc::{
     client::{JobReply, JobRequest, SnapshotTaken},
     status::JobStatus,
@@ -19,7 +17,7 @@ use flott_rpc::{
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -33,18 +31,16 @@ pub(crate) struct Rest {
     manager: JobManager,
     configuration: Configuration,
     executables: Executables,
-    log_folder: Option<PathBuf>,
+    logs: Option<Files>,
+    watch: ProcessWatch,
     jobs: Mutex<HashMap<JobId, (Instant, Arc<model::Job>)>>,
 }
 
 impl Rest {
-    /// Behind it is `manager`, which was started with `configuration`.
-    ///
-    /// # Errors
-    /// The folder of logs is none.
-    pub(crate) fn new(manager: JobManager, configuration: Configuration) -> std::result::Result<Self, Error> {
-        let log_folder = configuration.get(&options::ENV_LOG_DIR)?.map(PathBuf::from);
-        Ok(Rest { executables: Executables::default(), jobs: Mutex::default(), manager, configuration, log_folder })
+    /// Behind it is `manager`, which was started with `configuration` and logs to `logs`.
+    pub(crate) fn new(manager: JobManager, configuration: Configuration, logs: Option<Files>) -> Self {
+        let (executables, watch) = (Executables::default(), ProcessWatch::default());
+        Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch }
     }
 
     fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply> {
@@ -158,29 +154,32 @@ impl Cluster for Rest {
 
     fn task_managers(&self) -> Result<Vec<model::TaskManager>> {
         let all = self.manager.task_managers();
-        Ok(all.iter().map(|(info, free, holders)| logs::task_manager(info, *free, holders)).collect())
+        let described = all.iter().map(|(info, free, holders)| {
+            task_managers::task_manager(info, *free, holders, self.manager.process_figures(&info.id).as_ref())
+        });
+        Ok(described.collect())
     }
 
     fn job_manager(&self) -> Result<model::JobManager> {
+        let figures = self.watch.read(&[]);
         Ok(model::JobManager {
+            metrics: task_managers::metrics(&figures),
+            host: figures.host,
             configuration: self.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
             arguments: std::env::args().skip(1).collect(),
-            metrics: logs::process_metrics(std::process::id()),
         })
     }
 
     fn logs(&self, process: &model::Process) -> Result<Vec<model::LogFile>> {
-        self.process_number(process)?;
-        logs::list(self.log_folder.as_deref(), process)
+        logs::list(&self.manager, self.logs.as_ref(), process)
     }
 
     fn read_log(&self, process: &model::Process, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
-        self.process_number(process)?;
-        logs::read(self.log_folder.as_deref(), process, name, offset, length)
+        logs::read(&self.manager, self.logs.as_ref(), process, name, offset, length)
     }
 
     fn threads(&self, process: &model::Process) -> Result<Vec<model::ThreadInfo>> {
-        logs::threads(self.process_number(process)?)
+        logs::threads(&self.manager, process)
     }
 
     fn executables(&self) -> Result<Vec<model::Executable>> {
@@ -212,19 +211,5 @@ impl Cluster for Rest {
             std::process::exit(0);
         };
         thread::Builder::new().spawn(end).map(|_| ()).map_err(|error| ClusterError::Failed(error.to_string()))
-    }
-}
-
-impl Rest {
-    /// The number of a process on this machine.
-    fn process_number(&self, process: &model::Process) -> Result<u32> {
-        match process {
-            model::Process::JobManager => Ok(std::process::id()),
-            model::Process::TaskManager(id) => {
-                let all = self.manager.task_managers();
-                let known = all.iter().find(|(info, _, _)| info.id == *id);
-                known.map(|(info, _, _)| info.process).ok_or_else(|| ClusterError::NotFound(format!("there is no TaskManager `{id}`")))
-            }
-        }
     }
 }

@@ -136,11 +136,12 @@ fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) 
                     job.worker_lost(worker, reason);
                 }
             }
-            Ok(FromTaskManager::Heartbeat) => {}
+            Ok(other) => manager.observe(&id, other),
             Err(error) => break format!("TaskManager `{id}` is gone: {error}"),
         }
     };
     tracing::warn!(reason, "a TaskManager is gone");
+    manager.0.observed.lost(&id);
     let state = &mut *manager.lock();
     state.task_managers.remove(&id);
     state.resources.lost(&id);

@@ -1,8 +1,10 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
+mod acknowledged;
 mod connections;
 mod history;
 mod jobs;
+mod observed;
 mod remote_host;
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     storage_thread,
     thread::SystemClock,
 };
+pub use acknowledged::{Acknowledgement, Acknowledgements};
 use flott_core::{
     Error, ErrorKind, Timestamp,
     id::JobId,
@@ -93,6 +96,7 @@ struct Inner {
     options: JobManagerOptions,
     executables: ExecutableStore,
     clock: SystemClock,
+    observed: observed::Observed,
     state: Mutex<State>,
 }
 
@@ -126,7 +130,14 @@ impl JobManager {
             )));
         }
         let executables = ExecutableStore::open(&options.folder)?;
-        let inner = Inner { address, options, executables, clock: SystemClock::default(), state: Mutex::default() };
+        let inner = Inner {
+            address,
+            options,
+            executables,
+            clock: SystemClock::default(),
+            observed: observed::Observed::default(),
+            state: Mutex::default(),
+        };
         let manager = JobManager(Arc::new(inner));
         connections::accept(manager.clone(), listener)?;
         Ok(manager)

@@ -1,7 +1,11 @@
 //! A TaskManager: offers slots to a JobManager, and runs a worker process for each job that got some of them.
 
 mod executables;
+mod observer;
+mod output;
 mod workers;
+
+pub use observer::{StackSampler, Visible, WorkerOutput};
 
 use crate::{
     control::{ConnectionError, Incoming, Link, connect, greet},
@@ -9,6 +13,7 @@ use crate::{
 };
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
+use observer::Observer;
 use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
 use workers::Workers;
 
@@ -28,6 +33,8 @@ pub struct TaskManagerOptions {
     pub bind: String,
     /// Where it keeps executables.
     pub folder: PathBuf,
+    /// What people may see of it.
+    pub visible: Visible,
     /// Time between signs of life.
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
@@ -76,11 +83,13 @@ fn serve(options: &TaskManagerOptions, executables: &ExecutableStore) -> Result<
     let mut incoming: Incoming<ToTaskManager> = Incoming::new(stream, Some(options.heartbeat_timeout)).map_err(no_link)?;
     // The workers end when this is dropped: their JobManager is gone.
     let workers = Workers::new(link.clone(), executables.clone(), options.clone());
+    let observer = Observer::start(link.clone(), workers.processes(), options.visible.clone())?;
     let _heart = beat(link, options.heartbeat_interval)?;
     loop {
         match incoming.next() {
             Ok(ToTaskManager::StartWorker { job, worker, program, token }) => workers.start(job, worker, program, token),
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
+            Ok(ToTaskManager::Ask(number, question)) => observer.ask(number, question),
             Ok(ToTaskManager::Heartbeat) => {}
             Err(error) => return Ok(error),
         }

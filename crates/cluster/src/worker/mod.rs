@@ -1,5 +1,7 @@
 //! A worker: the process that runs tasks of one job for a TaskManager. It is the user's program, whose `execute` leads here.
 
+mod log;
+
 use crate::{
     background::BackgroundThreads,
     control::{Incoming, Link, connect, greet},
@@ -78,6 +80,7 @@ impl WorkerExecutor {
             graph.settings.checkpoints.inline_threshold_bytes = usize::MAX;
         }
         root_paths(&mut graph.settings, &self.folder);
+        log::init();
         end_with_parent()?;
         let clock = SystemClock::default();
         let shared: SharedClock = Arc::new(clock);

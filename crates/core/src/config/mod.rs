@@ -20,7 +20,9 @@ mod value;
 
 pub use configuration::Configuration;
 pub use duration::{format_duration, parse_duration};
-pub use enums::{CheckpointRetention, CheckpointingMode, ClaimMode, FailoverStrategy, RestartStrategyType, RuntimeMode};
+pub use enums::{
+    CheckpointRetention, CheckpointingMode, ClaimMode, FailoverStrategy, LatencyGranularity, RestartStrategyType, RuntimeMode,
+};
 pub use error::ConfigError;
 pub use load::CONF_DIR_VARIABLE;
 pub use memory_size::MemorySize;

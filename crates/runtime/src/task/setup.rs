@@ -10,7 +10,6 @@ use crate::{
     valve::WatermarkValve,
 };
 use flott_core::{
-    accumulator::Accumulators,
     context::{OpenContext, OperatorInfo, RestoredState},
     exchange::PartitionContext,
     metrics::names,
@@ -75,8 +74,8 @@ impl Task {
             ended_channels: vec![false; channels],
             channel_inputs,
             mailbox,
+            accumulators: metrics.accumulators.clone(),
             metrics,
-            accumulators: Accumulators::default(),
             phase: Phase::Reading,
             snapshot: None,
             blocks: std::sync::Arc::default(),

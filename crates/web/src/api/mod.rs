@@ -5,6 +5,7 @@ pub(crate) mod attempts;
 pub(crate) mod checkpoint_details;
 pub(crate) mod checkpoints;
 pub(crate) mod cluster;
+pub(crate) mod collected;
 pub(crate) mod executables;
 pub(crate) mod job;
 pub(crate) mod jobs;

@@ -24,8 +24,6 @@ options! {
         "The host on which the REST server listens. Only of this machine: nobody is asked who they are yet.";
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
-    ENV_LOG_DIR: Option<String> = "env.log.dir", "",
-        "The folder that the logs of the cluster's processes are in, which REST shows.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
         "The folder for executables; the system's folder for temporary files if there is none.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",

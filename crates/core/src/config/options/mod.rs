@@ -20,20 +20,23 @@ macro_rules! options {
 
 mod checkpointing;
 mod cluster;
+mod metrics;
 mod pipeline;
 mod restart;
 
 pub use checkpointing::*;
 pub use cluster::*;
+pub use metrics::*;
 pub use pipeline::*;
 pub use restart::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 4] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
     ("Cluster", cluster::ALL),
+    ("Metrics, logs and flame graphs", metrics::ALL),
 ];
 
 /// Every option.
