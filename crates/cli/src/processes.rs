@@ -3,12 +3,13 @@
 use crate::{job_manager_address, log, rest::Rest};
 use flott_cluster::{
     JobManager, JobManagerOptions, SystemClock, host_name,
-    taskmanager::{self, TaskManagerOptions, Visible},
+    taskmanager::{self, StackSampler, TaskManagerOptions, Visible},
 };
 use flott_core::{
     Error, ErrorKind,
     config::{Configuration, options},
 };
+use flott_rpc::observe::{SampleRequest, StackSamples};
 use flott_web::{Cluster, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
@@ -52,7 +53,7 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
              `rest.bind-address` to a loopback address"
         )));
     }
-    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs));
+    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs)?);
     let metrics = metrics_server(config, &host, &cluster, &options)?;
     Ok((Server::bind(address.as_str(), cluster, options).map_err(unusable)?, metrics))
 }
@@ -78,6 +79,15 @@ fn metrics_server(config: &Configuration, host: &str, cluster: &Arc<Rest>, optio
     Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
 }
 
+/// Looks into workers.
+struct Sampler;
+
+impl StackSampler for Sampler {
+    fn sample(&self, process: u32, request: &SampleRequest) -> StackSamples {
+        flott_profile::sample(process, request)
+    }
+}
+
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
@@ -85,7 +95,11 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         None => format!("{}-{}", host_name(), std::process::id()),
     };
     let logs = log::to_files(config, "flott-taskmanager")?;
-    let visible = Visible { output: logs.as_ref().map(|files| files.output.clone()), logs: logs.map(|files| files.folder), sampler: None };
+    let visible = Visible {
+        output: logs.as_ref().map(|files| files.output.clone()),
+        logs: logs.map(|files| files.folder),
+        sampler: Some(Arc::new(Sampler)),
+    };
     taskmanager::run(&TaskManagerOptions {
         visible,
         job_manager: job_manager_address(config)?,

@@ -34,7 +34,7 @@ mod worker;
 pub use embedded::EmbeddedCluster;
 pub use jobmanager::{
     Acknowledgement, Acknowledgements, AttemptRecord, CheckpointEnd, CheckpointRecord, JobDetails, JobHistory, JobManager,
-    JobManagerOptions,
+    JobManagerOptions, TaskThreads,
 };
 pub use logs::LogFolder;
 pub use plan_only::PlanOnly;

@@ -1,6 +1,6 @@
 //! What a job is run with, resolved from the configuration.
 
-use flott_core::context::RuntimeMode;
+use flott_core::{config::LatencyGranularity, context::RuntimeMode};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -118,6 +118,17 @@ pub struct RestoreSettings {
     pub allow_non_restored_state: bool,
 }
 
+/// Latency markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySettings {
+    /// How often each subtask of a source sends one.
+    pub interval: Duration,
+    /// What latencies are kept apart by.
+    pub granularity: LatencyGranularity,
+    /// How many are remembered for each.
+    pub history: u32,
+}
+
 /// What a job is run with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSettings {
@@ -137,6 +148,9 @@ pub struct JobSettings {
     pub watermark_interval: Duration,
     /// How often a commit is tried before the task fails.
     pub commit_retries: u32,
+    /// Latency markers; `None`: there are none.
+    #[serde(default)]
+    pub latency: Option<LatencySettings>,
 }
 
 impl Default for JobSettings {
@@ -163,6 +177,7 @@ impl Default for JobSettings {
             queue_batches: 8,
             watermark_interval: Duration::from_millis(200),
             commit_retries: 10,
+            latency: None,
         }
     }
 }

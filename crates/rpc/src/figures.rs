@@ -110,3 +110,15 @@ impl ProcessFigures {
         ]
     }
 }
+
+/// The accumulators of tasks, merged. A value of another kind than the first of its name is left out.
+pub fn merged_accumulators(tasks: &[TaskFigures]) -> BTreeMap<String, AccumulatorValue> {
+    let mut merged: BTreeMap<String, AccumulatorValue> = BTreeMap::new();
+    for (name, value) in tasks.iter().flat_map(|task| &task.accumulators) {
+        match merged.get_mut(name) {
+            None => drop(merged.insert(name.clone(), *value)),
+            Some(all) => *all = all.merge(*value).unwrap_or(*all),
+        }
+    }
+    merged
+}

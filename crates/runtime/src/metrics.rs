@@ -1,5 +1,6 @@
 //! The figures of a task, updated once a batch or when it waits.
 
+use crate::latency::Latencies;
 use flott_core::{
     accumulator::Accumulators,
     id::SubtaskId,
@@ -21,6 +22,7 @@ pub struct TaskMetrics {
     /// The accumulators of the task.
     pub accumulators: Accumulators,
     thread: Arc<OnceLock<u32>>,
+    pub(crate) latencies: Latencies,
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
     pub(crate) bytes_in: Counter,
@@ -46,6 +48,7 @@ impl TaskMetrics {
             operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
             accumulators: Accumulators::default(),
             thread: Arc::default(),
+            latencies: Latencies::default(),
             records_in: group.counter(names::NUM_RECORDS_IN),
             records_out: group.counter(names::NUM_RECORDS_OUT),
             bytes_in: group.counter(names::NUM_BYTES_IN),
@@ -79,7 +82,7 @@ impl TaskMetrics {
             task: self.group.read(),
             operators: self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
             distributions: self.operators.iter().map(|(_, group)| distributions(group)).collect(),
-            latencies: Vec::new(),
+            latencies: self.latencies.read(),
             accumulators: self.accumulators.snapshot(),
             thread: self.thread.get().copied(),
         }

@@ -2,8 +2,8 @@
 
 use crate::{
     api::{
-        applications, checkpoint_details, checkpoints, cluster, executables, job, jobs, metrics, operations, processes, task_managers,
-        vertices,
+        applications, checkpoint_details, checkpoints, cluster, executables, flame_graph, job, jobs, metrics, operations, processes,
+        task_managers, vertices,
     },
     app::App,
     http::{
@@ -136,7 +136,8 @@ const VERTICES: &[Route] = &[
     json("GET", "", vertices::vertex, "A vertex with its subtasks"),
     json("GET", "/accumulators", vertices::accumulators, "The accumulators of a vertex"),
     json("GET", "/backpressure", vertices::backpressure, "How busy the subtasks are, and who waits for whom"),
-    json("GET", "/flamegraph", vertices::flame_graph, "Where time goes: switched off").query(&["type", "subtaskindex"]),
+    json("GET", "/flamegraph", flame_graph::flame_graph, "Where the time of tasks goes, as a tree of calls")
+        .query(&["type", "subtaskindex"]),
     json("GET", "/jm-operator-metrics", metrics::of_coordinator, "The metrics of a vertex's coordinators").query(&["get"]),
     json("GET", "/metrics", metrics::of_vertex, "The metrics of all subtasks").query(&["get"]),
     json("GET", "/subtasktimes", vertices::subtask_times, "When subtasks entered which state"),

@@ -11,7 +11,7 @@ use flott_graph::settings::{CheckpointMode, RestartSettings, Retention};
 use flott_rpc::{
     client::{JobOutcome, JobOverview},
     control::JobSummary,
-    gateway::TaskFigures,
+    figures::{TaskFigures, merged_accumulators},
     status::TaskStatus,
 };
 use flott_web::model;
@@ -45,6 +45,7 @@ pub(super) fn job(
     figures: &[TaskFigures],
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
+    let all = figures;
     let figures: BTreeMap<SubtaskId, &TaskFigures> = figures.iter().map(|figures| (figures.subtask, figures)).collect();
     let status: BTreeMap<SubtaskId, TaskStatus> = overview.tasks.iter().copied().collect();
     let vertices = details.topology.vertices.iter().map(|vertex| {
@@ -70,7 +71,7 @@ pub(super) fn job(
             options: details.program.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
         },
         restarts: overview.restarts,
-        accumulators: outcome.map(|outcome| outcome.accumulators.clone()).unwrap_or_default(),
+        accumulators: outcome.map_or_else(|| merged_accumulators(all), |outcome| outcome.accumulators.clone()),
         metrics: BTreeMap::new(),
         coordinator_metrics: BTreeMap::new(),
     }

@@ -1,6 +1,7 @@
 //! The JobManager as the REST server sees it.
 
 mod executables;
+mod flames;
 mod jobs;
 mod logs;
 mod programs;
@@ -8,11 +9,16 @@ mod task_managers;
 
 use crate::log::Files;
 use executables::Executables;
+use flames::Flames;
 use flott_cluster::{JobManager, ProcessWatch};
-use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
+use flott_core::{
+    Error, ErrorKind,
+    config::Configuration,
+    id::{JobId, OperatorId},
+};
 use flott_rpc::{
     client::{JobReply, JobRequest, SnapshotTaken},
-    status::JobStatus,
+    status::{JobStatus, TaskStatus},
 };
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
@@ -33,14 +39,19 @@ pub(crate) struct Rest {
     executables: Executables,
     logs: Option<Files>,
     watch: ProcessWatch,
+    flames: Flames,
     jobs: Mutex<HashMap<JobId, (Instant, Arc<model::Job>)>>,
 }
 
 impl Rest {
     /// Behind it is `manager`, which was started with `configuration` and logs to `logs`.
-    pub(crate) fn new(manager: JobManager, configuration: Configuration, logs: Option<Files>) -> Self {
+    ///
+    /// # Errors
+    /// An option has a value that makes no sense.
+    pub(crate) fn new(manager: JobManager, configuration: Configuration, logs: Option<Files>) -> std::result::Result<Self, Error> {
         let (executables, watch) = (Executables::default(), ProcessWatch::default());
-        Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch }
+        let flames = Flames::start(manager.clone(), &configuration)?;
+        Ok(Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch, flames })
     }
 
     fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply> {
@@ -180,6 +191,18 @@ impl Cluster for Rest {
 
     fn threads(&self, process: &model::Process) -> Result<Vec<model::ThreadInfo>> {
         logs::threads(&self.manager, process)
+    }
+
+    fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<model::Stacks> {
+        let details = self.manager.details(job).map_err(|_| ClusterError::NotFound(format!("Job {job} not found")))?;
+        let found = details.topology.vertices.iter().find(|one| one.operators[0].id == vertex);
+        let found = found.ok_or_else(|| ClusterError::NotFound("the job has no such vertex".to_owned()))?;
+        let overview = self.manager.overview(job).map_err(|error| of(&error))?;
+        let mut tasks = overview.tasks.iter().filter(|(subtask, _)| subtask.vertex == found.id);
+        if overview.status.is_terminal() || tasks.all(|(_, status)| *status == TaskStatus::Finished) {
+            return Ok(model::Stacks::Ended);
+        }
+        Ok(self.flames.get(job, found.id, vertex))
     }
 
     fn executables(&self) -> Result<Vec<model::Executable>> {

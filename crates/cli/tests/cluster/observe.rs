@@ -37,6 +37,13 @@ fn metrics_of_functions_tasks_and_processes_reach_prometheus() {
     eventually("a checkpoint is complete", || {
         value(&metrics(), "flink_jobmanager_job_numberOfCompletedCheckpoints", &[&of_job]).is_some_and(|all| all > 0.0)
     });
+    let latency = "flink_taskmanager_job_latency_source_id_operator_id_operator_subtask_index_latency";
+    let way = [of_job.as_str(), "tm_id=\"tm0\"", "operator_subtask_index=\"1\"", "quantile=\"0.99\""];
+    eventually("latency markers have come", || value(&metrics(), latency, &way).is_some_and(|ms| (0.0..60_000.0).contains(&ms)));
+    let accumulators = cluster.get(&format!("/jobs/{job}/accumulators"));
+    let numbers = &accumulators["user-task-accumulators"][0];
+    assert_eq!(numbers["name"], "numbers", "{accumulators}");
+    assert!(numbers["value"].as_str().unwrap().parse::<u64>().unwrap() > 10, "{accumulators}");
     let text = metrics();
     let median = value(&text, "flink_taskmanager_job_task_operator_sizes", &[&function[..], &["quantile=\"0.5\""]].concat()).unwrap();
     assert!((0.0..100.0).contains(&median), "{median}");
@@ -100,4 +107,26 @@ fn a_checkpoint_is_known_down_to_its_subtasks() {
     }
     let sizes = tasks.values().map(|task| task["state_size"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(details["state_size"].as_u64(), Some(sizes));
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn a_flame_graph_shows_where_the_time_of_a_function_goes() {
+    let mut cluster = Cluster::start();
+    cluster.add_task_manager("tm0", 2);
+    let output = cluster.flott().args(["run", "-d", "-p", "2"]).arg(example("observed_job")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let job = cluster.job();
+    eventually("the job runs", || cluster.get(&format!("/jobs/{job}"))["state"] == "RUNNING");
+    let vertices = cluster.get(&format!("/jobs/{job}"));
+    let vertex = vertices["vertices"][1]["id"].as_str().unwrap();
+    let graph = |query: &str| cluster.send("GET", &format!("/jobs/{job}/vertices/{vertex}/flamegraph{query}"), "", b"").1;
+    assert!(graph("").contains("\"endTimestamp\":-3"), "the first one only begins it");
+    eventually("stacks were taken", || !graph("").contains("\"endTimestamp\":-3"));
+    let (all, on_cpu, off_cpu) = (graph("?type=full"), graph("?type=on_cpu"), graph("?type=off_cpu&subtaskindex=1"));
+    for function in ["observed_job::burn_the_processor", "observed_job::Observed", "flott_runtime::task"] {
+        assert!(all.contains(function) && on_cpu.contains(function), "{function}: {all}");
+    }
+    assert!(off_cpu.contains("park"), "it waits for numbers most of the time: {off_cpu}");
+    assert!(cluster.get(&format!("/jobs/{job}"))["state"] == "RUNNING", "nothing has happened to the job");
 }

@@ -33,6 +33,7 @@ use flott_rpc::{
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::{Job, JobParts};
+pub use observed::TaskThreads;
 use remote_host::{Cluster, RemoteHost, WorkerFigures};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

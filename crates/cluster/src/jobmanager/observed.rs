@@ -1,7 +1,11 @@
 //! What the JobManager knows and asks of TaskManagers for people.
 
 use super::JobManager;
-use flott_core::{Error, ErrorKind, Timestamp, time::Clock};
+use flott_core::{
+    Error, ErrorKind, Timestamp,
+    id::{JobId, VertexId},
+    time::Clock,
+};
 use flott_rpc::{
     control::{FromTaskManager, ToTaskManager},
     figures::ProcessFigures,
@@ -16,6 +20,17 @@ use std::{
     },
     time::Duration,
 };
+
+/// Tasks of a vertex in one worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskThreads {
+    /// The TaskManager.
+    pub task_manager: String,
+    /// The number of the worker.
+    pub worker: u64,
+    /// The subtasks, each with the number of its thread.
+    pub threads: Vec<(u32, u32)>,
+}
 
 /// Questions and figures.
 #[derive(Debug, Default)]
@@ -77,6 +92,24 @@ impl JobManager {
             };
             Error::new(ErrorKind::Unavailable, format!("TaskManager `{task_manager}` {why}"))
         })
+    }
+
+    /// Where the tasks of a vertex run, as far as they have said so.
+    ///
+    /// # Errors
+    /// There is no job of this number.
+    pub fn task_threads(&self, job: JobId, vertex: VertexId) -> Result<Vec<TaskThreads>, Error> {
+        let state = self.lock();
+        let known = state.jobs.get(&job).ok_or_else(|| Error::invalid(format!("there is no job {job}")))?;
+        let mut by_worker: BTreeMap<u64, TaskThreads> = BTreeMap::new();
+        for (subtask, (worker, thread)) in known.threads().into_iter().filter(|(subtask, _)| subtask.vertex == vertex) {
+            // A worker that is gone has no TaskManager.
+            let Some(task_manager) = known.task_manager_of(worker) else { continue };
+            let tasks = by_worker.entry(worker);
+            let tasks = tasks.or_insert_with(|| TaskThreads { task_manager: task_manager.to_owned(), worker, threads: Vec::new() });
+            tasks.threads.push((subtask.index, thread));
+        }
+        Ok(by_worker.into_values().collect())
     }
 
     /// What a TaskManager uses, with its workers, and when it said so.

@@ -6,7 +6,7 @@ use crate::{
 };
 use flott_core::{
     error::TaskFailure,
-    id::{AttemptId, JobId, VertexId},
+    id::{AttemptId, JobId, SubtaskId, VertexId},
 };
 use flott_graph::{JobTopology, plan};
 use flott_jobmanager::JobEvent;
@@ -41,6 +41,13 @@ pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Vec<TaskFigures>>>>);
 impl WorkerFigures {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<TaskFigures>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The worker of each task that has a thread, and the thread's number; a subtask that has moved is with its newest worker.
+    pub(crate) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
+        let all = self.lock();
+        let of_worker = all.iter().flat_map(|(worker, tasks)| tasks.iter().map(move |task| (*worker, task)));
+        of_worker.filter_map(|(worker, task)| Some((task.subtask, (worker, task.thread?)))).collect()
     }
 
     /// Those of the newest attempts; a subtask that has moved is with its newest worker.

@@ -7,6 +7,7 @@ pub(crate) mod checkpoints;
 pub(crate) mod cluster;
 pub(crate) mod collected;
 pub(crate) mod executables;
+pub(crate) mod flame_graph;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod metrics;

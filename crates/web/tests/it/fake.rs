@@ -347,6 +347,23 @@ impl Cluster for Fake {
         Ok(vec![ThreadInfo { name: "flott-job".to_owned(), text: "\"flott-job\" waiting".to_owned() }])
     }
 
+    fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<Stacks> {
+        if job != RUNNING {
+            return Ok(Stacks::Ended);
+        }
+        if vertex == SOURCE {
+            return Ok(Stacks::Waiting);
+        }
+        let stack = |subtask, on_cpu, frames: &str, count| TakenStack {
+            subtask,
+            on_cpu,
+            frames: frames.split(' ').map(str::to_owned).collect(),
+            count,
+        };
+        let stacks = vec![stack(0, true, "drive process hash", 30), stack(0, false, "drive wait", 70), stack(1, true, "drive process", 5)];
+        Ok(Stacks::Taken(Arc::new(TakenStacks { at: START, stacks, message: None })))
+    }
+
     fn executables(&self) -> Result<Vec<Executable>> {
         Ok(self.executables.lock().unwrap().iter().map(|(executable, _)| executable.clone()).collect())
     }
