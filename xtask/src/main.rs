@@ -2,6 +2,7 @@
 
 mod arch;
 mod bench;
+mod chaos;
 mod error;
 mod kill_test;
 mod paths;
@@ -52,6 +53,8 @@ enum Task {
     Sim(sim::SimArgs),
     /// Kill a word count again and again, and check that its output has every count exactly once
     KillTest(kill_test::KillTestArgs),
+    /// Kill, stop and cut off the processes of a cluster at random, and check that its job's output is exact
+    Chaos(chaos::ChaosArgs),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Task::Bench { benchmark } => bench::run(&benchmark),
         Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
+        Task::Chaos(args) => chaos::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

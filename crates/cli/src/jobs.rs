@@ -1,6 +1,6 @@
 //! Questions about jobs.
 
-use crate::job_manager_address;
+use crate::job_manager_addresses;
 use clap::Args;
 use flott_cluster::JobManagerClient;
 use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
@@ -21,7 +21,7 @@ struct Target {
 
 impl Target {
     fn client(&self, config: &Configuration) -> Result<JobManagerClient, Error> {
-        Ok(JobManagerClient::new(self.jobmanager.clone().map_or_else(|| job_manager_address(config), Ok)?))
+        Ok(JobManagerClient::new(self.jobmanager.clone().map_or_else(|| job_manager_addresses(config), Ok)?))
     }
 }
 

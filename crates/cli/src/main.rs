@@ -2,6 +2,7 @@
 //!
 //! Flags are Flink's where the thing is the same.
 
+mod high_availability;
 mod jobs;
 mod log;
 mod processes;
@@ -86,8 +87,16 @@ fn configuration() -> Result<(Configuration, Vec<String>), Error> {
     Ok((config, [name].into_iter().chain(rest).chain(of_program).collect()))
 }
 
-/// Where the JobManager is.
-fn job_manager_address(config: &Configuration) -> Result<String, Error> {
+/// Where a JobManager listens.
+fn bind_address(config: &Configuration) -> Result<String, Error> {
     let (host, port) = (config.get(&options::JOBMANAGER_RPC_ADDRESS)?, config.get(&options::JOBMANAGER_RPC_PORT)?);
     Ok(format!("{host}:{port}"))
+}
+
+/// Where the JobManager is; of several that may lead, separated by commas.
+fn job_manager_addresses(config: &Configuration) -> Result<String, Error> {
+    match config.get(&options::HIGH_AVAILABILITY_JOBMANAGERS)? {
+        Some(addresses) => Ok(addresses),
+        None => bind_address(config),
+    }
 }

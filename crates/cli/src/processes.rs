@@ -1,31 +1,40 @@
 //! The processes of a cluster.
 
-use crate::{job_manager_address, log, rest::Rest};
+use crate::{bind_address, job_manager_addresses, log, rest::Rest};
+use bytes::Bytes;
 use flott_cluster::{
-    JobManager, JobManagerOptions, SystemClock, host_name,
+    HighAvailability, JobManager, JobManagerOptions, SystemClock, host_name,
     taskmanager::{self, StackSampler, TaskManagerOptions, Visible},
 };
 use flott_core::{
     Error, ErrorKind,
-    config::{Configuration, options},
+    config::{Configuration, HighAvailabilityType, options},
 };
 use flott_rpc::observe::{SampleRequest, StackSamples};
-use flott_web::{Cluster, Options, Server};
+use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
 use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let logs = log::to_files(config, "flott-jobmanager")?;
+    let store = crate::high_availability::open_store(config)?;
+    let shared = crate::high_availability::shared_folder(config)?;
     let manager = JobManager::start(JobManagerOptions {
-        bind: job_manager_address(config)?,
-        folder: folder(config)?,
+        bind: bind_address(config)?,
+        folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
+        elected: store.is_some(),
     })?;
     let (rest, _metrics) = rest(config, &manager, logs)?;
     // Whoever starts it waits for these lines.
     println!("REST at http://{}", rest.address());
     println!("JobManager at {}", manager.address());
+    if let Some(store) = store {
+        let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
+        manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
+    }
     loop {
         thread::park();
     }
@@ -40,6 +49,8 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
+        elsewhere: Some(elsewhere(manager.clone())),
+        assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -88,6 +99,21 @@ impl StackSampler for Sampler {
     }
 }
 
+/// Where the REST server of the JobManager that leads is, if another one does.
+fn elsewhere(manager: JobManager) -> Elsewhere {
+    Arc::new(move || {
+        let rest = manager.other_leader()?.rest_address;
+        (!rest.is_empty()).then(|| format!("http://{rest}"))
+    })
+}
+
+/// A file of the dashboard.
+fn dashboard(path: &str) -> Option<Asset> {
+    let file = flott_dashboard::file(path)?;
+    let body = Bytes::from_static(file.gzip);
+    Some(Asset { content_type: file.content_type, body, gzip: true, tag: Some(file.tag), immutable: file.immutable })
+}
+
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
@@ -102,7 +128,8 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     };
     taskmanager::run(&TaskManagerOptions {
         visible,
-        job_manager: job_manager_address(config)?,
+        job_manager: job_manager_addresses(config)?,
+        survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
         folder: folder(config)?,

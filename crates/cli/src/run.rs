@@ -1,6 +1,6 @@
 //! Running programs for a cluster.
 
-use crate::job_manager_address;
+use crate::job_manager_addresses;
 use clap::Args;
 use flott_cluster::JobManagerClient;
 use flott_core::{
@@ -68,7 +68,7 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
     let part = match args.target.as_str() {
         "local" => None,
         _ => {
-            let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_address(&config), Ok)?;
+            let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_addresses(&config), Ok)?;
             let executable = JobManagerClient::new(job_manager.clone()).bring(&args.program)?;
             Some(Part::Client { job_manager, executable, detached: args.detached, job: None })
         }

@@ -5,7 +5,7 @@ use crate::{
     enumerators,
     host::LocalHost,
     job::{Ended, JobThread, Message, ReportToJob},
-    launch::{Launch, launch, no_thread, random_u128, refuse_abort},
+    launch::{Launch, Term, launch, no_thread, random_u128, refuse_abort},
     storage_thread,
     tasks::{Figures, Tasks},
     thread::SystemClock,
@@ -33,7 +33,7 @@ pub struct EmbeddedCluster {
 impl JobExecutor for EmbeddedCluster {
     fn submit(&self, graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error> {
         refuse_abort()?;
-        let launch = launch(JobId(random_u128()), graph.topology(), graph.settings.clone())?;
+        let launch = launch(JobId(random_u128()), graph.topology(), graph.settings.clone(), Term::Only)?;
         self.start(graph, launch)
     }
 
@@ -44,7 +44,7 @@ impl JobExecutor for EmbeddedCluster {
 
 impl EmbeddedCluster {
     fn start(&self, graph: JobGraph, launch: Launch) -> Result<Arc<dyn JobGateway>, Error> {
-        let Launch { job, epoch, master, storage, last_checkpoint, seed } = launch;
+        let Launch { job, epoch, master, storage, last_checkpoint, seed, .. } = launch;
         let clock: SharedClock = Arc::new(self.clock);
         let graph = Arc::new(graph);
         let (messages, inbox) = mpsc::channel();
@@ -77,11 +77,12 @@ impl EmbeddedCluster {
             requests: HashMap::new(),
             next_request: 0,
             history: None,
+            keep_end: None,
         };
         // The JobMaster is made here, so that its errors are the caller's, and runs there.
         let overview = job_thread.master.overview();
         let job = move || {
-            if let Err(panic) = catching(move || job_thread.run(&inbox, last_checkpoint)) {
+            if let Err(panic) = catching(move || job_thread.run(&inbox, JobEvent::Start { last_checkpoint })) {
                 // Whoever waits for the job must not wait for ever.
                 ended.set_panicked(&panic, overview);
             }
@@ -116,11 +117,12 @@ impl JobGateway for EmbeddedJob {
         }
         let (reply, answer) = mpsc::channel();
         self.send(Message::Overview(reply));
-        // No answer: the job has ended in between.
-        Ok(answer.recv().ok().unwrap_or_else(|| {
-            self.ended.wait();
-            self.ended.overview().expect("is there when the job has ended")
-        }))
+        if let Ok(overview) = answer.recv() {
+            return Ok(overview);
+        }
+        // The job has ended in between.
+        self.wait()?;
+        self.ended.overview().ok_or_else(|| Error::new(ErrorKind::Internal, format!("job {} ended without a word", self.job)))
     }
 
     fn request(&self, request: JobRequest) -> Result<JobReply, Error> {
@@ -130,7 +132,7 @@ impl JobGateway for EmbeddedJob {
     }
 
     fn wait(&self) -> Result<JobOutcome, Error> {
-        Ok(self.ended.wait())
+        self.ended.wait().ok_or_else(|| Error::new(ErrorKind::Internal, format!("job {} was suspended", self.job)))
     }
 
     fn figures(&self) -> Result<Vec<TaskFigures>, Error> {

@@ -72,7 +72,7 @@ impl<R: Fn(JobEvent)> Host<R> {
     fn handle(&mut self, Command { vertex, number, command }: Command) {
         self.hosted.entry(vertex).or_default().handled = number;
         match command {
-            EnumeratorCommand::Create { restored } => self.create(vertex, restored.as_deref()),
+            EnumeratorCommand::Create { restored, .. } => self.create(vertex, restored.as_deref()),
             EnumeratorCommand::AddReader { subtask } => self.call(vertex, |enumerator| enumerator.add_reader(subtask)),
             EnumeratorCommand::RequestSplit { subtask } => self.call(vertex, |enumerator| enumerator.request_split(subtask)),
             EnumeratorCommand::AddSplitsBack { subtask, splits } => {

@@ -48,6 +48,9 @@ pub(crate) trait TaskHost: Send {
     /// The job has ended.
     fn job_ended(&mut self);
 
+    /// Workers of the leader before are no longer waited for.
+    fn recovered(&mut self);
+
     /// Something has happened to a worker.
     fn notice(&mut self, notice: WorkerNotice) -> Vec<JobEvent>;
 
@@ -99,6 +102,8 @@ impl TaskHost for LocalHost {
     }
 
     fn job_ended(&mut self) {}
+
+    fn recovered(&mut self) {}
 
     fn notice(&mut self, _: WorkerNotice) -> Vec<JobEvent> {
         // There are none.

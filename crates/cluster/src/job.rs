@@ -5,11 +5,7 @@ use crate::{
     jobmanager::SharedHistory,
     storage_thread::StorageAction,
 };
-use flott_core::{
-    error::TaskFailure,
-    id::{AttemptId, CheckpointId},
-    time::SharedClock,
-};
+use flott_core::{error::TaskFailure, id::AttemptId, time::SharedClock};
 use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now, checkpoint::CheckpointFailure};
 use flott_rpc::{
     client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
@@ -30,25 +26,54 @@ pub(crate) enum Message {
     Overview(mpsc::Sender<JobOverview>),
     /// Of the job's workers, if its tasks are not in this process.
     Worker(WorkerNotice),
+    /// Another JobManager leads: the job is its business now. Nothing that runs is touched.
+    Suspend,
 }
+
+/// Makes sure that a job that has ended is not run again, before its checkpoints are removed and anyone learns of it. Returns `false` if
+/// another JobManager leads: then the job has not ended here.
+pub(crate) type KeepEnd = Arc<dyn Fn(&JobOutcome, &JobOverview) -> bool + Send + Sync>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    state: Mutex<Option<(JobOutcome, JobOverview)>>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Runs,
+    Ended(Box<(JobOutcome, JobOverview)>),
+    /// It goes on under another JobManager.
+    Suspended,
+}
+
 impl Ended {
-    fn set(&self, outcome: JobOutcome, overview: JobOverview) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Some((outcome, overview));
+    /// Of a job that has ended.
+    pub(crate) fn already(outcome: JobOutcome, overview: JobOverview) -> Self {
+        Ended { state: Mutex::new(State::Ended(Box::new((outcome, overview)))), changed: Condvar::new() }
+    }
+
+    fn enter(&self, state: State) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.changed.notify_all();
     }
 
+    fn set(&self, outcome: JobOutcome, overview: JobOverview) {
+        self.enter(State::Ended(Box::new((outcome, overview))));
+    }
+
     /// The job's own thread has panicked, which is a bug in Flott; `overview` is the job as it was at the start.
-    pub(crate) fn set_panicked(&self, panic: &CaughtPanic, mut overview: JobOverview) {
+    pub(crate) fn set_panicked(&self, panic: &CaughtPanic, overview: JobOverview) {
         let at = panic.location.as_deref().unwrap_or("an unknown place");
-        let outcome = failed(&format!("the job's own thread panicked at {at}, which is a bug in Flott: {}", panic.message));
+        self.set_failed(&format!("the job's own thread panicked at {at}, which is a bug in Flott: {}", panic.message), overview);
+    }
+
+    /// The job cannot go on; `overview` is the job as it was.
+    pub(crate) fn set_failed(&self, reason: &str, mut overview: JobOverview) {
+        let outcome = failed(reason);
         overview.status = JobStatus::Failed;
         if let JobEnd::Failed(failure) = &outcome.end {
             overview.failures.push(failure.clone());
@@ -57,14 +82,25 @@ impl Ended {
     }
 
     pub(crate) fn overview(&self) -> Option<JobOverview> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, overview)| overview.clone())
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Ended(end) => Some(end.1.clone()),
+            State::Runs | State::Suspended => None,
+        }
     }
 
-    pub(crate) fn wait(&self) -> JobOutcome {
+    /// Whether it goes on under another JobManager.
+    pub(crate) fn is_suspended(&self) -> bool {
+        matches!(&*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Suspended)
+    }
+
+    /// Waits for the end; `None` if the job goes on under another JobManager.
+    pub(crate) fn wait(&self) -> Option<JobOutcome> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some((outcome, _)) = state.as_ref() {
-                return outcome.clone();
+            match &*state {
+                State::Runs => {}
+                State::Ended(end) => return Some(end.0.clone()),
+                State::Suspended => return None,
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -93,20 +129,27 @@ pub(crate) struct JobThread<H> {
     pub(crate) next_request: RequestId,
     /// Where somebody wants to know what happens.
     pub(crate) history: Option<SharedHistory>,
+    pub(crate) keep_end: Option<KeepEnd>,
+}
+
+/// Why the thread of a job ends.
+enum Over {
+    Ended(Box<JobOutcome>),
+    Suspended,
 }
 
 impl<H: TaskHost> JobThread<H> {
-    /// Runs the job to its end.
-    pub(crate) fn run(mut self, messages: &mpsc::Receiver<Message>, last_checkpoint: Option<CheckpointId>) {
-        let mut outcome = self.handle(JobEvent::Start { last_checkpoint });
-        while outcome.is_none() {
+    /// Runs the job to its end, or until another JobManager leads. `begin` is the first event.
+    pub(crate) fn run(mut self, messages: &mpsc::Receiver<Message>, begin: JobEvent) {
+        let mut over = self.handle(begin);
+        while over.is_none() {
             let now = self.clock.monotonic();
             let received = match self.master.next_wake() {
                 None => messages.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
                 Some(at) if at <= now => messages.try_recv().map_err(|_| mpsc::RecvTimeoutError::Timeout),
                 Some(at) => messages.recv_timeout((at - now).min(Duration::from_secs(3600))),
             };
-            outcome = match received {
+            over = match received {
                 Ok(Message::Event(event)) => self.handle(event),
                 Ok(Message::Request(body, reply)) => {
                     self.next_request += 1;
@@ -123,15 +166,16 @@ impl<H: TaskHost> JobThread<H> {
                     let events = self.host.notice(notice);
                     self.handle_all(events.into())
                 }
+                Ok(Message::Suspend) => Some(Over::Suspended),
                 // The job itself keeps a sender for its tasks: this does not happen while they live.
-                Err(mpsc::RecvTimeoutError::Disconnected) => Some(failed("the job lost the link to its tasks")),
+                Err(mpsc::RecvTimeoutError::Disconnected) => Some(Over::Ended(Box::new(failed("the job lost the link to its tasks")))),
             };
         }
-        let Some(outcome) = outcome else { return };
+        let Some(Over::Ended(outcome)) = over else { return self.ended.enter(State::Suspended) };
         self.host.job_ended();
         self.finish_storage();
         let overview = self.master.overview();
-        self.ended.set(outcome, overview);
+        self.ended.set(*outcome, overview);
     }
 
     /// Waits until files that the job does not need any more are removed, so that they are gone when the program ends.
@@ -143,11 +187,11 @@ impl<H: TaskHost> JobThread<H> {
         }
     }
 
-    fn handle(&mut self, event: JobEvent) -> Option<JobOutcome> {
+    fn handle(&mut self, event: JobEvent) -> Option<Over> {
         self.handle_all([event].into())
     }
 
-    fn handle_all(&mut self, mut events: VecDeque<JobEvent>) -> Option<JobOutcome> {
+    fn handle_all(&mut self, mut events: VecDeque<JobEvent>) -> Option<Over> {
         while let Some(event) = events.pop_front() {
             if let JobEvent::Task(attempt, _) = &event
                 && self.host.is_killed(*attempt)
@@ -158,20 +202,27 @@ impl<H: TaskHost> JobThread<H> {
             if let Some(history) = &self.history {
                 history.event(&event, now.wall);
             }
-            for action in self.master.handle(now, event) {
-                if let Some(history) = &self.history {
-                    history.action(&action, now.wall);
-                }
-                if let Some(outcome) = self.perform(action, &mut events) {
-                    return Some(outcome);
+            let actions = self.master.handle(now, event);
+            if let Some(history) = &self.history {
+                actions.iter().for_each(|action| history.action(action, now.wall));
+            }
+            let ended = actions.iter().find_map(|action| if let JobAction::Ended(outcome) = action { Some(outcome) } else { None });
+            if let (Some(outcome), Some(keep_end)) = (ended, &self.keep_end)
+                && !keep_end(outcome, &self.master.overview())
+            {
+                return Some(Over::Suspended);
+            }
+            for action in actions {
+                if let Some(over) = self.perform(action, &mut events) {
+                    return Some(over);
                 }
             }
         }
         None
     }
 
-    /// Performs an action. What it leads to at once is added to `events`. Returns the outcome if the job has ended.
-    fn perform(&mut self, action: JobAction, events: &mut VecDeque<JobEvent>) -> Option<JobOutcome> {
+    /// Performs an action. What it leads to at once is added to `events`. Returns whether that was all.
+    fn perform(&mut self, action: JobAction, events: &mut VecDeque<JobEvent>) -> Option<Over> {
         match action {
             JobAction::RequestSlots(count) => events.extend(self.host.request_slots(count)),
             JobAction::ReleaseSlots(slots) => self.host.release_slots(slots),
@@ -179,7 +230,7 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::Send(attempt, command) => self.host.send(attempt, command),
             JobAction::Kill(attempt) => match self.host.kill(attempt) {
                 Ok(led_to) => events.extend(led_to),
-                Err(reason) => return Some(failed(&reason)),
+                Err(reason) => return Some(Over::Ended(Box::new(failed(&reason)))),
             },
             JobAction::Enumerator { vertex, number, command } => events.extend(self.host.enumerator(vertex, number, command)),
             JobAction::BeginCheckpoint { checkpoint, kind } => self.store(StorageAction::Begin { checkpoint, kind }),
@@ -194,7 +245,8 @@ impl<H: TaskHost> JobThread<H> {
                 }
             }
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
-            JobAction::Ended(outcome) => return Some(*outcome),
+            JobAction::Recovered => self.host.recovered(),
+            JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
             JobAction::Note(note) => log(&note),
         }
         None

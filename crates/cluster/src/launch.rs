@@ -25,19 +25,45 @@ pub(crate) struct Launch {
     pub(crate) last_checkpoint: Option<CheckpointId>,
     /// From which the job's random decisions are derived.
     pub(crate) seed: u64,
+    /// What it starts from, if it does not start from nothing.
+    pub(crate) restored_from: Option<String>,
+}
+
+/// The lowest bits of a job's term, which count the leaders that it has had. A job that is taken over stays as old as it is compared
+/// with others under the same directory.
+const LEADER_BITS: u32 = 24;
+
+/// In which term of its checkpoint storage a job runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Term {
+    /// The next, of a JobManager that nobody will succeed.
+    Only,
+    /// The first of a job that others may take over.
+    First,
+    /// That of a job that was taken over. It goes on from its own latest checkpoint, if it has one.
+    Later(u64),
 }
 
 /// Prepares a job.
 ///
 /// # Errors
 /// Its checkpoint directory cannot be used, or what it is to start from is not there, damaged, or does not fit.
-pub(crate) fn launch(job: JobId, topology: JobTopology, settings: JobSettings) -> Result<Launch, Error> {
+pub(crate) fn launch(job: JobId, topology: JobTopology, settings: JobSettings, term: Term) -> Result<Launch, Error> {
     let directory = directory(&settings)?;
     let storage = Arc::new(directory.storage(job));
-    let found = settings.restore.as_ref().map(|settings| restore::find(settings, &directory, storage.as_ref())).transpose()?;
-    let epoch = storage.next_epoch()?;
+    let find = || settings.restore.as_ref().map(|settings| restore::find(settings, &directory, storage.as_ref())).transpose();
+    let found = if let Term::Later(_) = term { None } else { find()? };
+    let epoch = match term {
+        Term::Only => storage.next_epoch()?,
+        Term::First => ((storage.next_epoch()? >> LEADER_BITS) + 1) << LEADER_BITS,
+        Term::Later(epoch) => epoch,
+    };
     let first_checkpoint = storage.begin_term(epoch)?;
+    let own = if let Term::Later(_) = term { restore::own_latest(storage.as_ref())? } else { None };
+    // The leader before may have ended before the job had any of its own.
+    let found = if let (Term::Later(_), None) = (term, &own) { find()? } else { found };
     let restored = match (&settings.restore, found) {
+        _ if own.is_some() => own,
         (Some(settings), Some(loaded)) => Some(restore::take(settings, storage.as_ref(), epoch, loaded)?),
         _ => None,
     };
@@ -45,8 +71,9 @@ pub(crate) fn launch(job: JobId, topology: JobTopology, settings: JobSettings) -
         tracing::info!(checkpoint = %restored.metadata.checkpoint, location = restored.location, "starting from a snapshot");
     }
     let seed = random_u128() as u64;
+    let restored_from = restored.as_ref().map(|restored| restored.location.clone());
     let master = JobMaster::new(job, epoch, topology, settings, restored, seed).map_err(|error| Error::invalid(error.to_string()))?;
-    Ok(Launch { job, epoch, master, storage, last_checkpoint: first_checkpoint.0.checked_sub(1).map(CheckpointId), seed })
+    Ok(Launch { job, epoch, master, storage, last_checkpoint: first_checkpoint.0.checked_sub(1).map(CheckpointId), seed, restored_from })
 }
 
 /// The directory that a job keeps its checkpoints in.

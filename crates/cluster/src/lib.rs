@@ -33,8 +33,8 @@ mod worker;
 
 pub use embedded::EmbeddedCluster;
 pub use jobmanager::{
-    Acknowledgement, Acknowledgements, AttemptRecord, CheckpointEnd, CheckpointRecord, JobDetails, JobHistory, JobManager,
-    JobManagerOptions, TaskThreads,
+    Acknowledgement, Acknowledgements, AttemptRecord, CheckpointEnd, CheckpointRecord, HighAvailability, JobDetails, JobHistory,
+    JobManager, JobManagerOptions, TaskThreads,
 };
 pub use logs::LogFolder;
 pub use plan_only::PlanOnly;

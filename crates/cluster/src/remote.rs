@@ -1,7 +1,7 @@
 //! Jobs on a cluster in other processes, as the program that submits them sees them.
 
 use crate::{
-    control::{ask, ask_once, connect, greet},
+    control::{ask, ask_once, find_leader},
     executables,
     launch::{refuse_abort, root_paths},
 };
@@ -17,7 +17,14 @@ use std::{
     io::{self, Read},
     path::Path,
     sync::Arc,
+    thread,
+    time::{Duration, Instant},
 };
+
+/// How long another JobManager may take to take over before whoever asks gives up.
+const TAKEOVER: Duration = Duration::from_secs(30);
+/// The pause before it is asked again.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Bytes of an executable that are sent at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -33,7 +40,8 @@ fn unexpected(reply: &ClientReply) -> Error {
 }
 
 impl JobManagerClient {
-    /// For the JobManager at `address`, `host:port`. It is looked for with the first question.
+    /// For the JobManager at `address`, `host:port`, or for the one that leads of several, separated by commas. It is looked for with the
+    /// first question.
     pub fn new(address: impl Into<String>) -> Self {
         JobManagerClient { address: address.into() }
     }
@@ -42,12 +50,34 @@ impl JobManagerClient {
         ask_once(&self.address, request)
     }
 
+    /// Asks something that changes nothing. While another JobManager takes over, it is asked again.
+    fn look(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
+        let mut lost_at = None;
+        loop {
+            let began = Instant::now();
+            match self.ask(request) {
+                Err(error) if error.kind() == ErrorKind::Unavailable && self.address.contains(',') => {
+                    // What took long was answered until then.
+                    let lost_at = lost_at.get_or_insert(Instant::now());
+                    if began.elapsed() > TAKEOVER {
+                        *lost_at = Instant::now();
+                    }
+                    if lost_at.elapsed() > TAKEOVER {
+                        return Err(error);
+                    }
+                    thread::sleep(RETRY);
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// All jobs, the newest last.
     ///
     /// # Errors
     /// Nobody answers.
     pub fn jobs(&self) -> Result<Vec<JobSummary>, Error> {
-        match self.ask(&ClientRequest::ListJobs)? {
+        match self.look(&ClientRequest::ListJobs)? {
             ClientReply::Jobs(jobs) => Ok(jobs),
             other => Err(unexpected(&other)),
         }
@@ -58,7 +88,7 @@ impl JobManagerClient {
     /// # Errors
     /// There is none of this number, or nobody answers.
     pub fn overview(&self, job: JobId) -> Result<JobOverview, Error> {
-        match self.ask(&ClientRequest::Overview(job))? {
+        match self.look(&ClientRequest::Overview(job))? {
             ClientReply::Overview(overview) => Ok(*overview),
             other => Err(unexpected(&other)),
         }
@@ -80,14 +110,14 @@ impl JobManagerClient {
     /// # Errors
     /// There is none of this number, or the JobManager is gone.
     pub fn wait(&self, job: JobId) -> Result<JobOutcome, Error> {
-        match self.ask(&ClientRequest::Wait(job))? {
+        match self.look(&ClientRequest::Wait(job))? {
             ClientReply::Ended(outcome) => Ok(*outcome),
             other => Err(unexpected(&other)),
         }
     }
 
     fn figures(&self, job: JobId) -> Result<Vec<TaskFigures>, Error> {
-        match self.ask(&ClientRequest::Figures(job))? {
+        match self.look(&ClientRequest::Figures(job))? {
             ClientReply::Figures(figures) => Ok(figures),
             other => Err(unexpected(&other)),
         }
@@ -102,8 +132,7 @@ impl JobManagerClient {
             Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
         };
         let id = executables::digest(path)?;
-        let stream = connect(&self.address)?;
-        greet(&stream, Role::Client)?;
+        let stream = find_leader(&self.address, &Role::Client)?.stream;
         match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
             ClientReply::Is(true) => return Ok(id),
             ClientReply::Is(false) => {}

@@ -3,7 +3,7 @@
 use flott_core::{Error, ErrorKind};
 use flott_graph::settings::{ClaimMode, RestoreSettings};
 use flott_jobmanager::RestoredSnapshot;
-use flott_storage::{CheckpointDirectory, CheckpointStorage, LoadedCheckpoint, StorageError};
+use flott_storage::{CheckpointDirectory, CheckpointStorage, LoadedCheckpoint, SnapshotKind, StorageError};
 use std::sync::Arc;
 
 /// The path that stands for the newest complete checkpoint under the checkpoint directory.
@@ -59,6 +59,17 @@ pub(crate) fn find(
              or check `execution.checkpointing.dir`",
         )),
     }
+}
+
+/// The newest complete checkpoint of the job itself, if it has one.
+///
+/// # Errors
+/// It is damaged, or the storage does not answer.
+pub(crate) fn own_latest(storage: &dyn CheckpointStorage) -> Result<Option<RestoredSnapshot>, Error> {
+    let Some(latest) = storage.completed()?.into_iter().max_by_key(|completed| completed.checkpoint) else { return Ok(None) };
+    let loaded = storage.load_completed(&latest)?;
+    let owned = latest.kind == SnapshotKind::Checkpoint;
+    Ok(Some(RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned }))
 }
 
 /// Reads every block once and compares its checksum.

@@ -44,8 +44,8 @@ impl StreamExecutionEnvironment {
             Some(Part::Client { job_manager, executable, detached, job }) => {
                 Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached, job))
             }
-            Some(Part::Worker { job_manager, job, worker, bind, folder, token, .. }) => {
-                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token })
+            Some(Part::Worker { job_manager, job, worker, bind, folder, token, survives, .. }) => {
+                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token, survives })
             }
         };
         Ok(StreamExecutionEnvironment(Environment::new(config, executor)))

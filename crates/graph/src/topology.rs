@@ -70,8 +70,7 @@ impl EdgeTopology {
             scaled(from, receivers, senders)..scaled(from + 1, receivers, senders)
         } else {
             // Several senders share a receiver: the one whose own range of senders holds this one.
-            let target = (0..receivers).find(|to| (scaled(*to, senders, receivers)..scaled(*to + 1, senders, receivers)).contains(&from));
-            let target = target.expect("the ranges of senders cover them all");
+            let target = owner(from, senders, receivers);
             target..target + 1
         }
     }
@@ -81,15 +80,23 @@ impl EdgeTopology {
         if !self.kind.is_pointwise() {
             return 0..senders;
         }
-        let mut connected = (0..senders).filter(|from| self.targets(*from, senders, receivers).contains(&to));
-        let first = connected.next().unwrap_or(0);
-        first..connected.next_back().unwrap_or(first) + 1
+        if receivers >= senders {
+            let sender = owner(to, receivers, senders);
+            sender..sender + 1
+        } else {
+            scaled(to, senders, receivers)..scaled(to + 1, senders, receivers)
+        }
     }
 }
 
 /// The first of `of` that falls to `index` of `parts`.
 fn scaled(index: u32, of: u32, parts: u32) -> u32 {
     (u64::from(index) * u64::from(of) / u64::from(parts)) as u32
+}
+
+/// Whose range of `of`, divided among `parts`, holds `index`: the last that begins at or before it.
+fn owner(index: u32, of: u32, parts: u32) -> u32 {
+    (((u64::from(index) + 1) * u64::from(parts) - 1) / u64::from(of)) as u32
 }
 
 /// A job graph without closures.

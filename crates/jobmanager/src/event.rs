@@ -17,6 +17,7 @@ use flott_core::{
 };
 use flott_rpc::{
     client::{CheckpointSummary, JobOutcome, JobReply, JobRequest, RequestId},
+    inventory::WorkerInventory,
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, SnapshotKind, TaskCommand, TaskDeployment, TaskReport},
 };
@@ -40,6 +41,15 @@ pub enum JobEvent {
         /// The largest number of a checkpoint that the storage has seen of this job; new ones are numbered above it.
         last_checkpoint: Option<CheckpointId>,
     },
+    /// Take over a job that another leader has started: in place of [`JobEvent::Start`].
+    Recover {
+        /// As of [`JobEvent::Start`].
+        last_checkpoint: Option<CheckpointId>,
+        /// How long workers are waited for.
+        wait: Duration,
+    },
+    /// A worker tells a leader that takes over what it runs.
+    Adopted(Box<WorkerInventory>),
     /// Time has passed.
     Tick,
     /// A task says something.
@@ -164,6 +174,8 @@ pub enum JobAction {
     Reply(RequestId, JobReply),
     /// The job's state is another.
     StatusChanged(JobStatus),
+    /// Workers are no longer waited for: [`JobEvent::Adopted`] of any other has no effect but that its slots are released.
+    Recovered,
     /// The job has ended; nothing follows.
     Ended(Box<JobOutcome>),
     /// For the log.
@@ -228,6 +240,13 @@ pub enum JobNote {
         delay: Duration,
         /// Why.
         cause: TaskFailure,
+    },
+    /// A new leader has taken over the job.
+    Adopted {
+        /// The tasks that go on.
+        tasks: usize,
+        /// Those that are gone.
+        missing: usize,
     },
     /// A task did not end in time after it was told to, and was killed.
     Killed(AttemptId),

@@ -9,7 +9,8 @@
 //! The first deployment of a job goes the same way, without a failure. Regions that fail together are deployed together.
 //!
 //! The restart strategy is asked once for each failure. Two things soften it. A lost attempt is not its program's fault: the first
-//! loss of a region in a minute restarts it at once (and still counts). And failures of other regions before the delay is over, or
+//! loss of a region restarts it at once (and still counts), and so does one after a checkpoint was completed since, or after a minute:
+//! it got on in between. And failures of other regions before the delay is over, or
 //! within a second of a loss, have the same cause as far as anyone can tell: one lost process must not use up all restarts.
 
 use crate::restart::RestartStrategy;
@@ -21,7 +22,7 @@ use std::{
 
 /// How long tasks have to end after they were told to. Flink's `task.cancellation.timeout`.
 pub const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(180);
-/// A region that loses an attempt is restarted at once if it has lost none for so long.
+/// A region that loses an attempt is restarted at once if it has lost none for so long, also if there are no checkpoints.
 const QUIET_AFTER_LOSS: Duration = Duration::from_secs(60);
 /// Losses of other regions within that time belong together.
 const SAME_LOSS: Duration = Duration::from_secs(1);
@@ -34,6 +35,25 @@ pub(crate) struct Incident {
     pub(crate) deploy_at: Duration,
     /// When attempts that have not ended are killed.
     pub(crate) kill_at: Duration,
+    /// What stood in its way when it was last looked at.
+    pub(crate) waits_for: WaitsFor,
+}
+
+/// What the deployment of an incident waits for. Kept, so that what is known is not looked for again at each event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitsFor {
+    /// Tasks of this region that have not ended; those before it have. Nothing begins to run while an incident waits.
+    Tasks { region: usize },
+    /// A slot for this task, by its place.
+    Slot { task: usize },
+    /// The delay alone. All slots were there when the scheduler had lost so many.
+    Time { slots_lost: u64 },
+}
+
+impl Incident {
+    pub(crate) fn new(regions: BTreeSet<usize>, deploy_at: Duration, kill_at: Duration) -> Self {
+        Incident { regions, deploy_at, kill_at, waits_for: WaitsFor::Tasks { region: 0 } }
+    }
 }
 
 /// The strategy's last word.
@@ -51,6 +71,8 @@ struct Decision {
 pub(crate) struct Failover {
     strategy: RestartStrategy,
     incidents: Vec<Incident>,
+    /// The regions of all incidents; each is in one.
+    regions: BTreeSet<usize>,
     last: Option<Decision>,
     /// When a region last lost an attempt.
     losses: BTreeMap<usize, Duration>,
@@ -58,7 +80,13 @@ pub(crate) struct Failover {
 
 impl Failover {
     pub(crate) fn new(settings: RestartSettings, seed: u64) -> Self {
-        Failover { strategy: RestartStrategy::new(settings, seed), incidents: Vec::new(), last: None, losses: BTreeMap::new() }
+        Failover {
+            strategy: RestartStrategy::new(settings, seed),
+            incidents: Vec::new(),
+            regions: BTreeSet::new(),
+            last: None,
+            losses: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn incidents(&self) -> &[Incident] {
@@ -72,7 +100,7 @@ impl Failover {
 
     /// Whether the region is being started again already.
     pub(crate) fn restarts(&self, region: usize) -> bool {
-        self.incidents.iter().any(|incident| incident.regions.contains(&region))
+        self.regions.contains(&region)
     }
 
     /// The time after which the regions are started again; `None`: they are not, the job fails.
@@ -105,26 +133,44 @@ impl Failover {
         }
     }
 
+    /// A checkpoint is complete: every region has got on since its last loss.
+    pub(crate) fn progressed(&mut self) {
+        self.losses.clear();
+    }
+
     /// Regions are to be deployed; with others, if they are being started again together with them.
     pub(crate) fn begin(&mut self, mut incident: Incident) {
-        self.incidents.retain(|other| {
-            let together = !other.regions.is_disjoint(&incident.regions);
-            if together {
-                incident.regions.extend(&other.regions);
-                incident.deploy_at = incident.deploy_at.max(other.deploy_at);
-            }
-            !together
-        });
+        if !self.regions.is_disjoint(&incident.regions) {
+            self.incidents.retain(|other| {
+                let together = !other.regions.is_disjoint(&incident.regions);
+                if together {
+                    incident.regions.extend(&other.regions);
+                    incident.deploy_at = incident.deploy_at.max(other.deploy_at);
+                }
+                !together
+            });
+        }
+        self.regions.extend(&incident.regions);
         self.incidents.push(incident);
     }
 
-    /// Takes an incident, by its place: it is being deployed.
-    pub(crate) fn remove(&mut self, place: usize) -> Incident {
-        self.incidents.remove(place)
+    /// The incidents, to note in them what was found.
+    pub(crate) fn incidents_mut(&mut self) -> &mut [Incident] {
+        &mut self.incidents
+    }
+
+    /// Takes the incidents that are `ready`: they are being deployed.
+    pub(crate) fn take(&mut self, ready: impl Fn(&Incident) -> bool) -> Vec<Incident> {
+        let taken: Vec<Incident> = self.incidents.extract_if(.., |incident| ready(incident)).collect();
+        for region in taken.iter().flat_map(|incident| &incident.regions) {
+            self.regions.remove(region);
+        }
+        taken
     }
 
     pub(crate) fn clear(&mut self) {
         self.incidents.clear();
+        self.regions.clear();
     }
 }
 
@@ -154,6 +200,15 @@ mod tests {
     }
 
     #[test]
+    fn a_region_that_got_on_since_its_last_loss_restarts_at_once() {
+        let mut failover = fixed(9);
+        assert_eq!(failover.decide(secs(0), &regions([0]), true), Some(secs(0)));
+        failover.progressed();
+        assert_eq!(failover.decide(secs(2), &regions([0]), true), Some(secs(0)));
+        assert_eq!(failover.decide(secs(4), &regions([0]), true), Some(secs(5)));
+    }
+
+    #[test]
     fn losses_of_many_regions_at_once_count_once() {
         let mut failover = fixed(1);
         for region in 0..8 {
@@ -178,7 +233,7 @@ mod tests {
     #[test]
     fn incidents_that_share_a_region_become_one() {
         let mut failover = fixed(9);
-        let incident = |regions, deploy_at| Incident { regions, deploy_at: secs(deploy_at), kill_at: secs(180) };
+        let incident = |regions, deploy_at| Incident::new(regions, secs(deploy_at), secs(180));
         failover.begin(incident(regions([0]), 9));
         failover.begin(incident(regions([1]), 1));
         assert_eq!(failover.incidents().len(), 2);

@@ -24,6 +24,7 @@ pub mod event;
 mod execution_graph;
 pub mod failover;
 pub mod job_master;
+pub mod ledger;
 mod random;
 pub mod regions;
 pub mod resource_manager;
@@ -37,4 +38,9 @@ pub use job_master::JobMaster;
 pub use restore::{RestoreError, RestoredSnapshot};
 
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod testing;
+// What the benchmark of the coordinator shares with the tests names the crate as it does.
+#[cfg(test)]
+extern crate self as flott_jobmanager;

@@ -8,7 +8,7 @@
 //! says after its timeout how many it lacks.
 
 use flott_core::id::JobId;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 /// Slots of one TaskManager that a job may use from now on. A number names a slot for as long as the job holds it, and no other later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +36,23 @@ impl Offered {
     fn has(&self, job: JobId) -> bool {
         self.held.values().any(|holder| *holder == job)
     }
+
+    /// Who comes first when slots are given to `job`: where it is already, so that its tasks are together; then where there is most room.
+    fn rank(&self, job: JobId) -> (bool, u32) {
+        (self.has(job), self.free())
+    }
 }
 
 /// The slots of a cluster.
 #[derive(Debug, Clone, Default)]
 pub struct ResourceManager {
     task_managers: BTreeMap<String, Offered>,
+    /// Those that have free slots.
+    with_room: BTreeSet<String>,
     waiting: VecDeque<(JobId, u32)>,
     next_slot: u32,
+    /// Nobody is served for now.
+    held: bool,
 }
 
 impl ResourceManager {
@@ -51,17 +60,40 @@ impl ResourceManager {
     pub fn register(&mut self, task_manager: &str, slots: u32) -> Vec<SlotGrant> {
         let offered = self.task_managers.entry(task_manager.to_owned()).or_insert(Offered { slots, held: BTreeMap::new() });
         offered.slots = slots;
+        self.note_room(task_manager);
         self.serve()
     }
 
     /// A TaskManager is gone. Returns the slots that jobs held there.
     pub fn lost(&mut self, task_manager: &str) -> Vec<(JobId, Vec<u32>)> {
         let Some(gone) = self.task_managers.remove(task_manager) else { return Vec::new() };
+        self.with_room.remove(task_manager);
         let mut by_job: BTreeMap<JobId, Vec<u32>> = BTreeMap::new();
         for (slot, job) in gone.held {
             by_job.entry(job).or_default().push(slot);
         }
         by_job.into_iter().collect()
+    }
+
+    /// Serves nobody until [`ResourceManager::resume`]: which slots are free is not known yet.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// All slots that jobs hold are known.
+    pub fn resume(&mut self) -> Vec<SlotGrant> {
+        self.held = false;
+        self.serve()
+    }
+
+    /// A job holds these slots of a TaskManager, given to it by another leader.
+    pub fn adopt(&mut self, job: JobId, task_manager: &str, slots: &[u32]) {
+        if let Some(offered) = self.task_managers.get_mut(task_manager) {
+            offered.held.extend(slots.iter().map(|slot| (*slot, job)));
+        }
+        self.note_room(task_manager);
+        let above = slots.iter().max().map_or(0, |slot| slot.saturating_add(1));
+        self.next_slot = self.next_slot.max(above);
     }
 
     /// A job wants so many slots more.
@@ -74,18 +106,15 @@ impl ResourceManager {
 
     /// A job gives slots back.
     pub fn release(&mut self, job: JobId, slots: &[u32]) -> Vec<SlotGrant> {
-        for offered in self.task_managers.values_mut() {
-            offered.held.retain(|slot, holder| !(*holder == job && slots.contains(slot)));
-        }
+        let slots: BTreeSet<u32> = slots.iter().copied().collect();
+        self.take_back(|slot, holder| holder == job && slots.contains(&slot));
         self.serve()
     }
 
     /// A job has ended: it holds nothing and wants nothing.
     pub fn job_ended(&mut self, job: JobId) -> Vec<SlotGrant> {
         self.waiting.retain(|(waiting, _)| *waiting != job);
-        for offered in self.task_managers.values_mut() {
-            offered.held.retain(|_, holder| *holder != job);
-        }
+        self.take_back(|_, holder| holder == job);
         self.serve()
     }
 
@@ -105,25 +134,58 @@ impl ResourceManager {
         self.task_managers.get(task_manager).map(|offered| offered.held.values().copied().collect()).unwrap_or_default()
     }
 
+    fn take_back(&mut self, is_returned: impl Fn(u32, JobId) -> bool) {
+        for (task_manager, offered) in &mut self.task_managers {
+            offered.held.retain(|slot, holder| !is_returned(*slot, *holder));
+            if offered.free() > 0 && !self.with_room.contains(task_manager) {
+                self.with_room.insert(task_manager.clone());
+            }
+        }
+    }
+
+    fn note_room(&mut self, task_manager: &str) {
+        if self.task_managers.get(task_manager).is_some_and(|offered| offered.free() > 0) {
+            self.with_room.insert(task_manager.to_owned());
+        } else {
+            self.with_room.remove(task_manager);
+        }
+    }
+
+    /// Where `job` gets up to `missing` slots, and how many.
+    fn best_for(&self, job: JobId, mut missing: u32) -> Vec<(String, u32)> {
+        let ranked = self.with_room.iter().filter_map(|name| Some((self.task_managers.get(name)?.rank(job), name)));
+        // Each but the last gives all that it has, so that the ranks of the others stay.
+        let mut ranked: BinaryHeap<((bool, u32), &String)> = ranked.collect();
+        let mut best = Vec::new();
+        while missing > 0
+            && let Some(((_, free), name)) = ranked.pop()
+        {
+            let count = missing.min(free);
+            missing -= count;
+            best.push((name.clone(), count));
+        }
+        best
+    }
+
     /// Gives what is free to those who wait.
     fn serve(&mut self) -> Vec<SlotGrant> {
         let mut grants: Vec<SlotGrant> = Vec::new();
-        while let Some((job, missing)) = self.waiting.front().copied() {
-            // Where the job is already, so that its tasks are together; then where there is most room.
-            let best = self
-                .task_managers
-                .iter_mut()
-                .filter(|(_, offered)| offered.free() > 0)
-                .max_by_key(|(_, offered)| (offered.has(job), offered.free()));
-            let Some((task_manager, offered)) = best else { break };
-            let count = missing.min(offered.free());
-            let slots: Vec<u32> = (self.next_slot..self.next_slot + count).collect();
-            self.next_slot += count;
-            offered.held.extend(slots.iter().map(|slot| (*slot, job)));
-            grants.push(SlotGrant { job, task_manager: task_manager.clone(), slots });
-            self.waiting.pop_front();
-            if missing > count {
-                self.waiting.push_front((job, missing - count));
+        if self.held {
+            return grants;
+        }
+        while let Some((job, mut missing)) = self.waiting.pop_front() {
+            for (task_manager, count) in self.best_for(job, missing) {
+                let Some(offered) = self.task_managers.get_mut(&task_manager) else { continue };
+                let slots: Vec<u32> = (self.next_slot..self.next_slot + count).collect();
+                self.next_slot += count;
+                missing -= count;
+                offered.held.extend(slots.iter().map(|slot| (*slot, job)));
+                self.note_room(&task_manager);
+                grants.push(SlotGrant { job, task_manager, slots });
+            }
+            if missing > 0 {
+                self.waiting.push_front((job, missing));
+                break;
             }
         }
         grants
@@ -174,6 +236,19 @@ mod tests {
         assert_eq!(resources.job_ended(A), [grant(B, "one", [3])]);
         assert_eq!(resources.job_ended(B), []);
         assert_eq!(resources.totals(), (2, 2));
+    }
+
+    #[test]
+    fn slots_of_another_leaders_jobs_are_not_given_away_twice() {
+        let mut resources = ResourceManager::default();
+        resources.hold();
+        assert_eq!(resources.request(B, 1), []);
+        assert_eq!(resources.register("one", 2), [], "A may hold both");
+        resources.adopt(A, "one", &[7]);
+        assert_eq!(resources.resume(), [grant(B, "one", [8])]);
+        assert_eq!(resources.totals(), (2, 0));
+        assert_eq!(resources.release(A, &[7]), []);
+        assert_eq!(resources.totals(), (2, 1));
     }
 
     #[test]

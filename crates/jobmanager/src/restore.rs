@@ -15,13 +15,14 @@
 use flott_core::{
     id::{CheckpointId, OperatorId, SubtaskId, VertexId},
     key_group::{KeyGroupRange, MaxParallelismChanged},
-    snapshot::{ListStateSnapshot, Redistribution},
+    snapshot::{ListStateSnapshot, Redistribution, SubtaskSnapshot},
 };
 use flott_graph::{JobTopology, VertexTopology};
 use flott_rpc::task::{OperatorRestore, TaskRestore};
 use flott_storage::{CheckpointMetadata, OperatorState, OperatorSubtaskState};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     sync::Arc,
 };
 
@@ -94,31 +95,56 @@ fn has_state(operator: &OperatorState) -> bool {
     operator.coordinator.is_some() || operator.subtasks.values().any(|subtask| !subtask.snapshot.is_empty())
 }
 
-/// What subtasks of the vertices `wanted` start from.
-pub(crate) fn assign(snapshot: &RestoredSnapshot, topology: &JobTopology, wanted: &BTreeSet<VertexId>) -> BTreeMap<SubtaskId, TaskRestore> {
+/// The state of the enumerator of a source.
+pub(crate) fn enumerator_state(metadata: &CheckpointMetadata, source: &VertexTopology) -> Option<Vec<u8>> {
+    metadata.operator(source.operators.first()?.id)?.coordinator.clone()
+}
+
+/// The final state of a subtask that had finished, as later checkpoints hold it.
+pub(crate) fn final_state(metadata: &CheckpointMetadata, vertex: &VertexTopology, index: u32) -> Option<SubtaskSnapshot> {
+    let of_operator = |id| {
+        let operator = metadata.operator(id).filter(|operator| operator.parallelism == vertex.parallelism)?;
+        let subtask = operator.subtasks.get(&index).filter(|subtask| subtask.finished)?;
+        Some(subtask.snapshot.clone())
+    };
+    let operators = vertex.operators.iter().map(|operator| of_operator(operator.id)).collect::<Option<Vec<_>>>()?;
+    Some(SubtaskSnapshot { operators, finished: true })
+}
+
+/// What the subtasks `wanted` start from.
+pub(crate) fn assign(
+    snapshot: &RestoredSnapshot,
+    topology: &JobTopology,
+    wanted: &BTreeSet<SubtaskId>,
+) -> BTreeMap<SubtaskId, TaskRestore> {
     let states: BTreeMap<OperatorId, &OperatorState> = snapshot.metadata.operators.iter().map(|state| (state.id, state)).collect();
     let finished = finished_subtasks(&states, topology);
+    let mut of_vertex: BTreeMap<VertexId, Vec<u32>> = BTreeMap::new();
+    for subtask in wanted {
+        of_vertex.entry(subtask.vertex).or_default().push(subtask.index);
+    }
     let mut assigned = BTreeMap::new();
-    for vertex in wanted {
-        let topology = topology.vertex(*vertex);
+    for (vertex, indexes) in of_vertex {
+        let topology = topology.vertex(vertex);
         let states: Vec<Option<&OperatorState>> = topology.operators.iter().map(|operator| states.get(&operator.id).copied()).collect();
-        let mut restores: Vec<TaskRestore> = (0..topology.parallelism)
+        let mut restores: Vec<TaskRestore> = indexes
+            .iter()
             .map(|index| TaskRestore {
                 checkpoint: snapshot.metadata.checkpoint,
                 location: snapshot.location.clone(),
                 operators: BTreeMap::new(),
-                finished: finished[vertex.0 as usize][index as usize],
+                finished: finished[vertex.0 as usize][*index as usize],
             })
             .collect();
         for state in states.into_iter().flatten() {
-            for (restore, operator) in restores.iter_mut().zip(redistribute(state, topology)) {
+            for (restore, operator) in restores.iter_mut().zip(redistribute(state, topology, &indexes)) {
                 if !operator.lists.is_empty() || !operator.keyed.is_empty() {
                     restore.operators.insert(state.id, operator);
                 }
             }
         }
-        for (index, restore) in restores.into_iter().enumerate() {
-            assigned.insert(SubtaskId { vertex: *vertex, index: index as u32 }, restore);
+        for (index, restore) in indexes.into_iter().zip(restores) {
+            assigned.insert(SubtaskId { vertex, index }, restore);
         }
     }
     assigned
@@ -130,12 +156,19 @@ fn finished_subtasks(states: &BTreeMap<OperatorId, &OperatorState>, topology: &J
     // Inputs come before their consumers.
     for (number, vertex) in topology.vertices.iter().enumerate() {
         let states: Vec<Option<&OperatorState>> = vertex.operators.iter().map(|operator| states.get(&operator.id).copied()).collect();
-        let mut own: Vec<bool> = (0..vertex.parallelism).map(|index| was_finished(&states, vertex.parallelism, index)).collect();
+        let mut own = were_finished(&states, vertex.parallelism);
         for edge in topology.inputs(VertexId(number as u32)) {
             if !own.contains(&true) {
                 break;
             }
             let senders = finished.get(edge.from.0 as usize).map_or(&[][..], Vec::as_slice);
+            if !edge.kind.is_pointwise() {
+                // All are connected with all.
+                if senders.contains(&false) {
+                    own.fill(false);
+                }
+                continue;
+            }
             for (sender, _) in senders.iter().enumerate().filter(|(_, finished)| !**finished) {
                 for receiver in edge.targets(sender as u32, senders.len() as u32, vertex.parallelism) {
                     own[receiver as usize] = false;
@@ -147,56 +180,76 @@ fn finished_subtasks(states: &BTreeMap<OperatorId, &OperatorState>, topology: &J
     finished
 }
 
-fn was_finished(states: &[Option<&OperatorState>], parallelism: u32, index: u32) -> bool {
+/// Which subtasks of a vertex had finished with all operators.
+fn were_finished(states: &[Option<&OperatorState>], parallelism: u32) -> Vec<bool> {
     let vertex_finished = |state: &OperatorState| {
         state.subtasks.len() == state.parallelism as usize
             && !state.subtasks.is_empty()
             && state.subtasks.values().all(|subtask| subtask.finished)
     };
-    let subtask_finished =
-        |state: &OperatorState| state.parallelism == parallelism && state.subtasks.get(&index).is_some_and(|subtask| subtask.finished);
-    let all = |finished: &dyn Fn(&OperatorState) -> bool| states.iter().all(|state| state.is_some_and(finished));
-    !states.is_empty() && (all(&vertex_finished) || all(&subtask_finished))
+    let subtask_finished = |state: &OperatorState, index: u32| {
+        state.parallelism == parallelism && state.subtasks.get(&index).is_some_and(|subtask| subtask.finished)
+    };
+    if states.is_empty() {
+        return vec![false; parallelism as usize];
+    }
+    if states.iter().all(|state| state.is_some_and(vertex_finished)) {
+        return vec![true; parallelism as usize];
+    }
+    (0..parallelism).map(|index| states.iter().all(|state| state.is_some_and(|state| subtask_finished(state, index)))).collect()
 }
 
-/// The shares of all subtasks in an operator's state.
-fn redistribute(state: &OperatorState, vertex: &VertexTopology) -> Vec<OperatorRestore> {
-    let parallelism = vertex.parallelism as usize;
-    let mut shares = vec![OperatorRestore::default(); parallelism];
+/// The shares of the subtasks `wanted`, which are in ascending order, in an operator's state.
+fn redistribute(state: &OperatorState, vertex: &VertexTopology, wanted: &[u32]) -> Vec<OperatorRestore> {
+    let mut shares = vec![OperatorRestore::default(); wanted.len()];
     let same_parallelism = state.parallelism == vertex.parallelism;
+    // What everyone gets, in the order in which the lists are met.
+    let mut common: Vec<ListStateSnapshot> = Vec::new();
     let mut next = 0;
+    let mut dealt: Vec<(usize, &ListStateSnapshot, &Vec<u8>)> = Vec::new();
     for (index, OperatorSubtaskState { snapshot, .. }) in &state.subtasks {
         for list in &snapshot.lists {
             match list.redistribution {
-                Redistribution::Union => {
-                    for share in &mut shares {
-                        list_like(&mut share.lists, list).items.extend_from_slice(&list.items);
-                    }
-                }
+                Redistribution::Union => list_like(&mut common, list).items.extend_from_slice(&list.items),
                 Redistribution::Split if same_parallelism => {
-                    list_like(&mut shares[*index as usize].lists, list).items.extend_from_slice(&list.items);
+                    if let Ok(place) = wanted.binary_search(index) {
+                        list_like(&mut shares[place].lists, list).items.extend_from_slice(&list.items);
+                    }
                 }
                 Redistribution::Split => {
-                    for share in &mut shares {
-                        list_like(&mut share.lists, list);
-                    }
+                    list_like(&mut common, list);
                     // Dealing goes on where it stopped: short lists must not all end up with the first subtask.
                     for item in &list.items {
-                        list_like(&mut shares[next % parallelism].lists, list).items.push(item.clone());
+                        if let Ok(place) = wanted.binary_search(&(next % vertex.parallelism)) {
+                            dealt.push((place, list, item));
+                        }
                         next += 1;
                     }
                 }
             }
         }
         let Some(keyed) = &snapshot.keyed else { continue };
-        for (new_index, share) in shares.iter_mut().enumerate() {
-            let groups = KeyGroupRange::of_subtask(new_index as u32, vertex.parallelism, vertex.max_parallelism);
-            if keyed.groups.start < groups.end && groups.start < keyed.groups.end {
-                share.keyed.push(keyed.clone());
-            }
+        for place in overlapping(keyed.groups, vertex, wanted) {
+            shares[place].keyed.push(keyed.clone());
         }
     }
+    for share in &mut shares {
+        for list in &common {
+            list_like(&mut share.lists, list).items.extend_from_slice(&list.items);
+        }
+    }
+    for (place, list, item) in dealt {
+        list_like(&mut shares[place].lists, list).items.push(item.clone());
+    }
     shares
+}
+
+/// The places in `wanted` of the subtasks that own some of the key groups.
+fn overlapping(groups: KeyGroupRange, vertex: &VertexTopology, wanted: &[u32]) -> Range<usize> {
+    let of = |index: &u32| KeyGroupRange::of_subtask(*index, vertex.parallelism, vertex.max_parallelism);
+    let first = wanted.partition_point(|index| of(index).end <= groups.start);
+    let end = wanted.partition_point(|index| of(index).start < groups.end);
+    first..end.max(first)
 }
 
 /// The list that is described as `like` is, made if it is not there.

@@ -19,14 +19,20 @@
 
 use crate::{event::JobAction, execution_graph::ExecutionGraph};
 use flott_core::id::{CheckpointId, SubtaskId, VertexId};
-use flott_rpc::task::{EnumeratorCommand, TaskCommand};
+use flott_rpc::{
+    inventory::{EnumeratorInventory, ReaderInventory},
+    status::TaskStatus,
+    task::{EnumeratorCommand, TaskCommand},
+};
+use std::collections::BTreeMap;
 
 /// The splits of readers, by the time of their assignment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SplitAssignmentTracker {
     /// The last checkpoint for which the enumerator has given its state.
     last_snapshot: CheckpointIdOrNone,
-    assigned: Vec<Assigned>,
+    /// Of each reader, in their order.
+    assigned: BTreeMap<u32, Vec<Assigned>>,
 }
 
 /// Zero stands for "before any".
@@ -35,13 +41,12 @@ type CheckpointIdOrNone = u64;
 #[derive(Debug, Clone)]
 struct Assigned {
     after: CheckpointIdOrNone,
-    subtask: u32,
     splits: Vec<Vec<u8>>,
 }
 
 impl SplitAssignmentTracker {
     pub(crate) fn assign(&mut self, subtask: u32, splits: &[Vec<u8>]) {
-        self.assigned.push(Assigned { after: self.last_snapshot, subtask, splits: splits.to_vec() });
+        self.assigned.entry(subtask).or_default().push(Assigned { after: self.last_snapshot, splits: splits.to_vec() });
     }
 
     /// The enumerator has given its state: what it assigns from now on is not part of it.
@@ -51,16 +56,31 @@ impl SplitAssignmentTracker {
 
     /// Assignments from before the snapshot are part of the complete checkpoint now.
     pub(crate) fn completed(&mut self, checkpoint: CheckpointId) {
-        self.assigned.retain(|assigned| assigned.after >= checkpoint.0);
+        self.assigned.retain(|_, assigned| {
+            assigned.retain(|assigned| assigned.after >= checkpoint.0);
+            !assigned.is_empty()
+        });
     }
 
     /// Takes back what a reader was assigned after the snapshot of the checkpoint from which it restarts.
     pub(crate) fn take_back(&mut self, subtask: u32, restart_from: Option<CheckpointId>) -> Vec<Vec<u8>> {
         let from = restart_from.map_or(0, |checkpoint| checkpoint.0);
-        let back = self.assigned.iter().filter(|assigned| assigned.subtask == subtask && assigned.after >= from);
-        let back = back.flat_map(|assigned| assigned.splits.clone()).collect();
-        self.assigned.retain(|assigned| assigned.subtask != subtask);
-        back
+        let assigned = self.assigned.remove(&subtask).unwrap_or_default();
+        assigned.into_iter().filter(|assigned| assigned.after >= from).flat_map(|assigned| assigned.splits).collect()
+    }
+
+    /// What a reader was assigned after the snapshot of a checkpoint, and was not given.
+    fn missed(&self, subtask: u32, from: CheckpointIdOrNone, reader: &ReaderInventory) -> Vec<Vec<u8>> {
+        let mut given: Vec<&Vec<u8>> = reader.given.iter().filter(|given| given.after >= from).flat_map(|given| &given.splits).collect();
+        let assigned = self.assigned.get(&subtask).into_iter().flatten().flat_map(|assigned| &assigned.splits);
+        let missed = assigned.filter(|split| match given.iter().position(|given| given == split) {
+            Some(place) => {
+                given.swap_remove(place);
+                false
+            }
+            None => true,
+        });
+        missed.cloned().collect()
     }
 
     fn reset(&mut self, restored: Option<CheckpointId>) {
@@ -120,11 +140,64 @@ impl SourceCoordinator {
 
     /// Makes the enumerator anew, from the state that it had at `checkpoint`.
     pub(crate) fn create(&mut self, checkpoint: Option<CheckpointId>, state: Option<Vec<u8>>, out: &mut Vec<JobAction>) {
-        self.created = Some(self.command(EnumeratorCommand::Create { restored: state }, out));
+        self.created = Some(self.command(EnumeratorCommand::Create { checkpoint, restored: state }, out));
         self.tracker.reset(checkpoint);
         self.holding = false;
         self.held.clear();
         self.readers.iter_mut().for_each(|reader| *reader = Reader::default());
+    }
+
+    /// The number of the command that made the enumerator; 0: none has been made.
+    pub(crate) fn enumerator(&self) -> u64 {
+        self.created.unwrap_or(0)
+    }
+
+    /// Numbers commands above `last`.
+    pub(crate) fn continue_above(&mut self, last: u64) {
+        self.commands = self.commands.max(last);
+    }
+
+    /// Goes on with an enumerator that lives in a worker: `readers` tell, by subtask, what they were given. Readers that run get what
+    /// was assigned to them and never came; those that have not asked in vain are announced again, as after a restart.
+    pub(crate) fn adopt(
+        &mut self,
+        found: &EnumeratorInventory,
+        readers: &[ReaderInventory],
+        complete: Option<CheckpointId>,
+        graph: &ExecutionGraph,
+        out: &mut Vec<JobAction>,
+    ) {
+        let from = complete.map_or(0, |checkpoint| checkpoint.0);
+        self.continue_above(found.last_command);
+        self.created = Some(found.created);
+        self.tracker.last_snapshot = found.last_snapshot;
+        self.tracker.assigned.clear();
+        for assigned in found.assigned.iter().filter(|assigned| assigned.after >= from) {
+            let of_reader = self.tracker.assigned.entry(assigned.subtask).or_default();
+            of_reader.push(Assigned { after: assigned.after, splits: assigned.splits.clone() });
+        }
+        for (subtask, reader) in readers.iter().enumerate() {
+            let task = &graph.of_vertex(self.vertex)[subtask];
+            let subtask = subtask as u32;
+            if task.restored_finished || !matches!(task.status, TaskStatus::Deploying | TaskStatus::Running) {
+                continue;
+            }
+            let missed = self.tracker.missed(subtask, from, reader);
+            if task.status == TaskStatus::Deploying {
+                self.readers[subtask as usize].waiting = missed;
+                continue;
+            }
+            self.readers[subtask as usize].no_more_splits = reader.no_more_splits;
+            self.readers[subtask as usize].waiting = missed;
+            let answered = !self.readers[subtask as usize].waiting.is_empty();
+            self.reader_runs(subtask, graph, out);
+            if reader.asked && !answered {
+                self.request_split(subtask, out);
+            }
+        }
+        if let Some(complete) = complete {
+            self.command(EnumeratorCommand::CheckpointCompleted(complete), out);
+        }
     }
 
     /// Whether a report was made by the present enumerator.
@@ -182,7 +255,9 @@ impl SourceCoordinator {
         out: &mut Vec<JobAction>,
     ) -> bool {
         let Some(reader) = self.readers.get_mut(subtask as usize) else { return false };
-        let task = &graph.of_vertex(self.vertex)[subtask as usize];
+        let Some(task) = graph.place(SubtaskId { vertex: self.vertex, index: subtask }).map(|place| graph.task(place)) else {
+            return false;
+        };
         if reader.no_more_splits || task.is_finished() || task.alive().is_some() && (task.end_of_data || task.restored_finished) {
             return false;
         }
@@ -245,7 +320,6 @@ impl SourceCoordinator {
 mod tests {
     use super::*;
     use crate::testing::topology;
-    use flott_rpc::status::TaskStatus;
     use std::sync::Arc;
 
     /// The enumerator has heard everything.
@@ -313,7 +387,7 @@ mod tests {
         source.assign(1, split("other"), NOW, &graph, &mut out);
         source.release(&graph, &mut out);
         source.completed(CheckpointId(4), &mut out);
-        assert_eq!(source.tracker.assigned.len(), 2, "what is part of the checkpoint is forgotten");
+        assert_eq!(source.tracker.assigned.values().map(Vec::len).sum::<usize>(), 2, "what is part of the checkpoint is forgotten");
         source.assign(0, split("after"), NOW, &graph, &mut out);
         out.clear();
         source.reader_lost(0);

@@ -243,7 +243,7 @@ impl Harness {
             },
             JobAction::Kill(attempt) => format!("kill {attempt}"),
             JobAction::Enumerator { vertex, command, .. } => match command {
-                EnumeratorCommand::Create { restored } => format!("{vertex}: create {restored:?}"),
+                EnumeratorCommand::Create { restored, .. } => format!("{vertex}: create {restored:?}"),
                 EnumeratorCommand::AddReader { subtask } => format!("{vertex}: reader {subtask}"),
                 EnumeratorCommand::RequestSplit { subtask } => format!("{vertex}: request {subtask}"),
                 EnumeratorCommand::AddSplitsBack { subtask, splits } => format!("{vertex}: back from {subtask} {splits:?}"),
@@ -264,6 +264,7 @@ impl Harness {
                 JobReply::Snapshot(taken) => format!("reply {request}: snapshot {}", taken.checkpoint),
                 JobReply::Refused(reason) => format!("reply {request}: refused, {reason}"),
             },
+            JobAction::Recovered => "recovered".to_owned(),
             JobAction::Ended(outcome) => {
                 let shown = match &outcome.end {
                     JobEnd::Finished => "ended: finished",

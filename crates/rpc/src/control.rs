@@ -11,6 +11,7 @@
 use crate::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
     figures::{ProcessFigures, TaskFigures},
+    inventory::WorkerInventory,
     observe::{Answer, Question},
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, TaskCommand, TaskDeployment, TaskReport},
@@ -55,6 +56,8 @@ pub enum Role {
 pub enum Welcome {
     /// Go on.
     Accepted,
+    /// This JobManager does not lead. Where the one is that does, `host:port`, as far as this one knows.
+    NotLeader(Option<String>),
     /// Why not, and what to do about it.
     Refused(String),
 }
@@ -88,6 +91,12 @@ pub struct TaskManagerInfo {
     pub cpu_cores: u32,
     /// Bytes of memory of its machine.
     pub memory_bytes: u64,
+    /// Tells this process from others that had its name.
+    #[serde(default)]
+    pub incarnation: String,
+    /// The workers that it runs: of jobs that another leader had given slots here.
+    #[serde(default)]
+    pub workers: Vec<(JobId, u64)>,
 }
 
 /// A worker.
@@ -101,6 +110,9 @@ pub struct WorkerInfo {
     pub data_address: SocketAddr,
     /// The graph that it has built: must be the one that was submitted.
     pub topology: JobTopology,
+    /// What it runs, if it has worked for another leader.
+    #[serde(default)]
+    pub inventory: Option<WorkerInventory>,
 }
 
 /// A job to run.
@@ -321,7 +333,17 @@ pub enum Part {
         folder: PathBuf,
         /// The secret that the workers of the job share.
         token: String,
+        /// Whether it goes on without a JobManager until its TaskManager names the next one.
+        #[serde(default)]
+        survives: bool,
     },
+}
+
+/// A line on the standard input of a worker, from its TaskManager, as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Notice {
+    /// This JobManager leads now, `host:port`; any earlier one is not to be heard any more.
+    Leader(String),
 }
 
 /// The environment variable that holds a [`Part`].

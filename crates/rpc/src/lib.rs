@@ -9,6 +9,7 @@ pub mod client;
 pub mod control;
 pub mod figures;
 pub mod gateway;
+pub mod inventory;
 pub mod observe;
 pub mod status;
 pub mod task;

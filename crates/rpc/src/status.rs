@@ -23,6 +23,8 @@ pub enum JobStatus {
     Finished,
     /// Waiting to be restarted after a failure.
     Restarting,
+    /// A new leader has taken the job over and waits for what its workers tell.
+    Reconciling,
 }
 
 impl JobStatus {
@@ -74,7 +76,7 @@ macro_rules! display_as_serialized {
 }
 display_as_serialized! {
     JobStatus: Created = "CREATED", Running = "RUNNING", Failing = "FAILING", Failed = "FAILED", Cancelling = "CANCELLING",
-        Canceled = "CANCELED", Finished = "FINISHED", Restarting = "RESTARTING";
+        Canceled = "CANCELED", Finished = "FINISHED", Restarting = "RESTARTING", Reconciling = "RECONCILING";
     TaskStatus: Created = "CREATED", Scheduled = "SCHEDULED", Deploying = "DEPLOYING", Initializing = "INITIALIZING",
         Running = "RUNNING", Finished = "FINISHED", Canceling = "CANCELING", Canceled = "CANCELED", Failed = "FAILED";
 }

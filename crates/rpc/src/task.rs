@@ -81,6 +81,9 @@ pub struct TaskDeployment {
     pub slot: u32,
     /// What it starts from; `None`: from nothing.
     pub restore: Option<TaskRestore>,
+    /// Of a source: the number of the command that made the enumerator that it gets splits from; else 0.
+    #[serde(default)]
+    pub enumerator: u64,
 }
 
 /// To a task.
@@ -158,6 +161,9 @@ pub enum TaskReport {
 pub enum EnumeratorCommand {
     /// Make it, in place of any earlier one, from its state if there is one.
     Create {
+        /// The snapshot that the state is from.
+        #[serde(default)]
+        checkpoint: Option<CheckpointId>,
         /// The encoded state.
         restored: Option<Vec<u8>>,
     },

@@ -36,4 +36,4 @@ mod server;
 mod statistics;
 
 pub use cluster::{Cluster, ClusterError, Result};
-pub use server::{Asset, Assets, Options, Server};
+pub use server::{Asset, Assets, Elsewhere, Options, Server};

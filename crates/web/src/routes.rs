@@ -2,14 +2,16 @@
 
 use crate::{
     api::{
-        applications, checkpoint_details, checkpoints, cluster, executables, flame_graph, job, jobs, metrics, operations, processes,
+        applications, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs, metrics, operations, processes,
         task_managers, vertices,
     },
     app::App,
     http::{
         answer::Refusal,
+        asset,
         call::{Handler, route},
         guard::guard,
+        leader::follow_leader,
         log_file::{Which, log_file},
         upload::upload,
     },
@@ -18,9 +20,8 @@ use crate::{
 };
 use axum::{
     Router,
-    body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, header},
+    http::Method,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::MethodFilter,
@@ -101,8 +102,10 @@ const CLUSTER: &[Route] = &[
 const JOBS: &[Route] = &[
     json("GET", "/jobs", jobs::jobs, "Ids and states of jobs"),
     json("GET", "/jobs/overview", jobs::overview, "Jobs with their times and tasks"),
+    json("GET", "/jobs/flow", flow::of_jobs, "Rates, load, restarts and last checkpoint of all jobs (not Flink's)"),
     json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs").query(&["get", "agg", "jobs"]),
     json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan"),
+    json("GET", "/jobs/{job}/flow", flow::of_job, "Rates, load and bottleneck of a job's whole graph at once (not Flink's)"),
     json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]),
     json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job"),
     json("GET", "/jobs/{job}/status", jobs::status, "The state of a job"),
@@ -123,7 +126,7 @@ const SNAPSHOTS: &[Route] = &[
     json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint"),
     json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint"),
     json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop"),
-    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job"),
+    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job").query(&["limit"]),
     json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint"),
     json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints"),
     json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint"),
@@ -220,6 +223,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .merge(calls)
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
+        .layer(from_fn_with_state(Arc::clone(&app), follow_leader))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }
@@ -237,9 +241,7 @@ async fn unknown(State(app): State<Arc<App>>, request: Request) -> Response {
     if let Some(assets) = app.options.assets.as_ref().filter(|_| reads) {
         let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
         if let Some(asset) = assets(name) {
-            let mut response = Response::new(Body::from(asset.body));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
-            return response;
+            return asset::answer(asset, request.headers());
         }
     }
     Refusal::not_found(format!("Unable to load requested file {path}.")).into_response()

@@ -26,10 +26,26 @@ pub struct Asset {
     pub content_type: &'static str,
     /// What is in it.
     pub body: Bytes,
+    /// Whether `body` is compressed with gzip.
+    pub gzip: bool,
+    /// Its entity tag, with quotes.
+    pub tag: Option<&'static str>,
+    /// Whether its name changes with its content.
+    pub immutable: bool,
+}
+
+impl Asset {
+    /// A file that is neither compressed nor cached.
+    pub fn plain(content_type: &'static str, body: Bytes) -> Self {
+        Asset { content_type, body, gzip: false, tag: None, immutable: false }
+    }
 }
 
 /// Finds the file of a dashboard by its path without the slash in front, such as `index.html`.
 pub type Assets = Arc<dyn Fn(&str) -> Option<Asset> + Send + Sync>;
+
+/// Tells where the server of the JobManager that leads is, such as `http://host:8081`, unless this server's own does.
+pub type Elsewhere = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// How a server behaves.
 #[derive(Clone)]
@@ -62,6 +78,8 @@ pub struct Options {
     /// Whether values of labels that Prometheus gets have letters, digits, `_` and `:` alone: other characters become `_`, as Flink has
     /// it unless told otherwise.
     pub filter_label_values: bool,
+    /// Where another JobManager leads, callers are sent there.
+    pub elsewhere: Option<Elsewhere>,
 }
 
 impl Options {
@@ -81,6 +99,7 @@ impl Options {
             allowed_hosts: Vec::new(),
             assets: None,
             filter_label_values: true,
+            elsewhere: None,
         }
     }
 }

@@ -46,7 +46,7 @@ impl World {
         self.sim.trace(format_args!("{term} enumerator {vertex} #{number} {}", tamper::short(&command)));
         master.hosts.entry(vertex).or_default().handled = number;
         match command {
-            EnumeratorCommand::Create { restored } => self.create_enumerator(term, vertex, restored.as_deref()),
+            EnumeratorCommand::Create { restored, .. } => self.create_enumerator(term, vertex, restored.as_deref()),
             EnumeratorCommand::AddReader { subtask } => self.call(term, vertex, |enumerator| enumerator.add_reader(subtask)),
             EnumeratorCommand::RequestSplit { subtask } => self.call(term, vertex, |enumerator| enumerator.request_split(subtask)),
             EnumeratorCommand::AddSplitsBack { subtask, splits } => {

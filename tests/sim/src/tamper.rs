@@ -73,7 +73,7 @@ pub(crate) fn report(sim: &Sim, memory: &mut Memory, _: AttemptId, report: &mut 
 /// A command in few words.
 pub(crate) fn short(command: &EnumeratorCommand) -> String {
     match command {
-        EnumeratorCommand::Create { restored } => format!("Create({})", restored.is_some()),
+        EnumeratorCommand::Create { restored, .. } => format!("Create({})", restored.is_some()),
         EnumeratorCommand::AddSplitsBack { subtask, splits } => format!("AddSplitsBack({subtask}, {})", splits.len()),
         other => format!("{other:?}"),
     }

@@ -12,7 +12,7 @@ mod single;
 use clap::{Args, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::{paths, text};
+use crate::{paths, process, text};
 use input::Input;
 use report::{Report, Row};
 use side::{Side, SideName};
@@ -28,6 +28,8 @@ pub(crate) enum Benchmark {
     State(single::SingleArgs),
     /// From the start of a process to its end, for a tiny job
     Start(single::SingleArgs),
+    /// The coordinator alone, simulated: CPU time and messages of a checkpoint and of a restart, and how they grow with the job
+    Coordinator,
 }
 
 /// Arguments of `cargo xtask bench word-count`.
@@ -66,6 +68,9 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<()> {
         Benchmark::Latency(args) => single::latency(args),
         Benchmark::State(args) => single::state(args),
         Benchmark::Start(args) => single::start(args),
+        Benchmark::Coordinator => {
+            process::run(process::cargo().args(["bench", "--quiet", "--package", "flott-jobmanager", "--bench", "coordinator"]))
+        }
     }
 }
 

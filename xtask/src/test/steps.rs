@@ -6,7 +6,7 @@ use std::process::Command;
 use super::package;
 use crate::error::Result;
 use crate::process::{cargo, run};
-use crate::{arch, process, sim};
+use crate::{arch, chaos, process, sim};
 
 /// One named check.
 pub(super) struct Step {
@@ -26,6 +26,12 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "arch", about: "crates depend on each other only along allowed edges", build: nothing, check: arch::run },
     Step { name: "clippy", about: "no warning in any target of the workspace", build: clippy, check: nothing },
     Step { name: "test", about: "unit, integration and documentation tests of the workspace", build: test_build, check: test_run },
+    Step {
+        name: "chaos",
+        about: "the output of a job is exact while its cluster is killed, stopped and cut off",
+        build: test_build,
+        check: chaos::check,
+    },
     Step {
         name: "sim",
         about: "2 000 seeds of the simulation hold, and every planted fault is found",

@@ -1,5 +1,6 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
+mod high_availability;
 mod observe;
 mod processes;
 mod rest;

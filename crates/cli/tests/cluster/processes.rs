@@ -157,43 +157,69 @@ impl Cluster {
         listed.split(' ').next().unwrap().to_owned()
     }
 
+    /// The status that a REST server answers with.
+    pub(crate) fn status_of(rest: &str, path: &str) -> u16 {
+        let Ok(mut stream) = TcpStream::connect(rest) else { return 0 };
+        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let mut answer = String::new();
+        let read = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+        read.ok().and_then(|_| answer.split(' ').nth(1)?.parse().ok()).unwrap_or(0)
+    }
+
     /// The worker processes of a job whose program is this test's.
     pub(crate) fn workers(&self) -> Vec<u32> {
-        let mut workers = Vec::new();
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let started_here = fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.starts_with(self.folder.path()));
-            if started_here {
-                workers.push(process);
-            }
-        }
-        workers
+        workers_in(self.folder.path())
     }
 
     /// Lines that are visible, however often each.
     pub(crate) fn lines(&self) -> BTreeMap<(u64, u64), u32> {
-        let mut lines = BTreeMap::new();
-        let Ok(folder) = fs::read_dir(self.path("counts")) else { return lines };
-        for path in folder.map(|entry| entry.unwrap().path()) {
-            if path.file_name().unwrap().to_string_lossy().starts_with("part-") {
-                for line in fs::read_to_string(path).unwrap().lines() {
-                    let (key, count) = line.trim_matches(['(', ')']).split_once(", ").unwrap();
-                    *lines.entry((key.parse().unwrap(), count.parse().unwrap())).or_insert(0) += 1;
-                }
-            }
-        }
-        lines
+        lines_in(&self.path("counts"))
     }
 
     /// Each running count of `records` numbers must be there exactly once.
     #[track_caller]
     pub(crate) fn assert_exact(&self, records: u64) {
-        let lines = self.lines();
-        assert!(lines.values().all(|times| *times == 1), "a count is there twice");
-        assert_eq!(lines.len() as u64, records);
-        for key in 0..KEYS {
-            assert!(lines.contains_key(&(key, records / KEYS)), "key {key} did not come to its end");
+        assert_exact(&self.path("counts"), records);
+    }
+}
+
+/// The worker processes whose executable lies under a folder.
+pub(crate) fn workers_in(folder: &Path) -> Vec<u32> {
+    let mut workers = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let started_here = fs::read_link(entry.path().join("exe")).is_ok_and(|exe| exe.starts_with(folder));
+        if started_here {
+            workers.push(process);
         }
+    }
+    workers
+}
+
+/// Lines that are visible in a folder of output, however often each.
+pub(crate) fn lines_in(folder: &Path) -> BTreeMap<(u64, u64), u32> {
+    let mut lines = BTreeMap::new();
+    let Ok(folder) = fs::read_dir(folder) else { return lines };
+    for path in folder.map(|entry| entry.unwrap().path()) {
+        if path.file_name().unwrap().to_string_lossy().starts_with("part-") {
+            for line in fs::read_to_string(path).unwrap().lines() {
+                let (key, count) = line.trim_matches(['(', ')']).split_once(", ").unwrap();
+                *lines.entry((key.parse().unwrap(), count.parse().unwrap())).or_insert(0) += 1;
+            }
+        }
+    }
+    lines
+}
+
+/// Each running count of `records` numbers must be there exactly once.
+#[track_caller]
+pub(crate) fn assert_exact(folder: &Path, records: u64) {
+    let lines = lines_in(folder);
+    assert!(lines.values().all(|times| *times == 1), "a count is there twice");
+    assert_eq!(lines.len() as u64, records);
+    for key in 0..KEYS {
+        assert!(lines.contains_key(&(key, records / KEYS)), "key {key} did not come to its end");
     }
 }
 
@@ -211,7 +237,7 @@ pub(crate) fn kill(process: u32) {
     assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
 }
 
-fn flott(folder: &Path) -> Command {
+pub(crate) fn flott(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flott"));
     command.current_dir(folder).env("FLOTT_IO_TMP_DIRS", folder).env_remove("FLOTT_CONF_DIR").stdin(Stdio::null());
     command

@@ -1,24 +1,70 @@
 //! Asking the JobManager something.
 
 use super::connection::{connect, receive, send};
+use crate::launch::no_thread;
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{ClientReply, ClientRequest, Hello, PROTOCOL, Role, Welcome};
-use std::net::TcpStream;
+use std::{net::TcpStream, time::Duration};
+
+/// How long a JobManager may take to answer a greeting.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection to the JobManager that leads, on which this process has introduced itself. `job_managers` are the addresses of those
+/// that may lead, `host:port`, separated by commas: each is asked, and whoever it names.
+///
+/// # Errors
+/// None answers, none leads, or the one that leads refuses this process.
+pub(crate) fn find_leader(job_managers: &str, role: &Role) -> Result<Leader, Error> {
+    let mut to_ask: Vec<String> = job_managers.split(',').map(|address| address.trim().to_owned()).collect();
+    let mut last = None;
+    let mut next = 0;
+    while let Some(address) = to_ask.get(next).cloned() {
+        next += 1;
+        match connect(&address).and_then(|stream| greet(&stream, role).map(|answer| (stream, answer))) {
+            Ok((stream, None)) => return Ok(Leader { stream, address }),
+            Ok((_, Some(NotLeader(other)))) => {
+                last.get_or_insert_with(|| Error::new(ErrorKind::Unavailable, format!("no JobManager leads; asked was `{job_managers}`")));
+                if let Some(other) = other.filter(|other| !to_ask.contains(other)) {
+                    to_ask.push(other);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Unavailable => last = Some(last.unwrap_or(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::invalid("no address of a JobManager is set: `jobmanager.rpc.address`")))
+}
+
+/// The JobManager that leads.
+pub(crate) struct Leader {
+    pub(crate) stream: TcpStream,
+    /// Where it is, `host:port`.
+    pub(crate) address: String,
+}
+
+/// The JobManager does not lead; it may know who does.
+struct NotLeader(Option<String>);
 
 /// Introduces this process on a new connection.
 ///
 /// # Errors
 /// The other side refuses it, or does not answer.
-pub(crate) fn greet(stream: &TcpStream, role: Role) -> Result<(), Error> {
-    let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role };
+fn greet(stream: &TcpStream, role: &Role) -> Result<Option<NotLeader>, Error> {
+    let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role: role.clone() };
     send(stream, &hello).map_err(|error| Error::new(ErrorKind::Unavailable, "cannot reach the JobManager").with_source(error))?;
-    match receive::<Welcome>(stream)? {
-        Welcome::Accepted => Ok(()),
+    // One that has hung must not keep this process from asking the others.
+    let limited = |limit| stream.set_read_timeout(limit).map_err(no_thread);
+    limited(Some(GREETING_TIMEOUT))?;
+    let welcome = receive::<Welcome>(stream)?;
+    limited(None)?;
+    match welcome {
+        Welcome::Accepted => Ok(None),
+        Welcome::NotLeader(other) => Ok(Some(NotLeader(other))),
         Welcome::Refused(reason) => Err(Error::invalid(format!("the JobManager refuses this process: {reason}"))),
     }
 }
 
-/// Asks on a connection that has been [greeted](greet). Blocks for the answer.
+/// Asks on a connection to the [leader](find_leader). Blocks for the answer.
 ///
 /// # Errors
 /// What the JobManager answers, or that it does not.
@@ -34,8 +80,7 @@ pub(crate) fn ask(stream: &TcpStream, request: &ClientRequest) -> Result<ClientR
 ///
 /// # Errors
 /// Nobody answers there, or what the JobManager answers.
-pub(crate) fn ask_once(job_manager: &str, request: &ClientRequest) -> Result<ClientReply, Error> {
-    let stream = connect(job_manager)?;
-    greet(&stream, Role::Client)?;
-    ask(&stream, request)
+pub(crate) fn ask_once(job_managers: &str, request: &ClientRequest) -> Result<ClientReply, Error> {
+    let leader = find_leader(job_managers, &Role::Client)?;
+    ask(&leader.stream, request)
 }

@@ -3,5 +3,5 @@
 mod client;
 mod connection;
 
-pub(crate) use client::{ask, ask_once, greet};
-pub(crate) use connection::{ConnectionError, Incoming, Link, connect, receive, send};
+pub(crate) use client::{ask, ask_once, find_leader};
+pub(crate) use connection::{ConnectionError, Incoming, Link, receive, send};

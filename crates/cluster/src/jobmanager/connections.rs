@@ -1,6 +1,6 @@
 //! The connections of a JobManager: a thread for each.
 
-use super::JobManager;
+use super::{JobManager, Registered, State, remote_host::slots_of};
 use crate::{
     control::{ConnectionError, Incoming, Link, receive, send},
     executables::Incoming as IncomingExecutable,
@@ -17,13 +17,15 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a new connection may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a TaskManager is given to say how a worker ended whose connection broke.
 const REASON_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often it is looked whether a name has become free.
+const NAME_PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes connections, each on a thread of its own.
 pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), Error> {
@@ -74,14 +76,30 @@ fn refuse(stream: &TcpStream, reason: String) -> io::Result<()> {
 }
 
 fn client(manager: &JobManager, stream: TcpStream) -> io::Result<()> {
-    send(&stream, &Welcome::Accepted)?;
+    let Some(peer) = welcome(manager, &stream)? else { return Ok(()) };
     let mut requests: Incoming<ClientRequest> = Incoming::new(stream.try_clone()?, None)?;
     let mut executable = None;
     while let Ok(request) = requests.next() {
         let reply = answer(manager, request, &mut executable);
         send(&stream, &reply.unwrap_or_else(|error| ClientReply::Failed(error.kind(), error.to_string())))?;
     }
+    manager.lock().peers.remove(&peer);
     Ok(())
+}
+
+/// Lets somebody in, if this JobManager leads; otherwise tells who does. Returns the number of the connection.
+fn welcome(manager: &JobManager, stream: &TcpStream) -> io::Result<Option<u64>> {
+    let peer = manager.lock().peer(stream)?;
+    match peer {
+        Some(_) => send(stream, &Welcome::Accepted)?,
+        None => send(stream, &Welcome::NotLeader(manager.other_leader().map(|leader| leader.address)))?,
+    }
+    Ok(peer)
+}
+
+/// This JobManager has just stopped to lead.
+fn turn_away(stream: &TcpStream) -> io::Result<()> {
+    send(stream, &Welcome::NotLeader(None))
 }
 
 fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<IncomingExecutable>) -> Result<ClientReply, Error> {
@@ -111,21 +129,33 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
     })
 }
 
+/// Waits while another process has the name: one that was killed is often still there when its successor comes.
+fn await_name(manager: &JobManager, id: &str, incarnation: &str) {
+    let until = Instant::now() + manager.0.options.heartbeat_timeout;
+    let taken = || manager.lock().task_managers.get(id).is_some_and(|known| known.info.incarnation != incarnation);
+    while taken() && Instant::now() < until {
+        thread::sleep(NAME_PAUSE);
+    }
+}
+
 fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
+    let peer;
+    await_name(manager, &id, &info.incarnation);
     {
         let state = &mut *manager.lock();
-        if state.task_managers.contains_key(&id) {
+        if state.task_managers.get(&id).is_some_and(|known| known.info.incarnation != info.incarnation) {
             return refuse(&stream, format!("there is a TaskManager `{id}` already: give each one a name of its own"));
         }
+        // It has noticed before this side that their connection is gone.
+        task_manager_lost(state, &id, None, "its connection was lost");
+        let Some(number) = state.peer(&stream)? else { return turn_away(&stream) };
+        peer = number;
         send(&stream, &Welcome::Accepted)?;
         link = Link::start(stream.try_clone()?)?;
         tracing::info!(task_manager = id, slots = info.slots, "a TaskManager has registered");
-        let slots = info.slots;
-        state.task_managers.insert(id.clone(), (info, link.clone()));
-        let grants = state.resources.register(&id, slots);
-        state.grant(grants);
+        register(state, info, link.clone(), peer);
     }
     let mut incoming: Incoming<FromTaskManager> = Incoming::new(stream, Some(options.heartbeat_timeout))?;
     let _heart = beat(link, options.heartbeat_interval)?;
@@ -140,13 +170,41 @@ fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) 
             Err(error) => break format!("TaskManager `{id}` is gone: {error}"),
         }
     };
-    tracing::warn!(reason, "a TaskManager is gone");
+    task_manager_lost(&mut manager.lock(), &id, Some(peer), &reason);
     manager.0.observed.lost(&id);
-    let state = &mut *manager.lock();
-    state.task_managers.remove(&id);
-    state.resources.lost(&id);
-    state.jobs.values_mut().for_each(|job| job.task_manager_lost(&id, &reason));
     Ok(())
+}
+
+fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>, peer: u64) {
+    let (id, slots) = (info.id.clone(), info.slots);
+    let workers = info.workers.clone();
+    state.task_managers.insert(id.clone(), Registered { info, link, peer });
+    for (job, worker) in workers {
+        // Of a job that has its tasks elsewhere by now, it would do what others do.
+        match state.jobs.get_mut(&job).filter(|_| state.recovering.contains(&job)) {
+            Some(job) => job.found_worker(worker, &id),
+            None => state.tell(&id, ToTaskManager::StopWorker { job, worker }),
+        }
+    }
+    let grants = state.resources.register(&id, slots);
+    state.grant(grants);
+}
+
+/// A TaskManager is gone, or at least its connection `peer`; `None`: whichever it has.
+fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &str) {
+    if let Some(peer) = peer {
+        state.peers.remove(&peer);
+    }
+    let newer = |known: &Registered| peer.is_some_and(|peer| known.peer != peer);
+    if state.task_managers.get(id).is_none_or(newer) {
+        return;
+    }
+    tracing::warn!(task_manager = id, reason, "a TaskManager is gone");
+    if let Some(gone) = state.task_managers.remove(id) {
+        state.peers.remove(&gone.peer);
+    }
+    state.resources.lost(id);
+    state.jobs.values_mut().for_each(|job| job.task_manager_lost(id, reason));
 }
 
 /// Sends signs of life until what is returned is dropped.
@@ -163,14 +221,28 @@ fn beat(link: Link<ToTaskManager>, interval: Duration) -> io::Result<mpsc::Sende
 
 fn worker(manager: &JobManager, stream: TcpStream, info: WorkerInfo) -> io::Result<()> {
     let (id, number) = (info.job, info.worker);
+    let peer;
     {
-        let state = manager.lock();
+        let state = &mut *manager.lock();
         let Some(job) = state.jobs.get(&id).filter(|job| job.task_manager_of(number).is_some()) else {
-            return refuse(&stream, format!("job {id} has no worker {number}, or not any more"));
+            let reason = format!("job {id} has no worker {number}, or not any more");
+            return if state.term.is_some() { refuse(&stream, reason) } else { turn_away(&stream) };
         };
+        let task_manager = job.task_manager_of(number).unwrap_or_default().to_owned();
+        if info.inventory.is_some() && !state.recovering.contains(&id) {
+            return refuse(&stream, format!("job {id} has started elsewhere what worker {number} runs: it came too late"));
+        }
+        let Some(accepted) = state.peer(&stream)? else { return turn_away(&stream) };
+        peer = accepted;
         send(&stream, &Welcome::Accepted)?;
         let link: Link<ToWorker> = Link::start(stream.try_clone()?)?;
-        job.notice(WorkerNotice::Connected { info: Box::new(info), link });
+        let slots = info.inventory.as_ref().map(slots_of).unwrap_or_default();
+        state.resources.adopt(id, &task_manager, &slots);
+        if let Some(job) = state.jobs.get_mut(&id) {
+            job.worker_connected(number);
+            job.adopted(number, &slots);
+            job.notice(WorkerNotice::Connected { info: Box::new(info), link });
+        }
     }
     let mut incoming: Incoming<FromWorker> = Incoming::new(stream.try_clone()?, Some(manager.0.options.heartbeat_timeout))?;
     let error = loop {
@@ -184,7 +256,14 @@ fn worker(manager: &JobManager, stream: TcpStream, info: WorkerInfo) -> io::Resu
         }
     };
     // One that is silent may still run: it must not, since others will do its work.
-    manager.lock().stop_worker(id, number);
+    {
+        let state = &mut *manager.lock();
+        if state.peers.remove(&peer).is_none() {
+            // The term is over: it is another leader's.
+            return Ok(());
+        }
+        state.stop_worker(id, number);
+    }
     let _ = stream.shutdown(std::net::Shutdown::Both);
     // Its TaskManager may know better why.
     thread::sleep(REASON_TIMEOUT);

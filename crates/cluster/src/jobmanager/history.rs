@@ -12,6 +12,7 @@ use flott_rpc::{
     status::{JobStatus, TaskStatus},
     task::{TaskCommand, TaskReport},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,7 +26,7 @@ const FAILURES: usize = 16;
 const CHECKPOINTS: usize = 100;
 
 /// A run of a subtask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Its number, from 0.
     pub number: u32,
@@ -36,7 +37,7 @@ pub struct AttemptRecord {
 }
 
 /// How a checkpoint ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum CheckpointEnd {
     /// Complete.
     Completed(CheckpointSummary),
@@ -45,7 +46,7 @@ pub enum CheckpointEnd {
 }
 
 /// A checkpoint or savepoint.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CheckpointRecord {
     /// Its number.
     pub id: CheckpointId,
@@ -59,12 +60,13 @@ pub struct CheckpointRecord {
     pub subtasks: u32,
     /// How it ended; `None`: under way.
     pub end: Option<CheckpointEnd>,
-    /// What its subtasks did; empty for one that is too long ago.
+    /// What its subtasks did; empty for one that is too long ago. Not stored with a job that has ended.
+    #[serde(skip)]
     pub acknowledged: Arc<Acknowledgements>,
 }
 
 /// What has happened to a job.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobHistory {
     /// The job's states and when it entered them; each state's last time.
     pub entered: Vec<(JobStatus, Timestamp)>,
@@ -201,6 +203,10 @@ impl SharedHistory {
         self.lock().action(action, at);
     }
 
+    pub(crate) fn of(history: JobHistory) -> Self {
+        SharedHistory(Arc::new(Mutex::new(history)))
+    }
+
     pub(crate) fn read(&self) -> JobHistory {
         self.lock().clone()
     }
@@ -221,12 +227,12 @@ mod tests {
     #[test]
     fn attempts_are_followed_from_deployment_to_end() {
         let mut history = JobHistory::default();
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None }]), 10);
+        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None, enumerator: 0 }]), 10);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
         history.event(&JobEvent::SlotsLost(vec![3]), 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None }]), 50);
+        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None, enumerator: 0 }]), 50);
         let attempts = &history.attempts[&SUBTASK];
         assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
@@ -237,7 +243,8 @@ mod tests {
         let mut history = JobHistory::default();
         for number in 0..1000 {
             let at = i64::from(number);
-            history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None }]), at);
+            history
+                .action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None, enumerator: 0 }]), at);
             history.action(&JobAction::StatusChanged(if number % 2 == 0 { JobStatus::Running } else { JobStatus::Restarting }), at);
         }
         assert_eq!(history.attempts[&SUBTASK].len(), ATTEMPTS);

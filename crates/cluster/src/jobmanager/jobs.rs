@@ -1,6 +1,6 @@
 //! A job of a JobManager, from outside its thread.
 
-use super::{history::SharedHistory, remote_host::WorkerFigures};
+use super::{history::SharedHistory, records::EndedRecord, remote_host::WorkerFigures};
 use crate::{
     host::WorkerNotice,
     job::{Ended, Message},
@@ -16,7 +16,7 @@ use flott_rpc::{
     gateway::TaskFigures,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Job {
     figures: WorkerFigures,
     /// Its TaskManager for each worker.
     workers: BTreeMap<u64, String>,
+    /// Those of its workers that have connected.
+    connected: BTreeSet<u64>,
     next_worker: u64,
     /// The TaskManager of each slot that it has had.
     slots: BTreeMap<u32, String>,
@@ -49,6 +51,7 @@ pub(super) struct JobParts {
     pub(super) topology: JobTopology,
     pub(super) settings: JobSettings,
     pub(super) program: Program,
+    pub(super) token: String,
     pub(super) started: Timestamp,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) ended: Arc<Ended>,
@@ -56,6 +59,8 @@ pub(super) struct JobParts {
     pub(super) history: SharedHistory,
     /// As it is before it runs.
     pub(super) first: JobOverview,
+    /// The number of its first worker: above those of all leaders before.
+    pub(super) first_worker: u64,
 }
 
 /// A way to ask a job something, without holding up anyone else.
@@ -68,23 +73,78 @@ pub(super) struct JobHandle {
 
 impl Job {
     pub(super) fn new(parts: JobParts) -> Self {
-        let JobParts { topology, settings, program, started, messages, ended, figures, history, first } = parts;
+        let JobParts { topology, settings, program, token, started, messages, ended, figures, history, first, first_worker } = parts;
         Job {
             topology: Arc::new(topology),
             settings: Arc::new(settings),
             history,
             program,
-            token: format!("{:032x}", crate::launch::random_u128()),
+            token,
             started,
             ended_at: None,
             messages,
             ended,
             figures,
             workers: BTreeMap::new(),
-            next_worker: 0,
+            connected: BTreeSet::new(),
+            next_worker: first_worker,
             slots: BTreeMap::new(),
             first,
         }
+    }
+
+    /// One that has ended before this JobManager began to lead.
+    pub(super) fn ended(record: EndedRecord) -> Self {
+        let EndedRecord { program, topology, settings, started, ended, history, overview, outcome, slots } = record;
+        // Nobody receives: a job that has ended hears nothing.
+        let (messages, _) = mpsc::channel();
+        Job {
+            topology: Arc::new(topology),
+            settings: Arc::new(settings),
+            history: SharedHistory::of(history),
+            program,
+            token: String::new(),
+            started,
+            ended_at: Some(ended),
+            messages,
+            first: overview.clone(),
+            ended: Arc::new(Ended::already(outcome, overview)),
+            figures: WorkerFigures::default(),
+            workers: BTreeMap::new(),
+            connected: BTreeSet::new(),
+            next_worker: 0,
+            slots,
+        }
+    }
+
+    /// Another JobManager leads.
+    pub(super) fn suspend(&self) {
+        // One that has ended stays so.
+        let _ = self.messages.send(Message::Suspend);
+    }
+
+    /// A worker that the leader before has started lives on a TaskManager.
+    pub(super) fn found_worker(&mut self, worker: u64, task_manager: &str) {
+        self.workers.insert(worker, task_manager.to_owned());
+    }
+
+    pub(super) fn worker_connected(&mut self, worker: u64) {
+        self.connected.insert(worker);
+    }
+
+    /// Slots that a worker used under the leader before.
+    pub(super) fn adopted(&mut self, worker: u64, slots: &[u32]) {
+        if let Some(task_manager) = self.workers.get(&worker) {
+            self.slots.extend(slots.iter().map(|slot| (*slot, task_manager.clone())));
+        }
+    }
+
+    /// Forgets workers that have not connected, of which no more is expected. Returns them with their TaskManagers.
+    pub(super) fn forget_missing_workers(&mut self) -> Vec<(u64, String)> {
+        let missing: Vec<(u64, String)> =
+            self.workers.iter().filter(|(worker, _)| !self.connected.contains(worker)).map(|(worker, at)| (*worker, at.clone())).collect();
+        missing.iter().for_each(|(worker, _)| drop(self.workers.remove(worker)));
+        missing
     }
 
     pub(super) fn handle(&self) -> JobHandle {
@@ -169,7 +229,8 @@ impl JobHandle {
         answer.recv().map_err(|_| ended())
     }
 
-    pub(super) fn wait(&self) -> JobOutcome {
+    /// `None`: another JobManager leads.
+    pub(super) fn wait(&self) -> Option<JobOutcome> {
         self.ended.wait()
     }
 

@@ -1,51 +1,42 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
 mod acknowledged;
+mod archive;
 mod connections;
 mod history;
 mod jobs;
+mod leadership;
 mod observed;
+mod records;
 mod remote_host;
+mod starting;
 
-use crate::{
-    executables::ExecutableStore,
-    job::{Ended, Message},
-    launch::{launch, no_thread, random_u128},
-    storage_thread,
-    thread::SystemClock,
-};
+use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 pub use acknowledged::{Acknowledgement, Acknowledgements};
-use flott_core::{
-    Error, ErrorKind, Timestamp,
-    id::JobId,
-    time::{Clock, SharedClock},
-};
+use archive::Archive;
+use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
 use flott_graph::{JobTopology, settings::JobSettings};
-use flott_jobmanager::{
-    JobEvent,
-    resource_manager::{ResourceManager, SlotGrant},
-};
+use flott_ha::{JobStore, Leadership};
+use flott_jobmanager::resource_manager::{ResourceManager, SlotGrant};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    control::{ExecutableId, JobSubmission, JobSummary, Program, TaskManagerInfo, ToTaskManager},
+    control::{ExecutableId, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
-use jobs::{Job, JobParts};
+use jobs::Job;
+use leadership::Candidate;
+pub use leadership::HighAvailability;
 pub use observed::TaskThreads;
-use remote_host::{Cluster, RemoteHost, WorkerFigures};
+use remote_host::Cluster;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    thread,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
-
-/// How long a worker may take to end when its job has ended.
-const WORKER_END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Ended jobs that are remembered. Flink's `jobstore.max-capacity`, though that is unbounded unless set.
 const ENDED_JOBS: usize = 100;
@@ -61,6 +52,10 @@ pub struct JobManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which a process counts as gone.
     pub heartbeat_timeout: Duration,
+    /// Where jobs that have ended are kept over a restart, if no other JobManager keeps them.
+    pub archive: Option<PathBuf>,
+    /// Whether others may lead: then this one serves nobody until [`JobManager::stand`] has made it the leader.
+    pub elected: bool,
 }
 
 /// A JobManager, running. Cheap to clone: clones are the same one.
@@ -98,16 +93,52 @@ struct Inner {
     executables: ExecutableStore,
     clock: SystemClock,
     observed: observed::Observed,
+    archive: Option<Archive>,
+    candidate: OnceLock<Candidate>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     resources: ResourceManager,
-    task_managers: BTreeMap<String, (TaskManagerInfo, crate::control::Link<ToTaskManager>)>,
+    task_managers: BTreeMap<String, Registered>,
     jobs: BTreeMap<JobId, Job>,
     /// Jobs that are being submitted.
     starting: BTreeSet<JobId>,
+    /// Jobs of the leader before that do not know yet what of them still runs.
+    recovering: BTreeSet<JobId>,
+    /// While this JobManager leads.
+    term: Option<Term>,
+    /// The connections of this term.
+    peers: HashMap<u64, TcpStream>,
+    next_peer: u64,
+}
+
+/// A TaskManager that is there.
+struct Registered {
+    info: TaskManagerInfo,
+    link: Link<ToTaskManager>,
+    /// Its connection, by which a newer one of the same TaskManager is told from it.
+    peer: u64,
+}
+
+/// A time of leadership.
+#[derive(Debug, Clone)]
+struct Term {
+    /// Its number; 0 where nobody else can lead.
+    epoch: u64,
+    /// Where the next leader finds the jobs, if there can be one.
+    store: Option<JobStore>,
+    /// Whether it is over, if it can be.
+    leadership: Option<Leadership>,
+}
+
+impl Term {
+    /// Whether this JobManager still leads. Only asked under the lock of the state it is certain that [`JobManager::step_down`] will
+    /// see what is done because of it.
+    fn is_valid(&self) -> bool {
+        self.leadership.as_ref().is_none_or(|leadership| leadership.is_leader_in(self.epoch))
+    }
 }
 
 impl JobManager {
@@ -131,15 +162,23 @@ impl JobManager {
             )));
         }
         let executables = ExecutableStore::open(&options.folder)?;
+        let archive = options.archive.as_deref().map(Archive::open).transpose()?;
+        let ended = archive.as_ref().map(Archive::load).unwrap_or_default();
+        let term = (!options.elected).then_some(Term { epoch: 0, store: None, leadership: None });
         let inner = Inner {
             address,
             options,
             executables,
             clock: SystemClock::default(),
             observed: observed::Observed::default(),
-            state: Mutex::default(),
+            archive,
+            candidate: OnceLock::new(),
+            state: Mutex::new(State { term, ..State::default() }),
         };
         let manager = JobManager(Arc::new(inner));
+        for (id, record) in ended {
+            manager.lock().jobs.insert(id, Job::ended(record));
+        }
         connections::accept(manager.clone(), listener)?;
         Ok(manager)
     }
@@ -165,93 +204,8 @@ impl JobManager {
         self.0.executables.find(id)
     }
 
-    /// Starts a job.
-    ///
-    /// # Errors
-    /// Its executable is not there, its number is taken, or what it starts from does not fit.
-    pub fn submit(&self, submission: JobSubmission) -> Result<JobId, Error> {
-        let id = submission.job.unwrap_or_else(|| JobId(random_u128()));
-        let JobSubmission { program, topology, settings, .. } = submission;
-        if !self.0.executables.has(&program.executable) {
-            return Err(Error::invalid(format!("executable {} was not brought before the job", program.executable)));
-        }
-        {
-            let state = &mut *self.lock();
-            // Of two at once, the second would take the storage from the first.
-            if state.jobs.contains_key(&id) || !state.starting.insert(id) {
-                return Err(Error::invalid(format!("there is a job {id} already")));
-            }
-        }
-        let started = self.start_job(id, program, topology, settings);
-        self.lock().starting.remove(&id);
-        started.map(|()| id)
-    }
-
-    fn start_job(&self, id: JobId, program: Program, topology: JobTopology, settings: JobSettings) -> Result<(), Error> {
-        let launch = launch(id, topology.clone(), settings.clone())?;
-        let history = SharedHistory::default();
-        let (messages, inbox) = mpsc::channel();
-        let ended = Arc::new(Ended::default());
-        let figures = WorkerFigures::default();
-        let clock: SharedClock = Arc::new(self.0.clock);
-        let to_job = messages.clone();
-        // A job that has ended hears no more.
-        let report = move |event: JobEvent| drop(to_job.send(Message::Event(event)));
-        let thread = crate::job::JobThread {
-            host: RemoteHost::new(id, topology.clone(), Arc::new(self.clone()), figures.clone()),
-            storage: storage_thread::start(launch.storage, id, launch.epoch, report).map_err(no_thread)?,
-            master: launch.master,
-            clock,
-            ended: ended.clone(),
-            requests: HashMap::new(),
-            next_request: 0,
-            history: Some(history.clone()),
-        };
-        let started = self.0.clock.wall();
-        history.created(started);
-        let first = thread.master.overview();
-        let job = Job::new(JobParts { topology, settings, program, started, messages, ended: ended.clone(), figures, history, first });
-        self.lock().jobs.insert(id, job);
-        tracing::info!(job = %id, "job submitted");
-        let manager = self.clone();
-        let last_checkpoint = launch.last_checkpoint;
-        let run = move || {
-            let overview = thread.master.overview();
-            if let Err(panic) = flott_runtime::panics::catching(move || thread.run(&inbox, last_checkpoint)) {
-                ended.set_panicked(&panic, overview);
-            }
-            manager.job_ended(id);
-        };
-        thread::Builder::new().name("flott-job".to_owned()).spawn(run).map(|_| ()).map_err(no_thread)
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn job_ended(&self, id: JobId) {
-        let state = &mut *self.lock();
-        if let Some(job) = state.jobs.get_mut(&id) {
-            job.set_ended(self.0.clock.wall());
-            let workers = job.take_workers();
-            let manager = self.clone();
-            // They were told to end.
-            let stop = move || {
-                thread::sleep(WORKER_END_TIMEOUT);
-                let state = manager.lock();
-                for (worker, task_manager) in workers {
-                    if let Some((_, link)) = state.task_managers.get(&task_manager) {
-                        link.send(ToTaskManager::StopWorker { job: id, worker });
-                    }
-                }
-            };
-            if let Err(error) = thread::Builder::new().name("flott-stop".to_owned()).spawn(stop) {
-                tracing::warn!(%error, "workers of an ended job may stay");
-            }
-        }
-        let grants = state.resources.job_ended(id);
-        state.grant(grants);
-        state.forget_old_jobs();
     }
 
     /// All jobs, the newest last.
@@ -271,6 +225,9 @@ impl JobManager {
 
     fn handle(&self, id: JobId) -> Result<jobs::JobHandle, Error> {
         let state = self.lock();
+        if state.term.is_none() {
+            return Err(self.leads_no_more());
+        }
         let job = state.jobs.get(&id).ok_or_else(|| Error::invalid(format!("there is no job {id}")))?;
         Ok(job.handle())
     }
@@ -309,7 +266,7 @@ impl JobManager {
             let free = state.resources.of_task_manager(&info.id).map_or(0, |(_, free)| free);
             (info.clone(), free, state.resources.jobs_on(&info.id).into_iter().collect())
         };
-        state.task_managers.values().map(|(info, _)| of(info)).collect()
+        state.task_managers.values().map(|registered| of(&registered.info)).collect()
     }
 
     /// The figures of a job's tasks, up to a second old.
@@ -331,9 +288,9 @@ impl JobManager {
     /// Waits for the end of a job.
     ///
     /// # Errors
-    /// There is no job of this number.
+    /// There is no job of this number, or another JobManager leads by now.
     pub fn wait(&self, job: JobId) -> Result<JobOutcome, Error> {
-        Ok(self.handle(job)?.wait())
+        self.handle(job)?.wait().ok_or_else(|| self.leads_no_more())
     }
 }
 
@@ -353,6 +310,16 @@ impl Cluster for JobManager {
     fn stop_worker(&self, job: JobId, worker: u64) {
         self.lock().stop_worker(job, worker);
     }
+
+    fn recovered(&self, job: JobId) {
+        let state = &mut *self.lock();
+        let missing = state.jobs.get_mut(&job).map(Job::forget_missing_workers).unwrap_or_default();
+        for (worker, task_manager) in missing {
+            state.tell(&task_manager, ToTaskManager::StopWorker { job, worker });
+        }
+        state.recovering.remove(&job);
+        state.serve_if_recovered();
+    }
 }
 
 impl State {
@@ -362,25 +329,50 @@ impl State {
             let Some(job) = self.jobs.get_mut(&grant.job) else { continue };
             let (worker, fresh) = job.worker_on(&grant.task_manager);
             job.granted(worker, grant.slots);
-            if fresh && let Some((_, link)) = self.task_managers.get(&grant.task_manager) {
+            if fresh {
                 let (program, token) = (job.program.clone(), job.token.clone());
-                link.send(ToTaskManager::StartWorker { job: grant.job, worker, program, token });
+                self.tell(&grant.task_manager, ToTaskManager::StartWorker { job: grant.job, worker, program, token });
             }
         }
     }
 
-    /// Keeps the last ended jobs.
-    fn forget_old_jobs(&mut self) {
+    /// Keeps the last ended jobs. Returns those that are forgotten.
+    fn forget_old_jobs(&mut self) -> Vec<JobId> {
         let mut ended: Vec<(Timestamp, JobId)> = self.jobs.iter().filter_map(|(id, job)| Some((job.ended_at?, *id))).collect();
         ended.sort_unstable();
         let surplus = ended.len().saturating_sub(ENDED_JOBS);
-        ended.iter().take(surplus).for_each(|(_, id)| drop(self.jobs.remove(id)));
+        ended.truncate(surplus);
+        ended.iter().for_each(|(_, id)| drop(self.jobs.remove(id)));
+        ended.into_iter().map(|(_, id)| id).collect()
     }
 
     fn stop_worker(&self, job: JobId, worker: u64) {
-        let task_manager = self.jobs.get(&job).and_then(|job| job.task_manager_of(worker));
-        if let Some((_, link)) = task_manager.and_then(|name| self.task_managers.get(name)) {
-            link.send(ToTaskManager::StopWorker { job, worker });
+        if let Some(task_manager) = self.jobs.get(&job).and_then(|job| job.task_manager_of(worker)) {
+            self.tell(task_manager, ToTaskManager::StopWorker { job, worker });
         }
+    }
+
+    fn tell(&self, task_manager: &str, message: ToTaskManager) {
+        if let Some(registered) = self.task_managers.get(task_manager) {
+            registered.link.send(message);
+        }
+    }
+
+    /// Gives slots away as soon as it is known which are free.
+    fn serve_if_recovered(&mut self) {
+        if self.recovering.is_empty() {
+            let grants = self.resources.resume();
+            self.grant(grants);
+        }
+    }
+
+    /// A connection of this term; `None` if the term is over.
+    fn peer(&mut self, stream: &TcpStream) -> std::io::Result<Option<u64>> {
+        if self.term.is_none() {
+            return Ok(None);
+        }
+        self.next_peer += 1;
+        self.peers.insert(self.next_peer, stream.try_clone()?);
+        Ok(Some(self.next_peer))
     }
 }

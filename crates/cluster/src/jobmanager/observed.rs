@@ -76,7 +76,7 @@ impl JobManager {
     /// There is no such TaskManager, or it does not answer within `timeout`.
     pub fn ask(&self, task_manager: &str, question: Question, timeout: Duration) -> Result<Answer, Error> {
         let observed = &self.0.observed;
-        let link = self.lock().task_managers.get(task_manager).map(|(_, link)| link.clone());
+        let link = self.lock().task_managers.get(task_manager).map(|known| known.link.clone());
         let link = link.ok_or_else(|| Error::invalid(format!("there is no TaskManager `{task_manager}`")))?;
         let number = observed.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = mpsc::channel();

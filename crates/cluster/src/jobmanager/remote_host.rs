@@ -13,10 +13,11 @@ use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
     gateway::TaskFigures,
+    inventory::WorkerInventory,
     task::{EnumeratorCommand, TaskCommand, TaskDeployment},
 };
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -32,6 +33,8 @@ pub(crate) trait Cluster: Send + Sync {
     fn release_slots(&self, job: JobId, slots: &[u32]);
     /// The worker must end, whatever it does.
     fn stop_worker(&self, job: JobId, worker: u64);
+    /// The job knows again what runs where.
+    fn recovered(&self, job: JobId);
 }
 
 /// The figures of a job's tasks, as its workers have last sent them.
@@ -72,7 +75,8 @@ pub(crate) struct RemoteHost {
     cluster: Arc<dyn Cluster>,
     workers: BTreeMap<u64, Worker>,
     worker_of: HashMap<AttemptId, u64>,
-    enumerators: BTreeMap<VertexId, u64>,
+    /// Where the enumerator of each source lives, and the number of the command that made it.
+    enumerators: BTreeMap<VertexId, (u64, u64)>,
     killed: HashSet<AttemptId>,
     failed_starts: u32,
     figures: WorkerFigures,
@@ -107,6 +111,16 @@ impl RemoteHost {
         self.failed_starts = 0;
         let worker = self.workers.entry(info.worker).or_default();
         worker.connection = Some((link, info.data_address));
+        if let Some(inventory) = &info.inventory {
+            worker.slots = slots_of(inventory);
+            self.worker_of.extend(inventory.tasks.iter().map(|task| (task.attempt, info.worker)));
+            for found in &inventory.enumerators {
+                // Another worker may still have one that was there before.
+                let newest = self.enumerators.entry(found.vertex).or_insert((found.created, info.worker));
+                *newest = (*newest).max((found.created, info.worker));
+            }
+            return vec![JobEvent::Adopted(Box::new(inventory.clone()))];
+        }
         if worker.slots.is_empty() { Vec::new() } else { vec![JobEvent::Slots(worker.slots.clone())] }
     }
 
@@ -125,8 +139,8 @@ impl RemoteHost {
             self.cluster.request_slots(self.job, worker.slots.len() as u32);
             return Vec::new();
         }
-        let hosted: Vec<VertexId> = self.enumerators.iter().filter(|(_, at)| **at == number).map(|(vertex, _)| *vertex).collect();
-        self.enumerators.retain(|_, at| *at != number);
+        let hosted: Vec<VertexId> = self.enumerators.iter().filter(|(_, (_, at))| *at == number).map(|(vertex, _)| *vertex).collect();
+        self.enumerators.retain(|_, (_, at)| *at != number);
         let mut events = Vec::new();
         if !worker.killed {
             tracing::warn!(job = %self.job, worker = number, reason, "a worker is gone");
@@ -140,7 +154,7 @@ impl RemoteHost {
         match message {
             FromWorker::Task(attempt, report) => vec![JobEvent::Task(attempt, report)],
             FromWorker::TaskLost(attempt, reason) => vec![JobEvent::AttemptLost(attempt, reason)],
-            FromWorker::Enumerator { vertex, after, report } if self.enumerators.get(&vertex) == Some(&worker) => {
+            FromWorker::Enumerator { vertex, after, report } if self.enumerators.get(&vertex).is_some_and(|(_, at)| *at == worker) => {
                 vec![JobEvent::Enumerator { vertex, after, report }]
             }
             FromWorker::Enumerator { .. } => Vec::new(),
@@ -215,11 +229,11 @@ impl TaskHost for RemoteHost {
             // All in one place, the job's first worker that is there.
             let first = self.workers.iter().find(|(_, worker)| worker.connection.is_some() && !worker.killed);
             match first {
-                Some((worker, _)) => self.enumerators.insert(vertex, *worker),
+                Some((worker, _)) => self.enumerators.insert(vertex, (number, *worker)),
                 None => return vec![JobEvent::EnumeratorLost { vertex, reason: "no worker is there to host it".to_owned() }],
             };
         }
-        let worker = self.enumerators.get(&vertex).and_then(|worker| self.workers.get(worker));
+        let worker = self.enumerators.get(&vertex).and_then(|(_, worker)| self.workers.get(worker));
         if let Some((link, _)) = worker.and_then(|worker| worker.connection.as_ref()) {
             link.send(ToWorker::Enumerator { vertex, number, command });
         }
@@ -246,6 +260,14 @@ impl TaskHost for RemoteHost {
         }
     }
 
+    fn recovered(&mut self) {
+        // One that ran nothing for the job, or came too late, is not needed.
+        for (link, _) in self.workers.values().filter(|worker| worker.slots.is_empty()).filter_map(|worker| worker.connection.as_ref()) {
+            link.send(ToWorker::Stop);
+        }
+        self.cluster.recovered(self.job);
+    }
+
     fn notice(&mut self, notice: WorkerNotice) -> Vec<JobEvent> {
         match notice {
             WorkerNotice::Granted { worker, slots } => {
@@ -267,4 +289,10 @@ impl TaskHost for RemoteHost {
 /// A failure of the job that a restart would meet again.
 fn unrecoverable(reason: String) -> TaskFailure {
     TaskFailure { unrecoverable: true, ..TaskFailure::without_task("job", reason) }
+}
+
+/// The slots that a worker uses.
+pub(super) fn slots_of(inventory: &WorkerInventory) -> Vec<u32> {
+    let slots: BTreeSet<u32> = inventory.tasks.iter().map(|task| task.slot).collect();
+    slots.into_iter().collect()
 }

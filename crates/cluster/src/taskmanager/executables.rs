@@ -1,7 +1,7 @@
 //! Fetches executables from the JobManager.
 
 use crate::{
-    control::{ask, connect, greet},
+    control::{ask, find_leader},
     executables::ExecutableStore,
 };
 use flott_core::{Error, ErrorKind};
@@ -23,8 +23,7 @@ pub(super) fn get(store: &ExecutableStore, job_manager: &str, id: &ExecutableId)
     if let Some(path) = store.find(id)? {
         return Ok(path);
     }
-    let stream = connect(job_manager)?;
-    greet(&stream, Role::Client)?;
+    let stream = find_leader(job_manager, &Role::Client)?.stream;
     let mut incoming = store.begin(id)?;
     let mut offset = 0;
     loop {

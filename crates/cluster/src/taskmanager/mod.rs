@@ -8,23 +8,34 @@ mod workers;
 pub use observer::{StackSampler, Visible, WorkerOutput};
 
 use crate::{
-    control::{ConnectionError, Incoming, Link, connect, greet},
+    control::{ConnectionError, Incoming, Link, find_leader},
     executables::ExecutableStore,
+    launch::random_u128,
 };
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
 use observer::Observer;
-use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 use workers::Workers;
 
 /// The pause before the JobManager is looked for again.
-const RETRY: Duration = Duration::from_millis(200);
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How long workers go on while nobody leads. Flink's `taskmanager.registration.timeout`.
+const ABANDONED_AFTER: Duration = Duration::from_secs(300);
 
 /// What a TaskManager is started with.
 #[derive(Debug, Clone)]
 pub struct TaskManagerOptions {
-    /// Where the JobManager is, `host:port`.
+    /// Where the JobManager is, `host:port`; of several that may lead, separated by commas.
     pub job_manager: String,
+    /// Whether workers go on without a JobManager until another one leads.
+    pub survives: bool,
     /// Its name, unique in the cluster.
     pub id: String,
     /// The slots that it offers.
@@ -41,18 +52,23 @@ pub struct TaskManagerOptions {
     pub heartbeat_timeout: Duration,
 }
 
-/// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again; workers end with it.
+/// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again. Workers end with it, unless they are to
+/// survive: then they go on, and end only if nobody leads for long.
 ///
 /// # Errors
 /// Its folder cannot be used, or the JobManager refuses it.
 pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
-    let executables = ExecutableStore::open(&options.folder)?;
+    let incarnation = format!("{:032x}", random_u128());
+    let workers = Workers::new(ExecutableStore::open(&options.folder)?, options.clone());
+    let mut lost_at: Option<Instant> = None;
     let mut waited = false;
     loop {
-        match serve(options, &executables) {
+        match serve(options, &incarnation, &workers) {
             Ok(error) => {
                 tracing::warn!(%error, "the JobManager is gone; it is looked for again");
+                workers.unlink();
                 waited = false;
+                lost_at = Some(Instant::now());
             }
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 if !waited {
@@ -62,27 +78,37 @@ pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
             }
             Err(error) => return Err(error),
         }
+        let abandoned = lost_at.is_some_and(|lost_at| lost_at.elapsed() > ABANDONED_AFTER);
+        if !options.survives || abandoned {
+            workers.stop_all();
+        }
         thread::sleep(RETRY);
     }
 }
 
 /// Serves a JobManager until it is gone; returns why.
-fn serve(options: &TaskManagerOptions, executables: &ExecutableStore) -> Result<ConnectionError, Error> {
-    let stream = connect(&options.job_manager)?;
+fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> Result<ConnectionError, Error> {
+    let reported = workers.running();
     let info = TaskManagerInfo {
         id: options.id.clone(),
         slots: options.slots,
         process: std::process::id(),
         cpu_cores: thread::available_parallelism().map_or(1, |cores| cores.get() as u32),
         memory_bytes: memory_bytes(),
+        incarnation: incarnation.to_owned(),
+        workers: reported.clone(),
     };
-    greet(&stream, Role::TaskManager(info))?;
-    tracing::info!(job_manager = options.job_manager, slots = options.slots, "registered at the JobManager");
+    let leader = find_leader(&options.job_manager, &Role::TaskManager(info))?;
+    tracing::info!(job_manager = leader.address, slots = options.slots, "registered at the JobManager");
     let no_link = |error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error);
-    let link: Link<FromTaskManager> = Link::start(stream.try_clone().map_err(no_link)?).map_err(no_link)?;
-    let mut incoming: Incoming<ToTaskManager> = Incoming::new(stream, Some(options.heartbeat_timeout)).map_err(no_link)?;
-    // The workers end when this is dropped: their JobManager is gone.
-    let workers = Workers::new(link.clone(), executables.clone(), options.clone());
+    let link: Link<FromTaskManager> = Link::start(leader.stream.try_clone().map_err(no_link)?).map_err(no_link)?;
+    let mut incoming: Incoming<ToTaskManager> = Incoming::new(leader.stream, Some(options.heartbeat_timeout)).map_err(no_link)?;
+    workers.link(link.clone(), &leader.address);
+    let running = workers.running();
+    for (job, worker) in reported.into_iter().filter(|reported| !running.contains(reported)) {
+        // Nobody could be told.
+        link.send(FromTaskManager::WorkerEnded { job, worker, reason: "the worker ended while no JobManager led".to_owned() });
+    }
     let observer = Observer::start(link.clone(), workers.processes(), options.visible.clone())?;
     let _heart = beat(link, options.heartbeat_interval)?;
     loop {

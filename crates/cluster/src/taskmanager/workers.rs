@@ -3,9 +3,10 @@
 use super::{TaskManagerOptions, executables, output};
 use crate::{control::Link, executables::ExecutableStore};
 use flott_core::{Error, ErrorKind, id::JobId};
-use flott_rpc::control::{FromTaskManager, PART_VARIABLE, Part, Program};
+use flott_rpc::control::{FromTaskManager, Notice, PART_VARIABLE, Part, Program};
 use std::{
     collections::HashMap,
+    io::Write,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -26,41 +27,82 @@ enum Worker {
 
 type Running = Arc<Mutex<HashMap<(JobId, u64), Worker>>>;
 
-fn lock(running: &Running) -> MutexGuard<'_, HashMap<(JobId, u64), Worker>> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The JobManager that leads.
+#[derive(Debug, Default)]
+struct Leader {
+    address: String,
+    link: Option<Link<FromTaskManager>>,
 }
 
 /// Starts, watches and ends workers. Those that still run are ended when it is dropped.
 #[derive(Debug)]
 pub(super) struct Workers {
-    link: Link<FromTaskManager>,
+    leader: Arc<Mutex<Leader>>,
     store: ExecutableStore,
     options: TaskManagerOptions,
     running: Running,
 }
 
 impl Workers {
-    pub(super) fn new(link: Link<FromTaskManager>, store: ExecutableStore, options: TaskManagerOptions) -> Self {
-        Workers { link, store, options, running: Running::default() }
+    pub(super) fn new(store: ExecutableStore, options: TaskManagerOptions) -> Self {
+        Workers { leader: Arc::default(), store, options, running: Running::default() }
+    }
+
+    /// The workers that are there.
+    pub(super) fn running(&self) -> Vec<(JobId, u64)> {
+        lock(&self.running).keys().copied().collect()
+    }
+
+    /// A JobManager leads from now on: workers learn of it.
+    pub(super) fn link(&self, link: Link<FromTaskManager>, address: &str) {
+        *lock(&self.leader) = Leader { address: address.to_owned(), link: Some(link) };
+        let notice = match serde_json::to_string(&Notice::Leader(address.to_owned())) {
+            Ok(notice) => notice + "\n",
+            Err(error) => return tracing::error!(%error, "workers cannot be told who leads"),
+        };
+        for (key, worker) in &mut *lock(&self.running) {
+            if let Worker::Running(child) = worker
+                && let Some(input) = &mut child.stdin
+                && let Err(error) = input.write_all(notice.as_bytes())
+            {
+                tracing::debug!(%error, job = %key.0, worker = key.1, "a worker has ended that was to be told who leads");
+            }
+        }
+    }
+
+    /// Nobody leads.
+    pub(super) fn unlink(&self) {
+        lock(&self.leader).link = None;
     }
 
     /// Starts a worker on a thread of its own, which reports its end.
     pub(super) fn start(&self, job: JobId, worker: u64, program: Program, token: String) {
         lock(&self.running).insert((job, worker), Worker::Starting);
-        let (link, running) = (self.link.clone(), self.running.clone());
+        let (leader, running) = (self.leader.clone(), self.running.clone());
         let (store, options) = (self.store.clone(), self.options.clone());
+        let ended = move |reason: String| {
+            if let Some(link) = &lock(&leader).link {
+                link.send(FromTaskManager::WorkerEnded { job, worker, reason });
+            }
+        };
+        let address = lock(&self.leader).address.clone();
+        let told = ended.clone();
         let run = move || {
-            let reason = match spawn(&store, &options, job, worker, program, token) {
+            let reason = match spawn(&store, &options, address, job, worker, program, token) {
                 Ok(child) => watch(&running, (job, worker), child),
                 Err(error) => error.to_string(),
             };
             lock(&running).remove(&(job, worker));
             tracing::info!(%job, worker, reason, "a worker has ended");
-            link.send(FromTaskManager::WorkerEnded { job, worker, reason });
+            ended(reason);
         };
         if let Err(error) = thread::Builder::new().name("flott-worker".to_owned()).spawn(run) {
-            let reason = format!("cannot start a thread: {error}");
-            self.link.send(FromTaskManager::WorkerEnded { job, worker, reason });
+            lock(&self.running).remove(&(job, worker));
+            told(format!("cannot start a thread: {error}"));
         }
     }
 
@@ -74,6 +116,11 @@ impl Workers {
         if let Some(worker) = lock(&self.running).get_mut(&(job, worker)) {
             kill(worker);
         }
+    }
+
+    /// Ends all workers.
+    pub(super) fn stop_all(&self) {
+        lock(&self.running).values_mut().for_each(kill);
     }
 }
 
@@ -91,7 +138,7 @@ impl Processes {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        lock(&self.running).values_mut().for_each(kill);
+        self.stop_all();
     }
 }
 
@@ -107,20 +154,22 @@ fn kill(worker: &mut Worker) {
 fn spawn(
     store: &ExecutableStore,
     options: &TaskManagerOptions,
+    leader: String,
     job: JobId,
     worker: u64,
     program: Program,
     token: String,
 ) -> Result<Child, Error> {
-    let path = executables::get(store, &options.job_manager, &program.executable)?;
+    let path = executables::get(store, &leader, &program.executable)?;
     let part = Part::Worker {
-        job_manager: options.job_manager.clone(),
+        job_manager: leader,
         job,
         worker,
         bind: options.bind.clone(),
         configuration: program.configuration,
         folder: program.folder.clone(),
         token,
+        survives: options.survives,
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);

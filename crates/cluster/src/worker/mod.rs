@@ -1,10 +1,12 @@
 //! A worker: the process that runs tasks of one job for a TaskManager. It is the user's program, whose `execute` leads here.
 
 mod log;
+mod parent;
+mod session;
 
 use crate::{
     background::BackgroundThreads,
-    control::{Incoming, Link, connect, greet},
+    control::{ConnectionError, Incoming, find_leader},
     enumerators,
     exchange::{ChannelFailure, ExchangeSettings, NetworkExchange},
     launch::{directory, no_thread, random_u128, refuse_abort, root_paths},
@@ -12,7 +14,7 @@ use crate::{
     thread::SystemClock,
 };
 use flott_core::{
-    Error,
+    Error, ErrorKind,
     id::{AttemptId, JobId, SubtaskId},
     time::SharedClock,
 };
@@ -24,9 +26,11 @@ use flott_rpc::{
     task::{TaskCommand, TaskDeployment, TaskReport},
 };
 use flott_runtime::{Elsewhere, TaskEnv, TaskReporter};
+use parent::Parent;
+use session::Session;
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
+    io::Write,
     net::{SocketAddr, ToSocketAddrs},
     path::PathBuf,
     process::exit,
@@ -59,6 +63,8 @@ pub struct WorkerExecutor {
     pub folder: PathBuf,
     /// The secret that the workers of the job share.
     pub token: String,
+    /// Whether it goes on without a JobManager until its TaskManager names the next one.
+    pub survives: bool,
 }
 
 impl JobExecutor for WorkerExecutor {
@@ -81,62 +87,102 @@ impl WorkerExecutor {
         }
         root_paths(&mut graph.settings, &self.folder);
         log::init();
-        end_with_parent()?;
+        let parent = Parent::watch()?;
         let clock = SystemClock::default();
         let shared: SharedClock = Arc::new(clock);
         let (broken, broken_channels) = mpsc::channel();
         let exchange = self.exchange(&shared, broken)?;
-        let data_address = exchange.address();
-        let topology = graph.topology();
-        let stream = connect(&self.job_manager)?;
-        greet(&stream, Role::Worker(WorkerInfo { job: self.job, worker: self.worker, data_address, topology }))?;
-        let link: Link<FromWorker> = Link::start(stream.try_clone().map_err(no_thread)?).map_err(no_thread)?;
-        let mut incoming: Incoming<ToWorker> = Incoming::new(stream, None).map_err(no_thread)?;
-
-        let storage = Arc::new(directory(&graph.settings)?.storage(self.job));
+        let session = Session::default();
         let graph = Arc::new(graph);
         let figures = Figures::default();
         let env = TaskEnv {
             clock: shared.clone(),
-            reporter: Arc::new(Reporter { link: Mutex::new(link.clone()), figures: figures.clone() }),
+            reporter: Arc::new(Reporter { session: session.clone(), figures: figures.clone() }),
             background: Arc::new(BackgroundThreads::start(2).map_err(no_thread)?),
-            storage,
+            storage: Arc::new(directory(&graph.settings)?.storage(self.job)),
             seed: random_u128() as u64,
         };
-        let to_job_manager = Mutex::new(link.clone());
+        let of_enumerators = session.clone();
         let report = move |event: JobEvent| {
             if let JobEvent::Enumerator { vertex, after, report } = event {
-                lock(&to_job_manager).send(FromWorker::Enumerator { vertex, after, report });
+                of_enumerators.say(FromWorker::Enumerator { vertex, after, report });
             }
         };
         let enumerators = enumerators::start(graph.clone(), shared, report).map_err(no_thread)?;
-        let mut tasks = Tasks::new(graph, env, clock, figures.clone());
+        let topology = graph.topology();
+        let tasks = Tasks::new(graph, env, clock, figures.clone());
         fail_broken(broken_channels, tasks.mailboxes())?;
-        send_figures(link.clone(), figures)?;
+        send_figures(session.clone(), figures)?;
+        let (job, worker, data_address) = (self.job, self.worker, exchange.address());
+        let mut serving = Serving { exchange, session, tasks, enumerators };
+        let mut leader = self.job_manager.clone();
+        let mut first = true;
         loop {
-            match incoming.next() {
-                Ok(ToWorker::Deploy { here, region }) => {
+            let inventory = serving.session.begin(!first);
+            let info = WorkerInfo { job, worker, data_address, topology: topology.clone(), inventory };
+            match find_leader(&leader, &Role::Worker(info)) {
+                Ok(found) => {
+                    let stream = found.stream;
+                    parent.serves(stream.try_clone().map_err(no_thread)?);
+                    serving.session.connected(stream.try_clone().map_err(no_thread)?).map_err(no_thread)?;
+                    let incoming = Incoming::new(stream, None).map_err(no_thread)?;
+                    let error = serving.serve(incoming);
+                    serving.session.disconnected();
+                    if !self.survives {
+                        // Nobody would hear of what tasks do from here on: another worker may do the same already.
+                        tracing::error!(%error, "the JobManager is gone; the worker ends");
+                        end(LOST_JOB_MANAGER);
+                    }
+                    tracing::warn!(%error, "the JobManager is gone; tasks go on until another one leads");
+                    leader = parent.next_leader();
+                }
+                Err(error) if first || error.kind() != ErrorKind::Unavailable => return Err(error),
+                Err(error) => {
+                    serving.session.disconnected();
+                    tracing::warn!(%error, "the JobManager was not reached");
+                    leader = parent.again(leader);
+                }
+            }
+            first = false;
+        }
+    }
+}
+
+/// What a worker works with.
+struct Serving {
+    exchange: NetworkExchange,
+    session: Session,
+    tasks: Tasks,
+    enumerators: mpsc::Sender<enumerators::Command>,
+}
+
+impl Serving {
+    /// Does what the JobManager says until it is gone; returns why.
+    fn serve(&mut self, mut incoming: Incoming<ToWorker>) -> ConnectionError {
+        loop {
+            let message = match incoming.next() {
+                Ok(message) => message,
+                Err(error) => return error,
+            };
+            self.session.told(&message);
+            match message {
+                ToWorker::Deploy { here, region } => {
                     let (attempts, peers) = elsewhere(&here, &region);
-                    let channels = exchange.channels(&peers);
+                    let channels = self.exchange.channels(&peers);
                     let elsewhere = Elsewhere { attempts: &attempts, channels: &channels };
-                    for (attempt, reason) in tasks.deploy(here, Some(elsewhere)) {
-                        exchange.forget(attempt);
-                        link.send(FromWorker::TaskLost(attempt, reason));
+                    for (attempt, reason) in self.tasks.deploy(here, Some(elsewhere)) {
+                        self.exchange.forget(attempt);
+                        self.session.say(FromWorker::TaskLost(attempt, reason));
                     }
                 }
-                Ok(ToWorker::Command(attempt, command)) => tasks.send(attempt, command),
-                Ok(ToWorker::Enumerator { vertex, number, command }) => {
+                ToWorker::Command(attempt, command) => self.tasks.send(attempt, command),
+                ToWorker::Enumerator { vertex, number, command } => {
                     // The thread ends with this sender.
-                    let _ = enumerators.send(enumerators::Command { vertex, number, command });
+                    let _ = self.enumerators.send(enumerators::Command { vertex, number, command });
                 }
-                Ok(ToWorker::Stop) => {
+                ToWorker::Stop => {
                     tracing::info!("the job needs this worker no more");
                     end(0);
-                }
-                Err(error) => {
-                    // Nobody would hear of what tasks do from here on: another worker may do the same already.
-                    tracing::error!(%error, "the JobManager is gone; the worker ends");
-                    end(LOST_JOB_MANAGER);
                 }
             }
         }
@@ -183,21 +229,10 @@ fn end(code: i32) -> ! {
     exit(code)
 }
 
-/// The TaskManager holds the other end of standard input: when it ends, however that may be, this process does too.
-fn end_with_parent() -> Result<(), Error> {
-    let watch = || {
-        let mut rest = [0; 64];
-        while std::io::stdin().read(&mut rest).is_ok_and(|read| read > 0) {}
-        tracing::error!("the TaskManager is gone; the worker ends");
-        end(LOST_JOB_MANAGER);
-    };
-    thread::Builder::new().name("flott-parent".to_owned()).spawn(watch).map(|_| ()).map_err(no_thread)
-}
-
-fn send_figures(link: Link<FromWorker>, figures: Figures) -> Result<(), Error> {
+fn send_figures(session: Session, figures: Figures) -> Result<(), Error> {
     let send = move || {
         loop {
-            link.send(FromWorker::Figures(figures.read()));
+            session.say(FromWorker::Figures(figures.read()));
             thread::sleep(FIGURES_INTERVAL);
         }
     };
@@ -209,17 +244,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 struct Reporter {
-    link: Mutex<Link<FromWorker>>,
+    session: Session,
     figures: Figures,
 }
 
 impl TaskReporter for Reporter {
     fn report(&self, attempt: AttemptId, report: TaskReport) {
-        let link = lock(&self.link);
         if let TaskReport::Finished { .. } | TaskReport::Canceled | TaskReport::Failed(_) = report {
             // With these the job may be over, and nobody would ask for the last figures.
-            link.send(FromWorker::Figures(self.figures.read()));
+            self.session.say(FromWorker::Figures(self.figures.read()));
         }
-        link.send(FromWorker::Task(attempt, report));
+        self.session.say(FromWorker::Task(attempt, report));
     }
 }

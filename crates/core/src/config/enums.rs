@@ -114,6 +114,18 @@ config_enum! {
         /// All tasks of the job.
         Full = "full",
     }
+
+    /// Where JobManagers agree on who leads.
+    HighAvailabilityType {
+        /// Nowhere: there is one JobManager.
+        None = "none",
+        /// In a directory that all of them reach.
+        File = "file" | "filesystem",
+        /// In etcd.
+        Etcd = "etcd",
+        /// In a bucket of S3, or of what speaks its protocol.
+        S3 = "s3",
+    }
 }
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ impl Context<'_> {
     }
 }
 
+/// The number of a request that nobody waits for.
+pub(crate) const NOBODY: RequestId = 0;
+
 /// A stop with savepoint.
 #[derive(Debug, Clone)]
 pub(crate) enum Stop {
@@ -142,6 +145,16 @@ impl CheckpointCoordinator {
                 None
             }
         }
+    }
+
+    /// The job was being stopped with a savepoint that is complete, under another leader; whoever asked for it cannot be answered.
+    pub(crate) fn stopped_before(&mut self, checkpoint: CheckpointId, location: String) {
+        self.stop = Some(Stop::Completed { request: NOBODY, taken: SnapshotTaken { checkpoint, location } });
+    }
+
+    /// A number for attempts that is above those of all leaders before, as far as anyone can tell.
+    pub(crate) fn epoch_attempts(&self) -> u32 {
+        ((self.epoch as u32) & 0xffff).saturating_mul(100)
     }
 
     /// Why the job must fail, if too many checkpoints have failed.
@@ -261,17 +274,11 @@ impl CheckpointCoordinator {
 
     /// Whether tasks wait for a checkpoint with their final state, and none that may hold it is under way.
     fn needs_final(&self, graph: &ExecutionGraph) -> bool {
-        let ended = |place: &usize| graph.task(*place).is_finished() || graph.task(*place).end_of_data;
-        let all = graph.tasks().iter().all(|task| task.is_finished() || task.end_of_data);
         let by_region = self.settings.interval.is_none() || self.batch;
-        let mut waiting: Vec<AttemptId> = Vec::new();
-        for region in 0..graph.regions().len() {
-            let tasks = graph.regions().tasks(region);
-            if all || by_region && tasks.iter().all(ended) {
-                waiting
-                    .extend(tasks.iter().map(|place| graph.task(*place)).filter(|task| !task.released).filter_map(|task| task.running()));
-            }
+        if !by_region && !graph.all_ended() {
+            return false;
         }
+        let waiting: Vec<AttemptId> = graph.waiting_for_their_end().collect();
         let covers =
             |pending: &PendingCheckpoint| !pending.kind.is_savepoint() && waiting.iter().all(|attempt| pending.may_cover(*attempt));
         !waiting.is_empty() && !self.pending.values().any(covers)
@@ -315,6 +322,7 @@ impl CheckpointCoordinator {
                 started: context.now,
                 phase: Phase::Preparing { begun: false, enumerators },
                 participants,
+                answered: 0,
                 enumerators: BTreeMap::new(),
             },
         );

@@ -9,6 +9,7 @@ mod savepoint;
 
 pub use completed::CompletedCheckpoints;
 pub(crate) use coordinator::{CheckpointCoordinator, Context};
+pub(crate) use outcome::without_files;
 
 use flott_core::id::{AttemptId, CheckpointId, VertexId};
 

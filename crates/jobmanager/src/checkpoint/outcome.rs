@@ -167,7 +167,7 @@ impl CheckpointCoordinator {
         }
         for participant in pending.participants.into_values() {
             let Some(place) = context.graph.place_of_alive(participant.attempt) else { continue };
-            let task = context.graph.task_mut(place);
+            let mut task = context.graph.task_mut(place);
             // Those that are being ended are told nothing: whoever comes after them starts from this checkpoint, and commits it.
             if task.running().is_none() {
                 continue;
@@ -252,7 +252,7 @@ impl CheckpointCoordinator {
 
     fn count_failure(&mut self, failure: &CheckpointFailure, context: &mut Context<'_>) {
         self.failures_in_a_row += 1;
-        let ending = context.graph.tasks().iter().all(|task| task.is_finished() || task.end_of_data);
+        let ending = context.graph.all_ended();
         let limit = self.settings.tolerable_failures.saturating_add(if ending { FINAL_RETRIES } else { 0 });
         if self.failures_in_a_row > limit {
             let count = std::mem::take(&mut self.failures_in_a_row);
@@ -289,7 +289,7 @@ impl CheckpointCoordinator {
 /// The final state of a task, as later checkpoints hold it: without keyed state in files, which lie in the folder of the checkpoint
 /// that they were written for and go with it. Nothing needs it: the exchange before keyed state connects all with all, so that
 /// its subtasks come to their end in the same checkpoint, and a vertex that has ended as a whole is not run again.
-fn without_files(snapshot: Arc<SubtaskSnapshot>) -> Arc<SubtaskSnapshot> {
+pub(crate) fn without_files(snapshot: Arc<SubtaskSnapshot>) -> Arc<SubtaskSnapshot> {
     let in_file = |operator: &OperatorSnapshot| operator.keyed.as_ref().is_some_and(|keyed| matches!(keyed.data, BlockData::File { .. }));
     if !snapshot.operators.iter().any(in_file) {
         return snapshot;

@@ -90,6 +90,8 @@ pub(crate) struct PendingCheckpoint {
     pub(crate) started: Now,
     pub(crate) phase: Phase,
     pub(crate) participants: BTreeMap<SubtaskId, Participant>,
+    /// How many of them have answered.
+    pub(crate) answered: usize,
     /// The states of the enumerators.
     pub(crate) enumerators: BTreeMap<VertexId, Vec<u8>>,
 }
@@ -117,6 +119,7 @@ impl PendingCheckpoint {
             Some(participant) if participant.attempt == attempt && participant.acknowledged.is_none() => {
                 let (finished, bytes) = (snapshot.finished, snapshot.bytes());
                 participant.acknowledged = Some(Acknowledgement { snapshot: Some(Arc::new(snapshot)), finished, stats, bytes });
+                self.answered += 1;
                 true
             }
             _ => false,
@@ -124,7 +127,7 @@ impl PendingCheckpoint {
     }
 
     pub(crate) fn all_acknowledged(&self) -> bool {
-        self.participants.values().all(|participant| participant.acknowledged.is_some())
+        self.answered == self.participants.len()
     }
 
     /// Whether the attempt still has to answer.

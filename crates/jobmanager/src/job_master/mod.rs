@@ -8,16 +8,19 @@
 //!                      │ Cancelling ──▶ Canceled     Failing ──▶ Failed
 //!                      └───────────────▶ Finished
 //! ```
+//! A leader that takes over a job that runs starts as Reconciling instead, and adopts what is there.
+//!
 //! The parts: `tasks` hears what tasks, enumerators and slots say; `restarts` turns failures into deployments; `ending`
-//! brings the job to its end. After each event [`JobMaster::handle`] does all that has become due.
+//! brings the job to its end; `recovery` takes it over from another leader. After each event [`JobMaster::handle`] does all that has become due.
 
 mod ending;
+mod recovery;
 mod restarts;
 mod tasks;
 
 use crate::{
     checkpoint::{CheckpointCoordinator, CompletedCheckpoints, Context},
-    event::{JobAction, JobEvent, JobNote, Now, StorageReport},
+    event::{CompletionOutcome, JobAction, JobEvent, JobNote, Now, StorageReport},
     execution_graph::{ExecutionGraph, is_source},
     failover::Failover,
     random::Random,
@@ -35,6 +38,7 @@ use flott_rpc::{
     client::{JobOverview, JobReply, JobRequest, RequestId},
     status::JobStatus,
 };
+use recovery::Recovery;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -58,6 +62,8 @@ pub struct JobMaster {
     failover: Failover,
     slots: Scheduler,
     started: bool,
+    /// Workers are awaited: the job was another leader's.
+    recovery: Option<Recovery>,
     ending: Option<Ending>,
     ended: bool,
     restarts: u64,
@@ -98,6 +104,7 @@ impl JobMaster {
             graph: ExecutionGraph::new(topology),
             settings,
             started: false,
+            recovery: None,
             ending: None,
             ended: false,
             restarts: 0,
@@ -116,12 +123,30 @@ impl JobMaster {
             }
             return out;
         }
+        if self.recovery.is_some() {
+            self.while_recovering(now, event, &mut out);
+            return out;
+        }
         match event {
             JobEvent::Start { last_checkpoint } => {
                 if let Some(last) = last_checkpoint {
                     self.coordinator.continue_above(last);
                 }
                 self.start(now);
+            }
+            JobEvent::Recover { last_checkpoint, wait } => {
+                if let Some(last) = last_checkpoint {
+                    self.coordinator.continue_above(last);
+                }
+                self.recover(now, wait, &mut out);
+                return out;
+            }
+            JobEvent::Adopted(inventory) => {
+                // It came too late: others do its work by now.
+                let slots: BTreeSet<u32> = inventory.tasks.iter().map(|task| task.slot).collect();
+                if !slots.is_empty() {
+                    out.push(JobAction::ReleaseSlots(slots.into_iter().collect()));
+                }
             }
             JobEvent::Tick => {}
             JobEvent::Task(attempt, report) => self.task_reports(now, attempt, report, &mut out),
@@ -142,6 +167,9 @@ impl JobMaster {
     pub fn next_wake(&self) -> Option<Duration> {
         if self.ended {
             return None;
+        }
+        if let Some(recovery) = &self.recovery {
+            return Some(recovery.deadline());
         }
         let ending = self.ending.as_ref().map(Ending::deadline);
         let incidents = self.failover.incidents().iter().flat_map(|incident| self.wakes_of(incident));
@@ -214,7 +242,11 @@ impl JobMaster {
                 self.with_coordinator(now, out, |c, context| c.begun(checkpoint, outcome, context))
             }
             StorageReport::Completed { checkpoint, outcome } => {
+                let complete = matches!(outcome, CompletionOutcome::Complete(_));
                 self.with_coordinator(now, out, |c, context| c.finalized(checkpoint, outcome, context));
+                if complete {
+                    self.failover.progressed();
+                }
             }
             StorageReport::DiscardFailed(reason) => out.push(JobAction::Note(JobNote::DiscardFailed(reason))),
             StorageReport::Fenced(reason) => self.fenced(now, reason, out),

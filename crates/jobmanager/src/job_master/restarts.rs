@@ -4,12 +4,15 @@ use super::JobMaster;
 use crate::{
     checkpoint::CheckpointFailure,
     event::{JobAction, JobNote, Now},
-    failover::{CANCELLATION_TIMEOUT, Incident},
+    execution_graph::ExecutionGraph,
+    failover::{CANCELLATION_TIMEOUT, Incident, WaitsFor},
     restore,
+    scheduler::Scheduler,
+    source::SourceCoordinator,
 };
 use flott_core::{
     error::TaskFailure,
-    id::{CheckpointId, VertexId},
+    id::{CheckpointId, SubtaskId, VertexId},
 };
 use flott_graph::settings::FailoverSettings;
 use flott_rpc::{
@@ -26,7 +29,7 @@ impl JobMaster {
             self.started = true;
             let regions = (0..self.graph.regions().len()).collect();
             let kill_at = now.monotonic.saturating_add(CANCELLATION_TIMEOUT);
-            self.failover.begin(Incident { regions, deploy_at: now.monotonic, kill_at });
+            self.failover.begin(Incident::new(regions, now.monotonic, kill_at));
         }
     }
 
@@ -66,7 +69,7 @@ impl JobMaster {
         (0..self.graph.regions().len()).filter(|region| !self.graph.region_finished(*region)).collect()
     }
 
-    fn restart(&mut self, now: Now, regions: BTreeSet<usize>, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
+    pub(super) fn restart(&mut self, now: Now, regions: BTreeSet<usize>, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
         self.remember_failure(&failure);
         if regions.is_empty() {
             return;
@@ -95,12 +98,12 @@ impl JobMaster {
         }
         self.with_coordinator(now, out, |coordinator, context| coordinator.abort_all(&CheckpointFailure::TaskFailed, context));
         let deploy_at = now.monotonic.saturating_add(delay);
-        self.failover.begin(Incident { regions, deploy_at, kill_at: now.monotonic.saturating_add(CANCELLATION_TIMEOUT) });
+        self.failover.begin(Incident::new(regions, deploy_at, now.monotonic.saturating_add(CANCELLATION_TIMEOUT)));
         self.set_status(JobStatus::Restarting, out);
     }
 
     pub(super) fn cancel_task(&mut self, place: usize, out: &mut Vec<JobAction>) {
-        let task = self.graph.task_mut(place);
+        let mut task = self.graph.task_mut(place);
         if let Some(attempt) = task.alive()
             && task.status != TaskStatus::Canceling
         {
@@ -154,23 +157,33 @@ impl JobMaster {
 
     /// Kills what does not end, and deploys what is ready.
     pub(super) fn advance_restarts(&mut self, now: Now, out: &mut Vec<JobAction>) {
-        let late: Vec<usize> =
-            self.failover.incidents().iter().filter(|incident| incident.kill_at <= now.monotonic).flat_map(|i| self.alive_in(i)).collect();
+        let late = |incident: &&Incident| incident.kill_at <= now.monotonic && matches!(incident.waits_for, WaitsFor::Tasks { .. });
+        let late: Vec<usize> = self.failover.incidents().iter().filter(late).flat_map(|incident| self.alive_in(incident)).collect();
         for place in late {
             self.kill_task(place, out);
         }
-        while !self.coordinator.is_finalizing() {
-            let ready = |incident: &Incident| {
-                incident.deploy_at <= now.monotonic && self.alive_in(incident).is_empty() && !self.lacks_slots(incident)
-            };
-            let Some(place) = self.failover.incidents().iter().position(ready) else { break };
-            let incident = self.failover.remove(place);
-            self.deploy(&incident, out);
+        self.look_at_incidents();
+        if self.failover.is_quiet() || self.coordinator.is_finalizing() {
+            return;
+        }
+        let ready = |incident: &Incident| incident.deploy_at <= now.monotonic && matches!(incident.waits_for, WaitsFor::Time { .. });
+        let mut incidents = self.failover.take(ready).into_iter();
+        if let Some(mut together) = incidents.next() {
+            // One deployment for all: what follows from the checkpoint is worked out once.
+            together.regions.extend(incidents.flat_map(|incident| incident.regions));
+            self.deploy(&together, out);
+        }
+    }
+
+    /// Notes in each incident what stands in its way.
+    fn look_at_incidents(&mut self) {
+        for incident in self.failover.incidents_mut() {
+            incident.waits_for = waits_for(incident, &self.graph, &self.slots);
         }
     }
 
     pub(super) fn kill_task(&mut self, place: usize, out: &mut Vec<JobAction>) {
-        let task = self.graph.task_mut(place);
+        let mut task = self.graph.task_mut(place);
         if let Some(attempt) = task.alive() {
             task.status = TaskStatus::Failed;
             out.push(JobAction::Note(JobNote::Killed(attempt)));
@@ -186,44 +199,41 @@ impl JobMaster {
 
     /// When an incident becomes due.
     pub(super) fn wakes_of(&self, incident: &Incident) -> Option<Duration> {
-        if !self.alive_in(incident).is_empty() {
-            return Some(incident.kill_at);
+        match incident.waits_for {
+            WaitsFor::Tasks { .. } => Some(incident.kill_at),
+            // Behind that time it waits for the storage, not for time.
+            WaitsFor::Time { .. } => Some(incident.deploy_at).filter(|_| !self.coordinator.is_finalizing()),
+            WaitsFor::Slot { .. } => None,
         }
-        // Behind that time it waits for slots or for the storage, not for time.
-        Some(incident.deploy_at).filter(|_| !self.coordinator.is_finalizing() && !self.lacks_slots(incident))
-    }
-
-    fn lacks_slots(&self, incident: &Incident) -> bool {
-        let places = incident.regions.iter().flat_map(|region| self.graph.regions().tasks(*region));
-        let mut subtasks = places.map(|place| self.graph.task(*place).subtask);
-        subtasks.any(|subtask| self.slots.slot_of(self.graph.topology(), subtask).is_none())
     }
 
     fn deploy(&mut self, incident: &Incident, out: &mut Vec<JobAction>) {
         let places: Vec<usize> = incident.regions.iter().flat_map(|region| self.graph.regions().tasks(*region)).copied().collect();
         let snapshot = self.coordinator.completed().latest().cloned();
         let from = snapshot.as_ref().map(|snapshot| snapshot.metadata.checkpoint);
-        let vertices: BTreeSet<VertexId> = places.iter().map(|place| self.graph.task(*place).subtask.vertex).collect();
+        let subtasks: BTreeSet<SubtaskId> = places.iter().map(|place| self.graph.task(*place).subtask).collect();
         let mut assigned =
-            snapshot.as_ref().map(|snapshot| restore::assign(snapshot, self.graph.topology(), &vertices)).unwrap_or_default();
+            snapshot.as_ref().map(|snapshot| restore::assign(snapshot, self.graph.topology(), &subtasks)).unwrap_or_default();
         for vertex in self.sources.keys().copied().collect::<Vec<_>>() {
             self.restore_source(vertex, incident, from, out);
         }
         let mut deployments = Vec::with_capacity(places.len());
         for place in places {
-            let slot = self.slots.slot_of(self.graph.topology(), self.graph.task(place).subtask);
-            let task = self.graph.task_mut(place);
+            let slot = self.slots.slot_of(self.graph.task(place).subtask);
+            let mut task = self.graph.task_mut(place);
             let restore = assigned.remove(&task.subtask);
-            task.attempt = Some(task.attempt.map_or(0, |attempt| attempt + 1));
+            task.attempt = Some(task.attempt.max(task.attempt_above.take()).map_or(0, |attempt| attempt + 1));
             task.status = TaskStatus::Deploying;
             task.slot = slot;
             task.end_of_data = false;
+            task.restored_from = restore.as_ref().map(|restore| restore.checkpoint);
             task.released = false;
             task.final_snapshot = None;
             task.restored_finished = restore.as_ref().is_some_and(|restore| restore.finished);
             task.accumulators.clear();
             if let (Some(attempt), Some(slot)) = (task.current(), slot) {
-                deployments.push(TaskDeployment { attempt, slot, restore });
+                let enumerator = self.sources.get(&attempt.subtask.vertex).map_or(0, SourceCoordinator::enumerator);
+                deployments.push(TaskDeployment { attempt, slot, restore, enumerator });
             }
         }
         out.push(JobAction::Note(JobNote::Deployed { tasks: deployments.len(), from }));
@@ -236,7 +246,7 @@ impl JobMaster {
     /// Brings the enumerator of a source in line with the readers that are about to be started: made anew if none goes on.
     fn restore_source(&mut self, vertex: VertexId, incident: &Incident, from: Option<CheckpointId>, out: &mut Vec<JobAction>) {
         let restarts = |index: u32| {
-            let place = self.graph.place(flott_core::id::SubtaskId { vertex, index });
+            let place = self.graph.place(SubtaskId { vertex, index });
             place.is_some_and(|place| incident.regions.contains(&self.graph.regions().of_task(place)))
         };
         let tasks = self.graph.of_vertex(vertex);
@@ -248,9 +258,8 @@ impl JobMaster {
         }
         let Some(source) = self.sources.get_mut(&vertex) else { return };
         if none_goes_on {
-            let head = self.graph.topology().vertex(vertex).operators.first().map(|head| head.id);
             let latest = self.coordinator.completed().latest();
-            let state = latest.zip(head).and_then(|(latest, head)| latest.metadata.operator(head)?.coordinator.clone());
+            let state = latest.and_then(|latest| restore::enumerator_state(&latest.metadata, self.graph.topology().vertex(vertex)));
             source.create(from, state, out);
             self.broken_sources.remove(&vertex);
         } else {
@@ -258,5 +267,26 @@ impl JobMaster {
                 source.restart_reader(subtask, from, out);
             }
         }
+    }
+}
+
+/// What stands in the way of an incident now.
+fn waits_for(incident: &Incident, graph: &ExecutionGraph, slots: &Scheduler) -> WaitsFor {
+    let lacks = |task: &usize| slots.slot_of(graph.task(*task).subtask).is_none();
+    match incident.waits_for {
+        WaitsFor::Tasks { region } => {
+            if let Some(region) = incident.regions.range(region..).find(|region| !graph.none_alive_in(**region)) {
+                return WaitsFor::Tasks { region: *region };
+            }
+        }
+        WaitsFor::Slot { task } if lacks(&task) => return incident.waits_for,
+        WaitsFor::Time { slots_lost } if slots_lost == slots.lost() => return incident.waits_for,
+        WaitsFor::Slot { .. } | WaitsFor::Time { .. } => {}
+    }
+    // From the last, since slots are filled from the first: one that is found is among the last to get its slot.
+    let mut tasks = incident.regions.iter().rev().flat_map(|region| graph.regions().tasks(*region).iter().rev().copied());
+    match slots.lacks_any().then(|| tasks.find(lacks)).flatten() {
+        Some(task) => WaitsFor::Slot { task },
+        None => WaitsFor::Time { slots_lost: slots.lost() },
     }
 }

@@ -4,14 +4,20 @@ use super::JobMaster;
 use crate::event::{JobAction, Now};
 use flott_core::{
     error::TaskFailure,
-    id::{AttemptId, VertexId},
+    id::{AttemptId, SubtaskId, VertexId},
 };
 use flott_rpc::{
     client::JobEnd,
     status::TaskStatus,
     task::{EnumeratorReport, TaskReport},
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+/// A subtask for people: its vertex and its place.
+pub(super) fn name_of(topology: &flott_graph::JobTopology, subtask: flott_core::id::SubtaskId) -> String {
+    let vertex = topology.vertex(subtask.vertex);
+    format!("`{}` {}/{}", vertex.name, subtask.index + 1, vertex.parallelism)
+}
 
 impl JobMaster {
     pub(super) fn task_reports(&mut self, now: Now, attempt: AttemptId, report: TaskReport, out: &mut Vec<JobAction>) {
@@ -21,32 +27,34 @@ impl JobMaster {
             }
             return;
         };
-        let task = self.graph.task_mut(place);
+        let task = self.graph.task(place);
         let vertex = task.subtask.vertex;
         let subtask = task.subtask.index;
         let running = task.status == TaskStatus::Running;
         let canceling = task.status == TaskStatus::Canceling;
+        let deploying = task.status == TaskStatus::Deploying;
+        let (released, restored_finished) = (task.released, task.restored_finished);
         match report {
-            TaskReport::Running if task.status == TaskStatus::Deploying => {
-                task.status = TaskStatus::Running;
+            TaskReport::Running if deploying => {
+                self.graph.task_mut(place).status = TaskStatus::Running;
                 // The reader of a finished task is not run: splits for it would be lost.
-                if !task.restored_finished
-                    && let Some(source) = self.sources.get_mut(&vertex)
-                {
+                if !restored_finished && let Some(source) = self.sources.get_mut(&vertex) {
                     source.reader_runs(subtask, &self.graph, out);
                 }
             }
             TaskReport::Running => {}
-            TaskReport::EndOfData => task.end_of_data |= running,
-            TaskReport::Finished { accumulators } if running && (task.released || self.coordinator.has_stopped()) => {
+            TaskReport::EndOfData => self.graph.task_mut(place).end_of_data |= running,
+            TaskReport::Finished { accumulators } if running && (released || self.coordinator.has_stopped()) => {
+                let mut task = self.graph.task_mut(place);
                 task.status = TaskStatus::Finished;
                 task.accumulators = accumulators;
+                drop(task);
                 if let Some(source) = self.sources.get_mut(&vertex) {
                     source.reader_lost(subtask);
                 }
                 self.with_coordinator(now, out, |coordinator, context| coordinator.task_finished(attempt, context));
             }
-            TaskReport::Finished { .. } | TaskReport::Canceled if canceling => task.status = TaskStatus::Canceled,
+            TaskReport::Finished { .. } | TaskReport::Canceled if canceling => self.graph.task_mut(place).status = TaskStatus::Canceled,
             TaskReport::Finished { .. } => {
                 let failure = self.failure_of(attempt, "it finished before its last checkpoint was complete");
                 self.attempt_failed(now, place, failure, out);
@@ -56,10 +64,8 @@ impl JobMaster {
                 self.attempt_failed(now, place, failure, out);
             }
             // What the user chose to start from does not fit: another attempt would find the same.
-            TaskReport::Failed(failure)
-                if attempt.attempt == 0 && task.status == TaskStatus::Deploying && self.settings.restore.is_some() =>
-            {
-                task.status = TaskStatus::Failed;
+            TaskReport::Failed(failure) if attempt.attempt == 0 && deploying && self.settings.restore.is_some() => {
+                self.graph.task_mut(place).status = TaskStatus::Failed;
                 self.remember_failure(&failure);
                 self.begin_end(now, JobEnd::Failed(failure), out);
             }
@@ -104,15 +110,18 @@ impl JobMaster {
     }
 
     pub(super) fn slots_lost(&mut self, now: Now, lost: &[u32], out: &mut Vec<JobAction>) {
+        let mut subtasks: BTreeMap<SubtaskId, u32> = BTreeMap::new();
+        for slot in lost {
+            subtasks.extend(self.slots.subtasks_in(self.graph.topology(), *slot).into_iter().map(|subtask| (subtask, *slot)));
+        }
         self.slots.lose(lost);
         // All of them are gone before any of their regions is taken down: nobody is there to be told.
         let mut gone = Vec::new();
-        for place in 0..self.graph.tasks().len() {
-            let task = self.graph.task_mut(place);
-            if let (Some(attempt), Some(slot)) = (task.alive(), task.slot)
-                && lost.contains(&slot)
-            {
-                task.status = TaskStatus::Failed;
+        for (subtask, slot) in subtasks {
+            let Some(place) = self.graph.place(subtask) else { continue };
+            let task = self.graph.task(place);
+            if let Some(attempt) = task.alive().filter(|_| task.slot == Some(slot)) {
+                self.graph.task_mut(place).status = TaskStatus::Failed;
                 gone.push((place, attempt, slot));
             }
         }

@@ -69,7 +69,8 @@ fn snapshot(operators: Vec<OperatorState>) -> RestoredSnapshot {
 }
 
 fn restores(snapshot: &RestoredSnapshot, job: &JobTopology, vertex: u32) -> Vec<TaskRestore> {
-    assign(snapshot, job, &[VertexId(vertex)].into()).into_values().collect()
+    let subtasks = (0..job.vertices[vertex as usize].parallelism).map(|index| SubtaskId { vertex: VertexId(vertex), index });
+    assign(snapshot, job, &subtasks.collect()).into_values().collect()
 }
 
 /// The items of each subtask, as `a b` for each list.

@@ -32,6 +32,7 @@ fn every_record_is_committed_exactly_once_whatever_fails() {
         sum.completed += run.completed;
         sum.restarts += run.restarts;
         sum.crashes += run.crashes;
+        sum.takeovers += run.takeovers;
         sum.kills += run.kills;
         sum.stops += run.stops;
         sum.failed_stops += run.failed_stops;

@@ -212,11 +212,16 @@ impl Task {
         match element {
             Element::Record(record) => effects.push(self.process(record)),
             Element::Barrier(barrier) => {
-                if let Some(aligning) = &self.aligning {
-                    assert_eq!(*aligning, barrier, "{} got barriers in different orders", self.attempt);
+                let newer =
+                    self.aligning.as_ref().map_or(std::cmp::Ordering::Greater, |aligning| barrier.checkpoint.cmp(&aligning.checkpoint));
+                if newer == std::cmp::Ordering::Greater {
+                    // What was begun under another leader is overtaken.
+                    self.inputs.values_mut().for_each(|channel| channel.blocked = false);
                 }
-                self.aligning = Some(barrier);
-                self.channel(from).blocked = true;
+                if newer != std::cmp::Ordering::Less {
+                    self.aligning = Some(barrier);
+                    self.channel(from).blocked = true;
+                }
             }
             Element::EndOfData => self.channel(from).ended = true,
             Element::EndOfPartition => self.channel(from).closed = true,

@@ -2,6 +2,7 @@
 
 mod faults;
 mod parts;
+mod takeover;
 
 use crate::{
     job::{self, Record, Shape, Split, source_of},
@@ -49,6 +50,7 @@ enum Happening {
     TaskFinishes(AttemptId),
     StorageBegins(CheckpointId),
     StorageCompletes(Arc<CheckpointMetadata>, SnapshotKind),
+    Connects(usize),
     Fault,
     Client,
 }
@@ -81,6 +83,7 @@ pub(crate) struct Summary {
     pub(crate) completed: u64,
     pub(crate) restarts: u64,
     pub(crate) crashes: u64,
+    pub(crate) takeovers: u64,
     pub(crate) kills: u64,
     pub(crate) stops: u64,
     pub(crate) failed_stops: u64,
@@ -107,6 +110,7 @@ pub(crate) struct World {
     /// Attempts whose last messages are lost.
     cut_off: BTreeSet<AttemptId>,
     hosts: BTreeMap<VertexId, Host>,
+    workers: BTreeMap<usize, takeover::Worker>,
     storage: Storage,
     told_complete: BTreeSet<CheckpointId>,
     committables: u64,
@@ -151,6 +155,7 @@ impl World {
             ended: BTreeSet::new(),
             cut_off: BTreeSet::new(),
             hosts,
+            workers: BTreeMap::new(),
             storage: Storage::new(),
             told_complete: BTreeSet::new(),
             committables: 0,
@@ -278,6 +283,8 @@ impl World {
                     let (task, commit) = Task::new(attempt, self.generation, &self.topology, deployment.restore.as_ref());
                     self.tasks.insert(attempt, task);
                     self.slots.insert(attempt, deployment.slot);
+                    let worker = self.worker_of(attempt);
+                    self.worker(worker).ledger.deployed(&deployment);
                     self.over(Link::ToTask(attempt), Happening::Step(attempt));
                     self.commit(attempt, commit);
                 }
@@ -293,6 +300,8 @@ impl World {
                 self.summary.kills += 1;
                 self.tasks.remove(&attempt);
                 self.ended.insert(attempt);
+                let worker = self.worker_of(attempt);
+                self.worker(worker).ledger.lost(attempt);
             }
             JobAction::Enumerator { vertex, number, command } => {
                 match &command {
@@ -311,11 +320,18 @@ impl World {
                 self.storage.ask(&metadata, &self.shape, &totals);
                 self.over(Link::Storage, Happening::StorageCompletes(metadata, kind));
             }
+            // Its folder is another: a leader that takes over does not know what the number was for.
+            JobAction::DiscardCheckpoint { checkpoint, kind: SnapshotKind::Checkpoint }
+                if self.storage.savepoints.contains_key(&checkpoint) => {}
             JobAction::DiscardCheckpoint { checkpoint, .. } => self.storage.discard(checkpoint),
             JobAction::RetainCheckpoints(keep) => self.storage.retain(keep),
             JobAction::DiscardAllCheckpoints => {
                 self.storage.kept.retain(|_, kept| kept.kind == flott_storage::SnapshotKind::StopWithSavepoint)
             }
+            // Nobody has asked this leader.
+            JobAction::Reply(0, JobReply::Snapshot(taken)) => self.stopped = Some(taken.checkpoint),
+            JobAction::Reply(0, _) => self.summary.failed_stops += 1,
+            JobAction::Recovered => self.recovered(),
             JobAction::Reply(request, reply) => {
                 let asked = self.open_requests.remove(&request).expect("each request is answered once");
                 match (asked, reply) {
@@ -391,6 +407,7 @@ impl World {
                 self.over(Link::Storage, Happening::ToJob(JobEvent::Storage(StorageReport::Begun { checkpoint, outcome })));
             }
             Happening::StorageCompletes(metadata, kind) => self.storage_completes(&metadata, &kind),
+            Happening::Connects(worker) => self.connects(worker),
             Happening::Fault => self.fault(),
             Happening::Client => self.client(),
         }

@@ -65,7 +65,7 @@ impl Collected {
     /// All of them as REST names them: those of operators behind the operator's name, histograms by their parts.
     pub(crate) fn by_name(self, attempt: &Attempt) -> Metrics {
         let mut all = self.task;
-        let shown = |operator: &str| -> String { operator.chars().map(|c| if " .:,".contains(c) { '_' } else { c }).collect() };
+        let shown = super::metrics::identifier;
         for (operator, metrics) in &self.operators {
             all.extend(metrics.iter().map(|(name, value)| (format!("{}.{name}", shown(operator)), *value)));
         }

@@ -65,6 +65,11 @@ pub(crate) fn of_newest_attempt(call: &Call, job: &Job, vertex: &Vertex, subtask
     collected(call, job, vertex, subtask, attempt).by_name(attempt)
 }
 
+/// The name of an operator as part of the name of a metric.
+pub(crate) fn identifier(operator: &str) -> String {
+    operator.chars().map(|c| if " .:,".contains(c) { '_' } else { c }).collect()
+}
+
 /// `GET /jobs/:job/metrics`
 pub(crate) fn of_job(call: &Call) -> Handled {
     let job = call.cluster().job(call.job()?)?;
@@ -270,7 +275,7 @@ fn aggregated(call: &Call, all: &[Metrics]) -> Handled {
 }
 
 /// The mean distance from the average in percent of it, at most 100.
-fn skew(values: &[f64], average: f64) -> f64 {
+pub(crate) fn skew(values: &[f64], average: f64) -> f64 {
     if average == 0.0 {
         return 0.0;
     }

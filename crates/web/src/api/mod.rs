@@ -2,12 +2,14 @@
 
 pub(crate) mod applications;
 pub(crate) mod attempts;
+pub(crate) mod bottleneck;
 pub(crate) mod checkpoint_details;
 pub(crate) mod checkpoints;
 pub(crate) mod cluster;
 pub(crate) mod collected;
 pub(crate) mod executables;
 pub(crate) mod flame_graph;
+pub(crate) mod flow;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod metrics;

@@ -8,6 +8,9 @@ options! {
         "The host on which the JobManager takes TaskManagers, workers and clients.";
     JOBMANAGER_RPC_PORT: u32 = "jobmanager.rpc.port", "6123",
         "The port on which the JobManager takes TaskManagers, workers and clients.", between(0, 65535);
+    JOBMANAGER_ARCHIVE_FS_DIR: Option<String> = "jobmanager.archive.fs.dir", "",
+        "The folder in which a JobManager keeps what became of jobs, so that it is known after a restart. Several JobManagers that stand in \
+         for each other keep it in their store instead.";
     TASKMANAGER_NUMBER_OF_TASK_SLOTS: u32 = "taskmanager.numberOfTaskSlots", "1",
         "How many slots a TaskManager offers: each runs one subtask of every vertex.", between(1, 65536);
     TASKMANAGER_RESOURCE_ID: Option<String> = "taskmanager.resource-id", "",

@@ -20,22 +20,25 @@ macro_rules! options {
 
 mod checkpointing;
 mod cluster;
+mod high_availability;
 mod metrics;
 mod pipeline;
 mod restart;
 
 pub use checkpointing::*;
 pub use cluster::*;
+pub use high_availability::*;
 pub use metrics::*;
 pub use pipeline::*;
 pub use restart::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 6] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
     ("Cluster", cluster::ALL),
+    ("High availability of the JobManager", high_availability::ALL),
     ("Metrics, logs and flame graphs", metrics::ALL),
 ];
 

@@ -12,7 +12,7 @@ impl World {
             if self.random.percent(50) {
                 self.cut_off.insert(attempt);
             }
-            self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::AttemptLost(attempt, "simulated".into())));
+            self.say(self.worker_of(attempt), Link::FromTask(attempt), JobEvent::AttemptLost(attempt, "simulated".into()));
         }
     }
 
@@ -40,6 +40,8 @@ impl World {
                     self.tasks.remove(&attempt);
                     self.cut_off.insert(attempt);
                     self.ended.insert(attempt);
+                    let worker = self.worker_of(attempt);
+                    self.worker(worker).ledger.lost(attempt);
                 }
                 self.tell(JobEvent::SlotsLost(lost));
             }
@@ -49,16 +51,19 @@ impl World {
                     && host.enumerator.take().is_some()
                 {
                     let after = host.handled;
+                    let worker = World::worker_of_source(vertex);
                     let event = if self.random.percent(50) {
+                        self.worker(worker).ledger = flott_jobmanager::ledger::Ledger::default();
                         JobEvent::EnumeratorLost { vertex, reason: "simulated".into() }
                     } else {
                         JobEvent::Enumerator { vertex, after, report: EnumeratorReport::Failed(failure()) }
                     };
-                    self.over(Link::FromEnumerator(vertex), Happening::ToJob(event));
+                    self.say(worker, Link::FromEnumerator(vertex), event);
                 }
             }
             (84..88, Some(attempt)) => self.tasks.get_mut(&attempt).expect("alive").deaf = true,
-            (88..100, _) => self.crash(),
+            (88..92, _) => self.crash(),
+            (92..100, _) => self.take_over(),
             _ => {}
         }
     }
@@ -102,6 +107,7 @@ impl World {
         self.ended.clear();
         self.cut_off.clear();
         self.slots.clear();
+        self.workers.clear();
         self.fifo.clear();
         self.queue.retain(|_, happening| matches!(happening, Happening::Fault | Happening::Client));
         for host in self.hosts.values_mut() {

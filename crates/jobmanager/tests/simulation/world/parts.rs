@@ -4,7 +4,7 @@ use super::*;
 
 impl World {
     pub(super) fn report(&mut self, attempt: AttemptId, report: TaskReport) {
-        self.over(Link::FromTask(attempt), Happening::ToJob(JobEvent::Task(attempt, report)));
+        self.say(self.worker_of(attempt), Link::FromTask(attempt), JobEvent::Task(attempt, report));
     }
 
     pub(super) fn wake_task(&mut self, attempt: AttemptId) {
@@ -54,6 +54,8 @@ impl World {
     }
 
     pub(super) fn task_hears(&mut self, attempt: AttemptId, command: TaskCommand) {
+        let worker = self.worker_of(attempt);
+        self.worker(worker).ledger.command(attempt, &command);
         let Some(task) = self.tasks.get_mut(&attempt) else { return };
         match command {
             TaskCommand::CheckpointCompleted(checkpoint) => {
@@ -94,8 +96,9 @@ impl World {
 
     pub(super) fn enumerator_hears(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) {
         let readers = self.topology.vertex(vertex).parallelism;
+        self.worker(World::worker_of_source(vertex)).ledger.enumerator_command(vertex, number, &command);
         let Some(host) = self.hosts.get_mut(&vertex) else { return };
-        if let EnumeratorCommand::Create { restored } = &command {
+        if let EnumeratorCommand::Create { restored, .. } = &command {
             host.enumerator = Some(Enumerator::new(readers, host.eager, &host.splits, restored.as_deref()));
             host.made += 1;
             host.handled = number;
@@ -112,7 +115,7 @@ impl World {
     pub(super) fn enumerator_says(&mut self, vertex: VertexId, reports: Vec<EnumeratorReport>) {
         let after = self.hosts[&vertex].handled;
         for report in reports {
-            self.over(Link::FromEnumerator(vertex), Happening::ToJob(JobEvent::Enumerator { vertex, after, report }));
+            self.say(World::worker_of_source(vertex), Link::FromEnumerator(vertex), JobEvent::Enumerator { vertex, after, report });
         }
     }
 

@@ -1,0 +1,186 @@
+//! Several JobManagers: one leads, and when it is killed or stopped, another takes over jobs that run.
+
+use crate::processes::{Cluster, eventually, flott, job_program};
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+struct JobManager {
+    child: Child,
+    rpc: String,
+    rest: String,
+}
+
+impl JobManager {
+    fn start(folder: &Path, rpc_port: &str) -> Self {
+        let mut command = flott(folder);
+        command
+            .args(HIGH_AVAILABILITY)
+            .args([format!("-Djobmanager.rpc.port={rpc_port}"), "-Drest.port=0".to_owned(), "jobmanager".to_owned()])
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut address = |what: &str| lines.next().unwrap().unwrap().strip_prefix(what).unwrap().to_owned();
+        let (rest, rpc) = (address("REST at http://"), address("JobManager at "));
+        JobManager { child, rpc, rest }
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Whether it leads, by its REST server: the others send callers elsewhere.
+    fn leads(&self) -> bool {
+        Cluster::status_of(&self.rest, "/overview") == 200
+    }
+}
+
+const HIGH_AVAILABILITY: [&str; 3] =
+    ["-Dhigh-availability.type=file", "-Dhigh-availability.storageDir=shared", "-Dhigh-availability.lease-duration=600 ms"];
+
+/// Two JobManagers and their TaskManagers. Ended when dropped.
+struct Pair {
+    managers: Vec<JobManager>,
+    /// Its own JobManager is one of them only by its folder: TaskManagers and outputs are in there.
+    task_managers: Vec<Child>,
+    folder: tempfile::TempDir,
+}
+
+impl Pair {
+    fn start(task_managers: &[u32]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let managers = vec![JobManager::start(folder.path(), "0"), JobManager::start(folder.path(), "0")];
+        let mut pair = Pair { managers, task_managers: Vec::new(), folder };
+        for (number, slots) in task_managers.iter().enumerate() {
+            let child = pair
+                .flott()
+                .arg(format!("-Dtaskmanager.resource-id=tm{number}"))
+                .arg(format!("-Dtaskmanager.numberOfTaskSlots={slots}"))
+                .arg("taskmanager")
+                .spawn()
+                .unwrap();
+            pair.task_managers.push(child);
+        }
+        pair
+    }
+
+    fn flott(&self) -> Command {
+        let mut command = flott(self.folder.path());
+        let addresses: Vec<&str> = self.managers.iter().map(|manager| manager.rpc.as_str()).collect();
+        command.args(HIGH_AVAILABILITY).arg(format!("-Dhigh-availability.jobmanagers={}", addresses.join(",")));
+        command
+    }
+
+    fn run(&self, options: &[&str], records: u64, rate: f64) -> Command {
+        let mut command = self.flott();
+        command
+            .args(["-Dexecution.checkpointing.interval=50 ms", "-Drestart-strategy.type=fixed-delay"])
+            .args(["-Drestart-strategy.fixed-delay.delay=100 ms", "-Drestart-strategy.fixed-delay.attempts=100", "run"])
+            .args(options)
+            .arg(job_program())
+            .args(["plain", "counts", &records.to_string(), &rate.to_string()]);
+        command
+    }
+
+    /// The place of the one that leads, once there is one.
+    fn leader(&self) -> usize {
+        let mut found = None;
+        eventually("a JobManager leads", || {
+            found = self.managers.iter().position(JobManager::leads);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    fn counts(&self) -> PathBuf {
+        self.folder.path().join("counts")
+    }
+
+    fn lines(&self) -> usize {
+        crate::processes::lines_in(&self.counts()).len()
+    }
+
+    fn list(&self) -> String {
+        String::from_utf8(self.flott().args(["list", "-a"]).output().unwrap().stdout).unwrap()
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for child in self.task_managers.iter_mut().chain(self.managers.iter_mut().map(|manager| &mut manager.child)) {
+            // It may have ended.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+const RECORDS: u64 = 10_000;
+
+#[test]
+fn a_job_goes_on_without_a_restart_while_its_job_managers_are_killed_and_its_client_gets_the_result() {
+    let mut pair = Pair::start(&[1, 1]);
+    let program = pair.run(&["-p", "2"], RECORDS, 2000.0).stdout(Stdio::piped()).spawn().unwrap();
+    for _ in 0..3 {
+        let before = pair.lines();
+        eventually("counts are visible", || pair.lines() > before + 300);
+        let leader = pair.leader();
+        pair.managers[leader].kill();
+        // The same address, as a supervisor would start it again.
+        let port = pair.managers[leader].rpc.rsplit(':').next().unwrap().to_owned();
+        pair.managers[leader] = JobManager::start(pair.folder.path(), &port);
+    }
+    let output = program.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("the job is at its end after 0 restarts"), "{out}");
+    crate::processes::assert_exact(&pair.counts(), RECORDS);
+    let listed = pair.list();
+    assert!(listed.contains("(FINISHED)"), "{listed}");
+    // Finished stays finished, also for the next leader.
+    let leader = pair.leader();
+    pair.managers[leader].kill();
+    pair.leader();
+    let listed = pair.list();
+    assert!(listed.contains("(FINISHED)"), "{listed}");
+    crate::processes::assert_exact(&pair.counts(), RECORDS);
+}
+
+#[test]
+fn a_leader_that_was_stopped_and_wakes_up_does_no_harm() {
+    let pair = Pair::start(&[2]);
+    let mut program = pair.run(&["-p", "2"], RECORDS, 2000.0).spawn().unwrap();
+    for _ in 0..2 {
+        let before = pair.lines();
+        eventually("counts are visible", || pair.lines() > before + 300);
+        let leader = pair.leader();
+        pair.managers[leader].signal("-STOP");
+        eventually("another one leads", || pair.managers[1 - leader].leads());
+        let before = pair.lines();
+        eventually("checkpoints are complete under the new leader", || pair.lines() > before + 300);
+        pair.managers[leader].signal("-CONT");
+        eventually("the old leader knows that it leads no more", || !pair.managers[leader].leads());
+    }
+    assert!(program.wait().unwrap().success());
+    crate::processes::assert_exact(&pair.counts(), RECORDS);
+}
+
+#[test]
+fn workers_that_die_together_with_the_leader_are_replaced_by_the_next() {
+    let mut pair = Pair::start(&[1, 1]);
+    let mut program = pair.run(&["-p", "2"], RECORDS, 2000.0).spawn().unwrap();
+    eventually("counts are visible", || pair.lines() > 300);
+    let leader = pair.leader();
+    let worker = *crate::processes::workers_in(pair.folder.path()).first().expect("workers run");
+    pair.managers[leader].kill();
+    crate::processes::kill(worker);
+    assert!(program.wait().unwrap().success());
+    crate::processes::assert_exact(&pair.counts(), RECORDS);
+}

@@ -1,0 +1,252 @@
+//! Several JobManagers of a cluster: one leads, the others wait.
+//!
+//! ```text
+//!  standby ──Granted──▶ jobs read from the store, their storage's term begun, each in a thread that waits for its workers
+//!     ▲                     ──▶ TaskManagers, workers and clients are let in
+//!     └──Revoked── every connection closed, every thread of a job ended; nothing that runs is touched
+//! ```
+
+use super::{
+    JobHistory, JobManager, Term,
+    jobs::Job,
+    records::{self, EndedRecord, RunningRecord},
+    starting::{Beginning, STORE_RETRY},
+};
+use crate::launch::{self, launch, no_thread};
+use flott_core::{
+    Error, ErrorKind,
+    error::TaskFailure,
+    id::{JobId, SubtaskId},
+    time::Clock,
+};
+use flott_ha::{
+    CoordinationStore, ElectionSettings, Elector, JobStore, Leadership, LeadershipEvent, LeaseRecord, StoreError, job_store::StoredJobs,
+};
+use flott_jobmanager::JobEvent;
+use flott_rpc::{
+    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview},
+    status::{JobStatus, TaskStatus},
+};
+use std::{
+    collections::BTreeMap,
+    net::Shutdown,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// How long a new leader waits for what still runs of its jobs. TaskManagers look for it ten times a second.
+const RECONCILIATION: Duration = Duration::from_secs(3);
+
+/// What JobManagers need to stand in for each other.
+#[derive(Debug, Clone)]
+pub struct HighAvailability {
+    /// What all of them reach.
+    pub store: Arc<dyn CoordinationStore>,
+    /// Who this one is, and how long things take.
+    pub election: ElectionSettings,
+    /// Where jobs that name no place keep their checkpoints; all JobManagers and TaskManagers must reach it.
+    pub checkpoints: Option<PathBuf>,
+}
+
+/// This JobManager as one that may lead.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) high_availability: HighAvailability,
+    leader: Mutex<Option<LeaseRecord>>,
+    /// Dropped, it would stop.
+    elector: Mutex<Option<Elector>>,
+}
+
+impl JobManager {
+    /// Stands for election: from now on this JobManager leads whenever the others let it.
+    ///
+    /// # Errors
+    /// It stands already, or the operating system gives no thread.
+    pub fn stand(&self, high_availability: HighAvailability) -> Result<(), Error> {
+        let (store, settings) = (high_availability.store.clone(), high_availability.election.clone());
+        let candidate = Candidate { high_availability, leader: Mutex::default(), elector: Mutex::default() };
+        self.0.candidate.set(candidate).map_err(|_| Error::invalid("this JobManager stands for election already"))?;
+        let (events, received) = mpsc::channel();
+        // Whoever receives lives as long as the process.
+        let listener = move |event| drop(events.send(event));
+        let elector = Elector::start(store, settings, listener).map_err(no_thread)?;
+        let (manager, leadership) = (self.clone(), elector.leadership());
+        let follow = move || {
+            for event in received {
+                manager.leadership_changes(event, &leadership);
+            }
+        };
+        thread::Builder::new().name("flott-leader".to_owned()).spawn(follow).map_err(no_thread)?;
+        if let Some(candidate) = self.0.candidate.get() {
+            *candidate.elector.lock().unwrap_or_else(PoisonError::into_inner) = Some(elector);
+        }
+        Ok(())
+    }
+
+    /// Lets another lead at once, before this process ends.
+    pub fn retire(&self) {
+        let elector = self.0.candidate.get().and_then(|candidate| candidate.elector.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(elector) = elector {
+            elector.release();
+        }
+    }
+
+    /// The JobManager that leads, as far as this one knows; `None` if it does itself, or nobody does.
+    pub fn other_leader(&self) -> Option<LeaseRecord> {
+        if self.lock().term.is_some() {
+            return None;
+        }
+        let candidate = self.0.candidate.get()?;
+        let leader = candidate.leader.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        leader.filter(|leader| leader.holder != candidate.high_availability.election.holder)
+    }
+
+    /// Whether this JobManager leads.
+    pub fn leads(&self) -> bool {
+        self.lock().term.is_some()
+    }
+
+    pub(super) fn leads_no_more(&self) -> Error {
+        Error::new(ErrorKind::Unavailable, "this JobManager does not lead; another one does, or will in a moment")
+    }
+
+    fn leadership_changes(&self, event: LeadershipEvent, leadership: &Leadership) {
+        match event {
+            LeadershipEvent::Granted { epoch } => {
+                tracing::info!(epoch, "this JobManager leads");
+                self.lead(epoch, leadership);
+            }
+            LeadershipEvent::Revoked { epoch, reason } => {
+                tracing::warn!(epoch, %reason, "this JobManager leads no more");
+                self.step_down();
+            }
+            LeadershipEvent::Observed(leader) => {
+                if let Some(candidate) = self.0.candidate.get() {
+                    *candidate.leader.lock().unwrap_or_else(PoisonError::into_inner) = leader;
+                }
+            }
+        }
+    }
+
+    /// Takes over what the leader before has left.
+    fn lead(&self, epoch: u64, leadership: &Leadership) {
+        let Some(candidate) = self.0.candidate.get() else { return };
+        let high_availability = &candidate.high_availability;
+        let store = JobStore::new(high_availability.store.clone(), epoch, high_availability.election.holder.clone());
+        let StoredJobs { running, ended, damaged } = loop {
+            match store.recover() {
+                Ok(jobs) => break jobs,
+                Err(StoreError::Fenced { .. }) => return,
+                Err(error) => tracing::warn!(%error, "the job store does not answer"),
+            }
+            if !leadership.is_leader_in(epoch) {
+                return;
+            }
+            thread::sleep(STORE_RETRY);
+        };
+        for error in damaged {
+            tracing::error!(%error, "a job in the job store cannot be read; it does not run");
+        }
+        let term = Term { epoch, store: Some(store), leadership: Some(leadership.clone()) };
+        let mut beginnings = Vec::new();
+        for job in &running {
+            match self.prepare(&term, job.id, &job.bytes) {
+                Ok(beginning) => beginnings.push(beginning),
+                Err(error) => {
+                    tracing::error!(%error, job = %job.id, "a job of the leader before cannot go on");
+                    self.show_failed(job.id, &job.bytes, &error);
+                }
+            }
+        }
+        {
+            let state = &mut *self.lock();
+            state.resources.hold();
+            state.recovering = beginnings.iter().map(|beginning| beginning.id).collect();
+            for job in ended {
+                // Of some, nothing but their end is known.
+                match records::decode::<EndedRecord>(&job.bytes) {
+                    Ok(record) => drop(state.jobs.insert(job.id, Job::ended(record))),
+                    Err(error) => tracing::warn!(%error, job = %job.id, "what happened to a job that has ended is not known any more"),
+                }
+            }
+        }
+        for beginning in beginnings {
+            let id = beginning.id;
+            if let Err(error) = self.run_job(&term, beginning) {
+                tracing::error!(%error, job = %id, "a job of the leader before cannot go on");
+                self.lock().recovering.remove(&id);
+            }
+        }
+        // From now on TaskManagers and workers are let in: the jobs that they ask for are there.
+        let state = &mut *self.lock();
+        state.term = Some(term).filter(Term::is_valid);
+        state.serve_if_recovered();
+    }
+
+    /// Shows a job that cannot go on here as failed. It stays in the store: another leader may be able to run it.
+    fn show_failed(&self, id: JobId, bytes: &[u8], error: &Error) {
+        let Ok(record) = records::decode::<RunningRecord>(bytes) else { return };
+        let RunningRecord { program, topology, settings, started, .. } = record;
+        let now = self.0.clock.wall();
+        let failure = TaskFailure { causes: TaskFailure::causes_of(error), ..TaskFailure::without_task("job", "") };
+        let tasks = topology
+            .vertices
+            .iter()
+            .flat_map(|vertex| (0..vertex.parallelism).map(|index| (SubtaskId { vertex: vertex.id, index }, TaskStatus::Created)));
+        let overview = JobOverview {
+            id,
+            name: topology.name.clone(),
+            status: JobStatus::Failed,
+            tasks: tasks.collect(),
+            checkpoints: CheckpointCounts::default(),
+            restarts: 0,
+            failures: vec![failure.clone()],
+        };
+        let history = JobHistory {
+            entered: vec![(JobStatus::Created, started), (JobStatus::Failed, now)],
+            failures: [(now, failure.clone())].into(),
+            ..JobHistory::default()
+        };
+        let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
+        let outcome = JobOutcome { end, accumulators, restarts: 0, checkpoints: CheckpointCounts::default() };
+        let slots = BTreeMap::new();
+        let record = EndedRecord { program, topology, settings, started, ended: now, history, overview, outcome, slots };
+        self.lock().jobs.insert(id, Job::ended(record));
+    }
+
+    /// Prepares a job to be taken over.
+    ///
+    /// # Errors
+    /// It cannot go on.
+    fn prepare(&self, term: &Term, id: JobId, bytes: &[u8]) -> Result<Beginning, Error> {
+        let record: RunningRecord = records::decode(bytes)?;
+        let storage_epoch = record.storage_epoch.saturating_add(term.epoch.saturating_sub(record.leader_epoch));
+        let launch = loop {
+            match launch(id, record.topology.clone(), record.settings.clone(), launch::Term::Later(storage_epoch)) {
+                Ok(launch) => break launch,
+                Err(error) if error.kind() == ErrorKind::Unavailable && term.is_valid() => {
+                    tracing::warn!(%error, job = %id, "the checkpoint storage of a job does not answer; it is tried again");
+                    thread::sleep(STORE_RETRY);
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let event = JobEvent::Recover { last_checkpoint: launch.last_checkpoint, wait: RECONCILIATION };
+        tracing::info!(job = %id, "a job of the leader before is taken over");
+        Ok(Beginning { id, record, launch, event })
+    }
+
+    /// Forgets everything: it is another's by now.
+    fn step_down(&self) {
+        let state = std::mem::take(&mut *self.lock());
+        for job in state.jobs.values() {
+            job.suspend();
+        }
+        for peer in state.peers.values() {
+            // It may be gone already.
+            let _ = peer.shutdown(Shutdown::Both);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What is stored of jobs, for the next leader and for history: MessagePack with the names of fields.
+
+use super::JobHistory;
+use flott_core::{Error, ErrorKind, Timestamp};
+use flott_graph::{JobTopology, settings::JobSettings};
+use flott_rpc::{
+    client::{JobOutcome, JobOverview},
+    control::Program,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+
+/// A job that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct RunningRecord {
+    pub(super) program: Program,
+    pub(super) topology: JobTopology,
+    pub(super) settings: JobSettings,
+    /// When it was submitted, ms since 1970.
+    pub(super) started: Timestamp,
+    /// The secret that its workers share.
+    pub(super) token: String,
+    /// Its first term in its checkpoint storage, and the leader's at that time: with every leader the former goes up with the latter.
+    pub(super) storage_epoch: u64,
+    pub(super) leader_epoch: u64,
+}
+
+/// A job that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct EndedRecord {
+    pub(super) program: Program,
+    pub(super) topology: JobTopology,
+    pub(super) settings: JobSettings,
+    /// When it was submitted, and when it ended, ms since 1970.
+    pub(super) started: Timestamp,
+    pub(super) ended: Timestamp,
+    pub(super) history: JobHistory,
+    pub(super) overview: JobOverview,
+    pub(super) outcome: JobOutcome,
+    /// The TaskManager of each slot that it has had.
+    pub(super) slots: BTreeMap<u32, String>,
+}
+
+/// A record as bytes.
+///
+/// # Errors
+/// It has no form in bytes.
+pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, Error> {
+    rmp_serde::to_vec_named(record).map_err(|error| Error::new(ErrorKind::Internal, "a job cannot be stored").with_source(error))
+}
+
+/// A record from its bytes.
+///
+/// # Errors
+/// They are damaged, or another release has written them.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    rmp_serde::from_slice(bytes).map_err(|error| {
+        Error::new(ErrorKind::Data, "what is stored of a job cannot be read: has another release written it?").with_source(error)
+    })
+}

@@ -1,0 +1,69 @@
+//! Folders, locks and what may be missing.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+/// How long to wait between two attempts at a lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+/// How often to try: 1 s in all, a thousand times what a change holds it. Whoever holds it longer was stopped.
+const LOCK_ATTEMPTS: u32 = 500;
+
+/// For results where something that is not there is no error.
+pub(super) trait NotFoundAsNone<T> {
+    fn not_found_as_none(self) -> io::Result<Option<T>>;
+}
+
+impl<T> NotFoundAsNone<T> for io::Result<T> {
+    fn not_found_as_none(self) -> io::Result<Option<T>> {
+        match self {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Makes durable which names a folder has.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Creates a folder and all above it that do not exist, durably.
+pub(super) fn create_folders(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.is_dir()).collect();
+    for folder in missing.iter().rev() {
+        match fs::create_dir(folder) {
+            // Another process was faster.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    // Also where the first one is that was there: an attempt before may have ended in between.
+    for folder in path.ancestors().skip(1).take(missing.len() + 1) {
+        match sync_folder(folder) {
+            // What may not be read is not ours to make durable.
+            Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Locks out every other holder of this lock, in all processes, until the result is dropped or the process ends.
+pub(super) fn lock(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    let text = format!("another process holds the lock `{}`: it was stopped, or its machine does not answer", path.display());
+    Err(io::Error::new(io::ErrorKind::WouldBlock, text))
+}
