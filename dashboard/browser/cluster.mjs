@@ -77,7 +77,10 @@ export class Cluster {
   /** Submits a program; gives the id of its job. */
   async submit(program, args = [], options = []) {
     const common = [`-Djobmanager.rpc.port=${this.port}`, ...this.options, ...options, "run", "-d"];
-    const { stdout, stderr } = await run(join(programs, "flott"), [...common, program, ...args], { cwd: this.folder, env: this.environment });
+    const { stdout, stderr } = await run(join(programs, "flott"), [...common, program, ...args], {
+      cwd: this.folder,
+      env: this.environment,
+    });
     const job = /JobID ([0-9a-f]{32})/.exec(stdout + stderr)?.[1];
     if (!job) throw new Error(`no job was submitted: ${stdout}${stderr}`);
     return job;

@@ -8,6 +8,7 @@ mod kill_test;
 mod paths;
 mod process;
 mod sim;
+mod static_build;
 mod test;
 mod text;
 
@@ -55,6 +56,8 @@ enum Task {
     KillTest(kill_test::KillTestArgs),
     /// Kill, stop and cut off the processes of a cluster at random, and check that its job's output is exact
     Chaos(chaos::ChaosArgs),
+    /// Build a job that needs no C library, and run it; skipped where the target cannot be installed
+    StaticBuild,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
         Task::Chaos(args) => chaos::run(&args),
+        Task::StaticBuild => static_build::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

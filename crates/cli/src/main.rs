@@ -2,9 +2,11 @@
 //!
 //! Flags are Flink's where the thing is the same.
 
+mod config;
 mod high_availability;
 mod jobs;
 mod log;
+mod new;
 mod processes;
 mod rest;
 mod run;
@@ -39,6 +41,10 @@ enum Command {
     Run(run::RunArgs),
     /// Prints the plan of a program's job, as JSON, without running it
     Info(run::InfoArgs),
+    /// Writes a package for a job
+    New(new::NewArgs),
+    /// Prints the options that are set, and where
+    Config(config::ConfigArgs),
     /// Lists jobs
     List(jobs::ListArgs),
     /// Ends a job without finishing anything
@@ -62,6 +68,8 @@ fn main() -> ExitCode {
         Command::Taskmanager => processes::task_manager(&config),
         Command::Run(args) => run::run(&config, &args),
         Command::Info(args) => run::info(&config, &args),
+        Command::New(args) => new::new(&args),
+        Command::Config(args) => config::config(&config, &args),
         Command::List(args) => jobs::list(&config, &args),
         Command::Cancel(args) => jobs::cancel(&config, &args),
         Command::Stop(args) => jobs::stop(&config, &args),

@@ -10,9 +10,16 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, HighAvailabilityType, options},
 };
+use flott_executable::Machine;
 use flott_rpc::observe::{SampleRequest, StackSamples};
 use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
-use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
+use std::{
+    net::ToSocketAddrs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
@@ -48,6 +55,7 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
+        upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone())),
         assets: Some(Arc::new(dashboard)),
@@ -136,8 +144,14 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        check: Some(check_executable),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// This machine may be another one than that to which the executable was brought.
+fn check_executable(path: &Path, config: &Configuration) -> Result<(), Error> {
+    flott_executable::check_named(path, "the executable", Machine::here())?.require(config)
 }
 
 /// The folder for executables, which all processes of this user share: they are named by their content.

@@ -10,6 +10,8 @@ pub mod control;
 pub mod figures;
 pub mod gateway;
 pub mod inventory;
+pub mod manifest;
 pub mod observe;
+mod protocol;
 pub mod status;
 pub mod task;

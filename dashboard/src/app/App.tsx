@@ -15,7 +15,7 @@ import { theme, zone } from "./settings";
 
 export function App() {
   const { login, token } = useStore(session);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another token is another reader
+
   useEffect(() => void whoAmI(), [token]);
   if (login) return <Login />;
   return (

@@ -135,7 +135,6 @@ function Upload({ onDone }: { onDone: (id: string) => void }) {
     }
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: dropping a file is a second way; the first is the button inside
     <div
       className={`drop ${over ? "drop-over" : ""}`}
       onDragOver={(event) => {

@@ -46,7 +46,6 @@ export function Chart({ label, times, series, values, format, height = 160, bars
   const formatted = useRef(format);
   formatted.current = format;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a theme has other colours, so the chart is made anew
   useEffect(() => {
     const element = holder.current;
     if (!element) return;
@@ -93,9 +92,10 @@ export function Chart({ label, times, series, values, format, height = 160, bars
       made.destroy();
       plot.current = null;
     };
+    // The names stand for the series; a theme has other colours.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [isDark, utc, names, height, bars, binary]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: drawn when the values change, which `data` follows
   useEffect(() => plot.current?.setData(data.current), [times, values]);
 
   return <div ref={holder} className="chart" role="img" aria-label={label} />;

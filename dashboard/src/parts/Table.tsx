@@ -71,7 +71,6 @@ export function Table<T>({ name, rows, columns, rowKey, text, sort = "", empty =
       {sorted.length === 0 ? (
         <Empty>{wanted ? `Nothing matches “${search}”.` : empty}</Empty>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
         <section className="table-scroll" tabIndex={0} aria-label={name}>
           {/* The roles are said again because the cards on narrow screens take them away. */}
           <table role="table">

@@ -179,7 +179,6 @@ export function Failure({ error, what }: { error: CallError | undefined; what: s
 /** Text of the server, where values stand in backticks. */
 export function Sentence({ text }: { text: string }) {
   const parts = text.split("`");
-  // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a sentence keep their places
   return <>{parts.map((part, at) => (at % 2 === 1 ? <code key={at}>{part}</code> : part))}</>;
 }
 

@@ -5,6 +5,7 @@ mod flott;
 mod input;
 mod measure;
 mod peers;
+mod recovery;
 mod report;
 mod side;
 mod single;
@@ -28,6 +29,8 @@ pub(crate) enum Benchmark {
     State(single::SingleArgs),
     /// From the start of a process to its end, for a tiny job
     Start(single::SingleArgs),
+    /// From a kill until output flows again, with 100 MB of keyed state under load
+    Recovery(recovery::RecoveryArgs),
     /// The coordinator alone, simulated: CPU time and messages of a checkpoint and of a restart, and how they grow with the job
     Coordinator,
 }
@@ -68,6 +71,7 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<()> {
         Benchmark::Latency(args) => single::latency(args),
         Benchmark::State(args) => single::state(args),
         Benchmark::Start(args) => single::start(args),
+        Benchmark::Recovery(args) => recovery::run(args),
         Benchmark::Coordinator => {
             process::run(process::cargo().args(["bench", "--quiet", "--package", "flott-jobmanager", "--bench", "coordinator"]))
         }

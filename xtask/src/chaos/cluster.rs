@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,10 +53,25 @@ impl Programs {
     }
 }
 
-/// A TaskManager and its link to the JobManager.
+/// A JobManager.
+#[derive(Debug)]
+pub(crate) struct JobManager {
+    /// `None` while it is killed.
+    process: Option<Child>,
+    port: u16,
+}
+
+impl JobManager {
+    /// Its process, if it is there.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+}
+
+/// A TaskManager and its links to the JobManagers.
 #[derive(Debug)]
 pub(crate) struct TaskManager {
-    pub(super) link: Proxy,
+    pub(super) links: Vec<Proxy>,
     /// `None` while it is killed.
     process: Option<Child>,
     starts: u32,
@@ -69,34 +84,96 @@ impl TaskManager {
     }
 }
 
-/// A JobManager and TaskManagers. Ended when dropped.
+/// JobManagers and TaskManagers. Ended when dropped.
 #[derive(Debug)]
 pub(crate) struct Cluster {
     programs: Programs,
     pub(crate) folder: PathBuf,
     options: Vec<String>,
-    pub(crate) job_manager: Child,
-    pub(crate) port: u16,
+    pub(crate) job_managers: Vec<JobManager>,
     pub(crate) task_managers: BTreeMap<String, TaskManager>,
 }
 
 impl Cluster {
-    /// Starts a JobManager that keeps everything in `folder`. All processes are given `options`, as `key=value`.
+    /// Starts JobManagers that keep everything in `folder`; more than one stand in for each other. All processes are given
+    /// `options`, as `key=value`.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub(crate) fn start(programs: Programs, folder: PathBuf, options: &[String], job_managers: usize) -> Result<Cluster> {
+        let mut options: Vec<String> = options.iter().map(|option| format!("-D{option}")).collect();
+        if job_managers > 1 {
+            options.push("-Dhigh-availability.type=file".to_owned());
+            options.push(format!("-Dhigh-availability.storageDir={}", folder.join("high-availability").display()));
+        }
+        let mut cluster = Cluster { programs, folder, options, job_managers: Vec::new(), task_managers: BTreeMap::new() };
+        for number in 0..job_managers {
+            cluster.job_managers.push(JobManager { process: None, port: free_port()? });
+            cluster.start_job_manager(number)?;
+        }
+        Ok(cluster)
+    }
+
+    /// Starts a JobManager that is not running, and waits until it says that it is there.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn start(programs: Programs, folder: PathBuf, options: &[String]) -> Result<Cluster> {
-        let options: Vec<String> = options.iter().map(|option| format!("-D{option}")).collect();
-        let mut command = flott(&programs, &folder, &options);
-        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]).stdout(Stdio::piped());
-        command.stderr(log(&folder, "jobmanager")?);
-        let mut job_manager = command.spawn().map_err(process::start_error(&command))?;
-        let lines = BufReader::new(job_manager.stdout.take().ok_or_else(|| Error::other("the JobManager has no standard output"))?).lines();
-        let port =
-            lines.map_while(std::result::Result::ok).find_map(|line| line.strip_prefix("JobManager at ")?.rsplit(':').next()?.parse().ok());
-        let port = port
-            .ok_or_else(|| Error::other(format!("the JobManager did not start:\n{}", process::tail(&folder.join("jobmanager.log"), 20))))?;
-        Ok(Cluster { programs, folder, options, job_manager, port, task_managers: BTreeMap::new() })
+    pub(crate) fn start_job_manager(&mut self, number: usize) -> Result<()> {
+        let name = format!("jobmanager-{number}");
+        let log_file = log(&self.folder, &name)?;
+        let mut command = flott(&self.programs, &self.folder, &self.options);
+        let Some(job_manager) = self.job_managers.get_mut(number) else { return Ok(()) };
+        command.arg(format!("-Djobmanager.rpc.port={}", job_manager.port)).args(["-Drest.port=0", "jobmanager"]);
+        command.stdout(Stdio::piped()).stderr(log_file);
+        let mut process = command.spawn().map_err(process::start_error(&command))?;
+        let lines = process.stdout.take().map(|stdout| BufReader::new(stdout).lines());
+        let is_there = lines.is_some_and(|lines| lines.map_while(std::result::Result::ok).any(|line| line.starts_with("JobManager at ")));
+        job_manager.process = Some(process);
+        if is_there {
+            return Ok(());
+        }
+        Err(Error::other(format!("{name} did not start:\n{}", process::tail(&self.folder.join(format!("{name}.log")), 20))))
+    }
+
+    /// Kills a JobManager with SIGKILL.
+    pub(crate) fn kill_job_manager(&mut self, number: usize) {
+        if let Some(mut process) = self.job_managers.get_mut(number).and_then(|job_manager| job_manager.process.take()) {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// The JobManager that leads: the only one, or the last that has said so.
+    ///
+    /// # Errors
+    /// When none says so.
+    pub(crate) fn leader(&self) -> Result<usize> {
+        let said = |number: usize| {
+            let text = fs::read_to_string(self.folder.join(format!("jobmanager-{number}.log"))).unwrap_or_default();
+            let line = text.lines().rfind(|line| line.contains("this JobManager leads"))?;
+            line.rsplit_once("epoch=")?.1.trim().parse::<u64>().ok()
+        };
+        let alive = (0..self.job_managers.len()).filter(|number| self.job_managers[*number].id().is_some());
+        let leader = alive.max_by_key(|number| said(*number));
+        leader.ok_or_else(|| Error::other("no JobManager is running"))
+    }
+
+    /// The JobManagers whose process is gone, also by itself.
+    pub(crate) fn gone_job_managers(&mut self) -> Vec<usize> {
+        let gone = |one: &mut JobManager| one.process.as_mut().is_none_or(|process| matches!(process.try_wait(), Ok(Some(_))));
+        self.job_managers.iter_mut().enumerate().filter_map(|(number, one)| gone(one).then_some(number)).collect()
+    }
+
+    /// The options that say where the JobManagers are.
+    fn addresses(&self, ports: &[u16]) -> Vec<String> {
+        match ports {
+            [port] => vec![format!("-Djobmanager.rpc.port={port}")],
+            ports => {
+                let all: Vec<String> = ports.iter().map(|port| format!("localhost:{port}")).collect();
+                vec![format!("-Dhigh-availability.jobmanagers={}", all.join(","))]
+            }
+        }
     }
 
     /// Adds a TaskManager.
@@ -104,8 +181,9 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn add_task_manager(&mut self, name: &str, slots: u32) -> Result<()> {
-        let link = Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))?;
-        self.task_managers.insert(name.to_owned(), TaskManager { link, process: None, starts: 0 });
+        let link = |one: &JobManager| Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, one.port)));
+        let links = self.job_managers.iter().map(link).collect::<Result<_>>()?;
+        self.task_managers.insert(name.to_owned(), TaskManager { links, process: None, starts: 0 });
         self.start_task_manager(name, slots)
     }
 
@@ -114,11 +192,12 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn start_task_manager(&mut self, name: &str, slots: u32) -> Result<()> {
+        let ports: Vec<u16> = self.task_managers.get(name).into_iter().flat_map(|one| one.links.iter().map(|link| link.port)).collect();
+        let mut command = flott(&self.programs, &self.folder, &self.options);
+        command.args(self.addresses(&ports));
         let Some(task_manager) = self.task_managers.get_mut(name) else { return Ok(()) };
         task_manager.starts += 1;
-        let mut command = flott(&self.programs, &self.folder, &self.options);
         command
-            .arg(format!("-Djobmanager.rpc.port={}", task_manager.link.port))
             // Whoever comes back after a kill is another one.
             .arg(format!("-Dtaskmanager.resource-id={name}-{}", task_manager.starts))
             .arg(format!("-Dtaskmanager.numberOfTaskSlots={slots}"))
@@ -148,7 +227,7 @@ impl Cluster {
     /// `flott`, as a client of this cluster.
     pub(crate) fn client(&self) -> Command {
         let mut command = flott(&self.programs, &self.folder, &self.options);
-        command.arg(format!("-Djobmanager.rpc.port={}", self.port));
+        command.args(self.addresses(&self.job_managers.iter().map(|one| one.port).collect::<Vec<_>>()));
         command
     }
 
@@ -191,13 +270,17 @@ impl Drop for Cluster {
         for name in self.task_managers.keys().cloned().collect::<Vec<_>>() {
             self.kill_task_manager(&name);
         }
-        // Neither may be there any more.
-        let _ = self.job_manager.kill();
-        let _ = self.job_manager.wait();
+        (0..self.job_managers.len()).for_each(|number| self.kill_job_manager(number));
         for worker in workers {
             signal("KILL", worker);
         }
     }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> Result<u16> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(|error| Error::other(format!("no free port on loopback: {error}")))
 }
 
 fn flott(programs: &Programs, folder: &Path, options: &[String]) -> Command {

@@ -20,13 +20,15 @@ pub(super) enum Fault {
     KillWorker,
     /// SIGKILL for a TaskManager; it comes back.
     KillTaskManager,
+    /// SIGKILL for the JobManager that leads, or the one that stands by; it comes back.
+    KillJobManager,
     /// SIGSTOP for a worker, then SIGCONT.
     StopWorker,
     /// SIGSTOP for a TaskManager, then SIGCONT; its workers go on.
     StopTaskManager,
     /// SIGSTOP for a TaskManager with its workers, then SIGCONT: a machine that stood still.
     StopMachine,
-    /// SIGSTOP for the JobManager, then SIGCONT.
+    /// SIGSTOP for a JobManager, then SIGCONT: if it led, it does not know that another does now.
     StopJobManager,
     /// The connections of a TaskManager and its workers with the JobManager are closed.
     CutLink,
@@ -44,10 +46,13 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The faults that can be made here.
-    pub(super) fn possible(in_namespace: bool) -> Vec<Fault> {
+    pub(super) fn possible(in_namespace: bool, job_managers: usize) -> Vec<Fault> {
         use Fault::*;
         let mut faults = vec![KillWorker, KillTaskManager, StopWorker, StopTaskManager, StopMachine, StopJobManager];
         faults.extend([CutLink, SilenceLink, HalfOpenLink, SlowLink]);
+        if job_managers > 1 {
+            faults.push(KillJobManager);
+        }
         if in_namespace {
             faults.push(NetworkDown);
             if process::find("ss").is_some() {
@@ -64,11 +69,13 @@ impl Fault {
         let name = pick(prng, &cluster.task_managers.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
         let worker = pick(prng, &cluster.workers());
         let manager = cluster.task_managers.get(&name).and_then(|task_manager| task_manager.id());
-        let link = cluster.task_managers.get(&name).map(|task_manager| task_manager.link.clone());
+        let links = cluster.task_managers.get(&name).map(|task_manager| task_manager.links.clone()).unwrap_or_default();
+        let job_manager = prng.below(cluster.job_managers.len() as u32) as usize;
         let delay = Duration::from_millis(u64::from(1 + prng.below(300)));
         let what = match self {
             Fault::KillWorker | Fault::StopWorker => worker.map_or_else(|| "nobody".into(), |worker| format!("worker {worker}")),
-            Fault::StopJobManager | Fault::NetworkDown | Fault::ResetConnections => String::new(),
+            Fault::KillJobManager | Fault::StopJobManager => format!("number {job_manager}"),
+            Fault::NetworkDown | Fault::ResetConnections => String::new(),
             _ => name.clone(),
         };
         let begin = SystemTime::now();
@@ -87,14 +94,18 @@ impl Fault {
                 let workers = manager.iter().flat_map(|manager| cluster.workers_of(*manager));
                 Some(stop(manager.into_iter().chain(workers).collect(), lasts))
             }
-            Fault::StopJobManager => Some(stop(vec![cluster.job_manager.id()], lasts)),
-            Fault::CutLink => {
-                link.iter().for_each(Proxy::cut);
+            Fault::KillJobManager => {
+                cluster.kill_job_manager(job_manager);
                 None
             }
-            Fault::SilenceLink => link.map(|link| disturb(link, Mode::Silent, lasts, false)),
-            Fault::HalfOpenLink => link.map(|link| disturb(link, Mode::Silent, lasts, true)),
-            Fault::SlowLink => link.map(|link| disturb(link, Mode::Delay(delay), lasts, false)),
+            Fault::StopJobManager => Some(stop(cluster.job_managers[job_manager].id().into_iter().collect(), lasts)),
+            Fault::CutLink => {
+                links.iter().for_each(Proxy::cut);
+                None
+            }
+            Fault::SilenceLink => Some(disturb(links, Mode::Silent, lasts, false)),
+            Fault::HalfOpenLink => Some(disturb(links, Mode::Silent, lasts, true)),
+            Fault::SlowLink => Some(disturb(links, Mode::Delay(delay), lasts, false)),
             Fault::ResetConnections => {
                 reset_connections(cluster);
                 None
@@ -105,7 +116,8 @@ impl Fault {
             }
         };
         let lasts = if over.is_some() { format!(" for {} ms", lasts.as_millis()) } else { String::new() };
-        Struck { what: format!("{what}{lasts}"), begin, over, stands_still: matches!(self, Fault::StopJobManager | Fault::NetworkDown) }
+        let stands_still = self == Fault::NetworkDown || self == Fault::StopJobManager && cluster.job_managers.len() == 1;
+        Struck { what: format!("{what}{lasts}"), begin, over, stands_still }
     }
 }
 
@@ -114,6 +126,7 @@ impl fmt::Display for Fault {
         f.pad(match self {
             Fault::KillWorker => "worker killed",
             Fault::KillTaskManager => "TaskManager killed",
+            Fault::KillJobManager => "JobManager killed",
             Fault::StopWorker => "worker stopped",
             Fault::StopTaskManager => "TaskManager stopped",
             Fault::StopMachine => "TaskManager and workers stopped",
@@ -157,13 +170,15 @@ fn stop(processes: Vec<u32>, lasts: Duration) -> JoinHandle<()> {
     after(lasts, move || processes.iter().for_each(|process| signal("CONT", *process)))
 }
 
-fn disturb(link: Proxy, mode: Mode, lasts: Duration, then_cut: bool) -> JoinHandle<()> {
-    link.set(mode);
+fn disturb(links: Vec<Proxy>, mode: Mode, lasts: Duration, then_cut: bool) -> JoinHandle<()> {
+    links.iter().for_each(|link| link.set(mode));
     after(lasts, move || {
-        if then_cut {
-            link.cut();
+        for link in &links {
+            if then_cut {
+                link.cut();
+            }
+            link.set(Mode::Pass);
         }
-        link.set(Mode::Pass);
     })
 }
 

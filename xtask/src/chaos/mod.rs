@@ -41,6 +41,9 @@ pub(crate) struct ChaosArgs {
     /// Decides which faults come, and how long they last
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// With more than one they stand in for each other, and are killed too
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=5))]
+    job_managers: u8,
     /// Only these faults, by their names in the report
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -113,10 +116,11 @@ struct Report {
 fn inside(args: &ChaosArgs, in_namespace: bool) -> Result<()> {
     let links = if in_namespace { "a network namespace, and a proxy before each TaskManager" } else { "a proxy before each TaskManager" };
     println!("seed {}; links are cut by {links}", args.seed);
-    let mut faults = Fault::possible(in_namespace);
+    let job_managers = usize::from(args.job_managers);
+    let mut faults = Fault::possible(in_namespace, job_managers);
     faults.retain(|fault| args.only.is_empty() || args.only.contains(&fault.to_string()));
     if faults.is_empty() {
-        let names: Vec<String> = Fault::possible(in_namespace).iter().map(ToString::to_string).collect();
+        let names: Vec<String> = Fault::possible(in_namespace, job_managers).iter().map(ToString::to_string).collect();
         return Err(Error::other(format!("no such fault is possible here; there are {}", names.join(", "))));
     }
     let folder = tempfile::Builder::new().prefix("flott-chaos-").tempdir().map_err(Error::io("create", &std::env::temp_dir()))?;
@@ -137,7 +141,7 @@ fn inside(args: &ChaosArgs, in_namespace: bool) -> Result<()> {
         "restart-strategy.fixed-delay.delay=100 ms".to_owned(),
     ];
     options.extend(args.options.iter().cloned());
-    let mut cluster = Cluster::start(programs, path.clone(), &options)?;
+    let mut cluster = Cluster::start(programs, path.clone(), &options, job_managers)?;
     for name in TASK_MANAGERS {
         cluster.add_task_manager(name, 1)?;
     }
@@ -166,12 +170,12 @@ fn torment(args: &ChaosArgs, faults: &[Fault], cluster: &mut Cluster, flow: &mut
     let mut prng = Prng::new(args.seed);
     let mut report = Report::default();
     let start = Instant::now();
-    recover(flow, SystemTime::now()).map_err(|error| Error::other(format!("the job does not begin: {error}")))?;
+    recover(cluster, flow, SystemTime::now()).map_err(|error| Error::other(format!("the job does not begin: {error}")))?;
     let mut next = Vec::new();
     while start.elapsed().as_secs_f64() < args.minutes * 60.0 {
         thread::sleep(Duration::from_millis(u64::from(prng.below(2 * CHECKPOINT_INTERVAL))));
         // What is measured without a fault is what checkpoints alone take.
-        report.note("none", recover(flow, SystemTime::now())?);
+        report.note("none", recover(cluster, flow, SystemTime::now())?);
         if next.is_empty() {
             next = shuffled(faults, &mut prng);
         }
@@ -194,13 +198,13 @@ fn torment(args: &ChaosArgs, faults: &[Fault], cluster: &mut Cluster, flow: &mut
         if !stands_still {
             // While it lasts.
             let begin = struck.iter().map(|one| one.begin).max().unwrap_or_else(SystemTime::now);
-            report.note(&name, recover(flow, begin).map_err(after)?);
+            report.note(&name, recover(cluster, flow, begin).map_err(after)?);
         }
         for over in struck.into_iter().filter_map(|one| one.over) {
             over.join().map_err(|_| Error::other("a fault could not be ended"))?;
         }
         bring_back(cluster)?;
-        let took = recover(flow, SystemTime::now()).map_err(after)?;
+        let took = recover(cluster, flow, SystemTime::now()).map_err(after)?;
         if stands_still {
             report.note(&name, took);
         }
@@ -215,15 +219,22 @@ fn bring_back(cluster: &mut Cluster) -> Result<()> {
         cluster.kill_task_manager(&name);
     }
     let gone: Vec<String> = cluster.task_managers.iter().filter(|(_, one)| one.id().is_none()).map(|(name, _)| name.clone()).collect();
-    gone.iter().try_for_each(|name| cluster.start_task_manager(name, 1))
+    gone.iter().try_for_each(|name| cluster.start_task_manager(name, 1))?;
+    for number in cluster.gone_job_managers() {
+        cluster.start_job_manager(number)?;
+    }
+    Ok(())
 }
 
 /// Waits until there is output of after `moment`, and gives the time since then in ms.
-fn recover(flow: &mut Flow, moment: SystemTime) -> Result<f64> {
+fn recover(cluster: &mut Cluster, flow: &mut Flow, moment: SystemTime) -> Result<f64> {
     eventually("output flows", || {
         thread::sleep(Duration::from_millis(5));
-        flow.since(moment).then_some(())
-    })?;
+        match bring_back(cluster) {
+            Ok(()) => flow.since(moment).then_some(Ok(())),
+            failed => Some(failed),
+        }
+    })??;
     Ok(moment.elapsed().unwrap_or_default().as_secs_f64() * 1e3)
 }
 

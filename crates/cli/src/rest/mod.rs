@@ -16,6 +16,7 @@ use flott_core::{
     config::Configuration,
     id::{JobId, OperatorId},
 };
+use flott_executable::Machine;
 use flott_rpc::{
     client::{JobReply, JobRequest, SnapshotTaken},
     status::{JobStatus, TaskStatus},
@@ -210,6 +211,7 @@ impl Cluster for Rest {
     }
 
     fn add_executable(&self, name: &str, file: &Path) -> Result<model::Executable> {
+        flott_executable::check_named(file, name, Machine::here()).map_err(|error| of(&error))?;
         let id = self.manager.add_executable(file).map_err(|error| of(&error))?;
         Ok(self.executables.add(name, id))
     }

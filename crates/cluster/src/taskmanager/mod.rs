@@ -12,11 +12,11 @@ use crate::{
     executables::ExecutableStore,
     launch::random_u128,
 };
-use flott_core::{Error, ErrorKind};
+use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
 use observer::Observer;
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -28,6 +28,9 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// How long workers go on while nobody leads. Flink's `taskmanager.registration.timeout`.
 const ABANDONED_AFTER: Duration = Duration::from_secs(300);
+
+/// Says why an executable cannot run on this machine with a job's configuration.
+pub type ExecutableCheck = fn(&Path, &Configuration) -> Result<(), Error>;
 
 /// What a TaskManager is started with.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ pub struct TaskManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
     pub heartbeat_timeout: Duration,
+    /// Asked before a worker is started.
+    pub check: Option<ExecutableCheck>,
 }
 
 /// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again. Workers end with it, unless they are to
@@ -117,6 +122,8 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
             Ok(ToTaskManager::Ask(number, question)) => observer.ask(number, question),
             Ok(ToTaskManager::Heartbeat) => {}
+            // To end would end the workers of all jobs.
+            Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::error!(%error, "passed over"),
             Err(error) => return Ok(error),
         }
     }

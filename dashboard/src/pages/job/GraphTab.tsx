@@ -103,7 +103,7 @@ export function GraphTab({ job }: { job: Job }) {
   const opened = query.get("vertex");
   const [figures] = useState(() => new FlowFigures());
   const fresh = graphOf(job.plan, job.vertices);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the same key is the same graph, which must not be laid out again
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- the same key is the same graph, which must not be laid out again
   const graph = useMemo(() => fresh, [fresh.key]);
   useEffect(() => {
     if (flow) figures.update(flow);

@@ -18,7 +18,7 @@ interface Span {
 
 /** The states of a subtask one after another; `timestamps` is 0 for those that it was not in. */
 export function spansOf(timestamps: Record<string, number>, now: number): Span[] {
-  const entered = LIVE.map((state) => ({ state: state as string, at: timestamps[state] ?? 0 })).filter(({ at }) => at > 0);
+  const entered = LIVE.map((state) => ({ state: state, at: timestamps[state] ?? 0 })).filter(({ at }) => at > 0);
   const ends = [...ENDS, "CANCELING"].map((state) => timestamps[state] ?? 0).filter((at) => at > 0);
   const end = ends.length > 0 ? Math.min(...ends) : now;
   return entered.map(({ state, at }, place) => ({ state, from: at, to: Math.max(at, entered[place + 1]?.at ?? end) }));

@@ -112,7 +112,7 @@ export function LogView({ file, name }: Props) {
     setFollow(false);
     setFound("searching…");
     try {
-      for (let end = before.start; end > 0; ) {
+      for (let end = before.start; end > 0;) {
         const start = Math.max(0, end - PIECE * 4);
         const piece = await read(file, `${start}-${end - 1}`);
         if (!piece) break;
@@ -133,7 +133,6 @@ export function LogView({ file, name }: Props) {
   const lines = useMemo(() => (shown ? linesOf(shown.bytes, shown.start) : []), [shown]);
   const visible = useMemo(() => chosen(lines, level, search), [lines, level, search]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what is new is scrolled to
   useLayoutEffect(() => {
     if (!follow) return;
     const down = () => box.current?.scrollTo(0, box.current.scrollHeight);
@@ -195,7 +194,6 @@ export function LogView({ file, name }: Props) {
       {!shown && !error && <Loading />}
       {shown && lines.length === 0 && <Empty>Empty.</Empty>}
       {shown && lines.length > 0 && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
         <section className="log" tabIndex={0} aria-label={name} ref={box} onWheel={(event) => event.deltaY < 0 && setFollow(false)}>
           {shown.start > 0 ? (
             <button type="button" className="quiet" onClick={earlier}>

@@ -33,7 +33,6 @@ export function FlameGraphTab({ path, parallelism }: { path: string; parallelism
           <select value={subtask} onChange={(event) => setSubtask(event.target.value)}>
             <option value="">all</option>
             {Array.from({ length: Math.min(parallelism, 1000) }, (_, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: the number is the subtask
               <option key={at} value={at}>
                 {at}
               </option>
@@ -104,7 +103,6 @@ function Rows({ top, total, onZoom }: { top: Frame; total: number; onZoom: (fram
   return (
     <div className="flames">
       {rows.map((row, depth) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a row is its depth
         <div className="flame-row" key={depth}>
           {row.map(({ frame, left, width }) => (
             <button

@@ -54,7 +54,6 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
       {operators.length > 1 && (
         <p className="chain">
           {operators.map((operator, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: operators of a chain keep their places, and may share names
             <span key={at}>
               {at > 0 && <span aria-hidden="true"> → </span>}
               {operator}
