@@ -55,9 +55,9 @@ pub(crate) fn run_application(config: &Configuration, args: &ApplicationArgs) ->
     // From here on a signal ends nothing by itself.
     let signals = signals()?;
     let config = args.job.apply(config)?;
-    let (manager, _rest) = processes::start_job_manager(&config)?;
+    let (manager, _rest) = processes::start_job_manager(&config, None)?;
     if !args.without_taskmanager {
-        let mut options = processes::task_manager_options(&config)?;
+        let mut options = processes::task_manager_options(&config, None)?;
         options.job_manager = manager.address().to_string();
         options.slots = options.slots.max(config.get(&options::PARALLELISM_DEFAULT)?);
         let serve = move || {

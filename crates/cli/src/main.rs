@@ -6,6 +6,7 @@ mod application;
 mod config;
 mod high_availability;
 mod jobs;
+mod log;
 mod new;
 mod processes;
 mod rescale;
@@ -70,7 +71,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter(log_filter()).with_writer(std::io::stderr).with_ansi(false).init();
+    log::init();
     let (config, rest) = match configuration() {
         Ok(split) => split,
         Err(error) => return failed(&error),

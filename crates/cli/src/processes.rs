@@ -1,10 +1,10 @@
 //! The processes of a cluster.
 
-use crate::{bind_address, job_manager_addresses, rest::Rest};
+use crate::{bind_address, job_manager_addresses, log, rest::Rest};
 use bytes::Bytes;
 use flott_cluster::{
-    HighAvailability, JobManager, JobManagerOptions, SystemClock,
-    taskmanager::{self, TaskManagerOptions},
+    HighAvailability, JobManager, JobManagerOptions, SystemClock, host_name,
+    taskmanager::{self, StackSampler, TaskManagerOptions, Visible},
 };
 use flott_core::{
     Error, ErrorKind,
@@ -12,8 +12,9 @@ use flott_core::{
 };
 use flott_executable::Machine;
 use flott_graph::settings::SchedulerSettings;
+use flott_rpc::observe::{SampleRequest, StackSamples};
 use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
-use flott_web::{Asset, Elsewhere, Options, Server};
+use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
 use std::{
     net::ToSocketAddrs,
     path::{Path, PathBuf},
@@ -24,17 +25,24 @@ use std::{
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
-    let _started = start_job_manager(config)?;
+    let logs = log::to_files(config, "flott-jobmanager")?;
+    let _started = start_job_manager(config, logs)?;
     loop {
         thread::park();
     }
+}
+
+/// The servers of a JobManager. They end when this is dropped.
+pub(crate) struct Servers {
+    _rest: Server,
+    _metrics: Option<Server>,
 }
 
 /// Starts a JobManager with its REST server, and tells where they are.
 ///
 /// # Errors
 /// An address is taken, or the configuration is not one that works.
-pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, Server), Error> {
+pub(crate) fn start_job_manager(config: &Configuration, logs: Option<log::Files>) -> Result<(JobManager, Servers), Error> {
     let store = crate::high_availability::open_store(config)?;
     let shared = crate::high_availability::shared_folder(config)?;
     let manager = JobManager::start(JobManagerOptions {
@@ -47,7 +55,7 @@ pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, S
         archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
         elected: store.is_some(),
     })?;
-    let rest = rest(config, &manager)?;
+    let (rest, metrics) = rest(config, &manager, logs)?;
     // Whoever starts it waits for these lines.
     println!("REST at {}://{}", rest_scheme(config)?, rest.address());
     println!("JobManager at {}", manager.address());
@@ -55,7 +63,7 @@ pub(crate) fn start_job_manager(config: &Configuration) -> Result<(JobManager, S
         let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
         manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
     }
-    Ok((manager, rest))
+    Ok((manager, Servers { _rest: rest, _metrics: metrics }))
 }
 
 /// How addresses of the REST server begin: the same for all JobManagers of a cluster.
@@ -63,13 +71,14 @@ fn rest_scheme(config: &Configuration) -> Result<&'static str, Error> {
     Ok(if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" })
 }
 
-/// Starts the REST server.
-fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
+/// Starts the REST server, and the one for Prometheus if there is one.
+fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) -> Result<(Server, Option<Server>), Error> {
     let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
     let address = format!("{host}:{port}");
     let uploads = folder(config)?;
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         tokens: manager.security().tokens().cloned(),
         tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
@@ -86,7 +95,39 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     for address in address.to_socket_addrs().map_err(unusable)? {
         refuse_listen(address, "rest.bind-address", &missing)?;
     }
-    Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
+    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs)?);
+    let metrics = metrics_server(config, &host, &cluster, &options)?;
+    Ok((Server::bind(address.as_str(), cluster, options).map_err(unusable)?, metrics))
+}
+
+/// Starts the server for Prometheus on the first free port that it may have.
+fn metrics_server(config: &Configuration, host: &str, cluster: &Arc<Rest>, options: &Options) -> Result<Option<Server>, Error> {
+    let Some(ports) = config.get(&options::METRICS_REPORTER_PROM_PORT)? else { return Ok(None) };
+    let (first, last) = ports.split_once('-').unwrap_or((&ports, &ports));
+    let (Ok(first), Ok(last)) = (first.trim().parse::<u16>(), last.trim().parse::<u16>()) else {
+        return Err(Error::invalid(format!("`metrics.reporter.prom.port` is `{ports}`: it must be a port or a range such as `9249-9260`")));
+    };
+    let mut error = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+    for port in first..=last {
+        match Server::bind_metrics((host, port), Arc::clone(cluster) as Arc<dyn Cluster>, options.clone()) {
+            Ok(server) => {
+                tracing::info!(address = %server.address(), "metrics for Prometheus");
+                return Ok(Some(server));
+            }
+            Err(failed) => error = failed,
+        }
+    }
+    let text = format!("cannot listen on any port of `metrics.reporter.prom.port`, which is `{ports}`: choose another one");
+    Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
+}
+
+/// Looks into workers.
+struct Sampler;
+
+impl StackSampler for Sampler {
+    fn sample(&self, process: u32, request: &SampleRequest) -> StackSamples {
+        flott_profile::sample(process, request)
+    }
 }
 
 /// Where the REST server of the JobManager that leads is, if another one does.
@@ -106,7 +147,8 @@ fn dashboard(path: &str) -> Option<Asset> {
 
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
-    taskmanager::run(&task_manager_options(config)?)?;
+    let logs = log::to_files(config, "flott-taskmanager")?;
+    taskmanager::run(&task_manager_options(config, logs)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -114,12 +156,18 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
 ///
 /// # Errors
 /// The configuration is not one that works.
-pub(crate) fn task_manager_options(config: &Configuration) -> Result<TaskManagerOptions, Error> {
+pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Files>) -> Result<TaskManagerOptions, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
         Some(id) => id,
-        None => format!("{}-{}", hostname(), std::process::id()),
+        None => format!("{}-{}", host_name(), std::process::id()),
+    };
+    let visible = Visible {
+        output: logs.as_ref().map(|files| files.output.clone()),
+        logs: logs.map(|files| files.folder),
+        sampler: Some(Arc::new(Sampler)),
     };
     Ok(TaskManagerOptions {
+        visible,
         job_manager: job_manager_addresses(config)?,
         survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
@@ -143,9 +191,4 @@ fn folder(config: &Configuration) -> Result<PathBuf, Error> {
     let base = config.get(&options::IO_TMP_DIRS)?.map_or_else(std::env::temp_dir, PathBuf::from);
     let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned()).replace('/', "_");
     Ok(base.join(format!("flott-{user}")).join("executables"))
-}
-
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }

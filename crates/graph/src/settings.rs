@@ -2,7 +2,7 @@
 
 use flott_core::{
     Error,
-    config::{Configuration, SchedulerExecutionMode, SchedulerType, options},
+    config::{Configuration, LatencyGranularity, SchedulerExecutionMode, SchedulerType, options},
     context::RuntimeMode,
 };
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,17 @@ impl Default for SchedulerSettings {
     }
 }
 
+/// Latency markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySettings {
+    /// How often each subtask of a source sends one.
+    pub interval: Duration,
+    /// What latencies are kept apart by.
+    pub granularity: LatencyGranularity,
+    /// How many are remembered for each.
+    pub history: u32,
+}
+
 /// What a job is run with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSettings {
@@ -215,6 +226,9 @@ pub struct JobSettings {
     /// How its parallelism follows the slots that there are.
     #[serde(default)]
     pub scheduler: SchedulerSettings,
+    /// Latency markers; `None`: there are none.
+    #[serde(default)]
+    pub latency: Option<LatencySettings>,
 }
 
 impl Default for JobSettings {
@@ -242,6 +256,7 @@ impl Default for JobSettings {
             watermark_interval: Duration::from_millis(200),
             commit_retries: 10,
             scheduler: SchedulerSettings::default(),
+            latency: None,
         }
     }
 }

@@ -10,8 +10,9 @@
 
 use crate::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    gateway::TaskFigures,
+    figures::{ProcessFigures, TaskFigures},
     inventory::WorkerInventory,
+    observe::{Answer, Question},
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, TaskCommand, TaskDeployment, TaskReport},
 };
@@ -229,6 +230,8 @@ pub enum ToTaskManager {
     },
     /// Still there.
     Heartbeat,
+    /// Something that people want to see, with a number for the answer.
+    Ask(u64, Question),
 }
 
 /// From a TaskManager.
@@ -245,6 +248,10 @@ pub enum FromTaskManager {
     },
     /// Still there.
     Heartbeat,
+    /// What it and its workers use, every now and then; also a sign of life.
+    Figures(ProcessFigures),
+    /// The answer to the question of this number.
+    Answer(u64, Answer),
 }
 
 /// To a worker.

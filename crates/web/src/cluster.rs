@@ -1,10 +1,10 @@
 //! The cluster as the server sees it.
 
 use crate::model::{
-    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, RunRequest, TaskManager, ThreadInfo,
+    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, RunRequest, Stacks, TaskManager, ThreadInfo,
     VertexBounds,
 };
-use flott_core::id::JobId;
+use flott_core::id::{JobId, OperatorId};
 use flott_rpc::client::SnapshotTaken;
 use std::{path::Path, sync::Arc};
 
@@ -87,6 +87,9 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// What the threads of a process are doing.
     fn threads(&self, process: &Process) -> Result<Vec<ThreadInfo>>;
+
+    /// Where the tasks of a vertex were when they were last looked at. The first who asks has them looked at, and does not wait for it.
+    fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<Stacks>;
 
     /// The executables that were uploaded.
     fn executables(&self) -> Result<Vec<Executable>>;

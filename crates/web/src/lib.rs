@@ -30,6 +30,7 @@ mod listen;
 pub mod model;
 mod openapi;
 mod operations;
+mod prometheus;
 mod rates;
 mod routes;
 mod server;

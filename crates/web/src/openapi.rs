@@ -45,7 +45,7 @@ fn operation(path: &str, route: &Route) -> Value {
     let text = json!({"type": "string"});
     let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));
     let in_query = route.query.iter().map(|name| json!({"name": name, "in": "query", "schema": text}));
-    let media = if matches!(route.action, Action::Log(_)) { "text/plain" } else { "application/json" };
+    let media = if matches!(route.action, Action::Log(_) | Action::Text(_)) { "text/plain" } else { "application/json" };
     let errors = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}});
     let mut operation = json!({
         "summary": route.summary,

@@ -2,8 +2,8 @@
 
 use crate::{
     api::{
-        applications, checkpoint_details, checkpoints, cluster, executables, flow, job, jobs, metrics, operations, processes, rescaling,
-        task_managers, vertices,
+        applications, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs, metrics, operations, processes,
+        rescaling, task_managers, vertices,
     },
     app::App,
     http::{
@@ -17,7 +17,7 @@ use crate::{
         upload::upload,
     },
     model::LogKind,
-    openapi,
+    openapi, prometheus,
 };
 use axum::{
     Router,
@@ -35,6 +35,8 @@ use std::sync::Arc;
 pub(crate) enum Action {
     /// A handler, with JSON.
     Json(Handler),
+    /// A handler, with text.
+    Text(Handler),
     /// A log file.
     Log(Which),
     /// Taking an executable.
@@ -84,10 +86,21 @@ const GET_AND_AGG: &[&str] = &["get", "agg"];
 const RUN: &[&str] =
     &["entry-class", "parallelism", "programArg", "program-args", "savepointPath", "allowNonRestoredState", "claimMode", "jobid"];
 
+/// What Prometheus asks for.
+const METRICS: Route = Route {
+    method: "GET",
+    path: "/metrics",
+    query: &[],
+    action: Action::Text(prometheus::expose),
+    summary: "All metrics of the cluster as Prometheus reads them",
+    needs: Role::Viewer,
+};
+
 /// Calls about the cluster as a whole.
 const CLUSTER: &[Route] = &[
     json("GET", "/config", cluster::config, "What dashboards have to know"),
     json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
+    METRICS,
     json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
     json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster").needs(Role::Admin),
     json("GET", "/openapi.json", openapi::document, "This document"),
@@ -122,8 +135,11 @@ const JOBS: &[Route] = &[
 /// Calls about the parallelism of jobs.
 const RESCALING: &[Route] = &[
     json("GET", "/jobs/{job}/resource-requirements", rescaling::requirements, "The parallelism that vertices may have"),
-    json("PUT", "/jobs/{job}/resource-requirements", rescaling::set_requirements, "Changes the parallelism of a running job"),
-    json("PATCH", "/jobs/{job}/rescaling", rescaling::rescale, "Begins to change the parallelism of a job").query(&["parallelism"]),
+    json("PUT", "/jobs/{job}/resource-requirements", rescaling::set_requirements, "Changes the parallelism of a running job")
+        .needs(Role::Operator),
+    json("PATCH", "/jobs/{job}/rescaling", rescaling::rescale, "Begins to change the parallelism of a job")
+        .query(&["parallelism"])
+        .needs(Role::Operator),
     json("GET", "/jobs/{job}/rescaling/{trigger}", operations::poll_rescaling, "What became of a change of parallelism"),
 ];
 
@@ -145,7 +161,8 @@ const VERTICES: &[Route] = &[
     json("GET", "", vertices::vertex, "A vertex with its subtasks"),
     json("GET", "/accumulators", vertices::accumulators, "The accumulators of a vertex"),
     json("GET", "/backpressure", vertices::backpressure, "How busy the subtasks are, and who waits for whom"),
-    json("GET", "/flamegraph", vertices::flame_graph, "Where time goes: switched off").query(&["type", "subtaskindex"]),
+    json("GET", "/flamegraph", flame_graph::flame_graph, "Where the time of tasks goes, as a tree of calls")
+        .query(&["type", "subtaskindex"]),
     json("GET", "/jm-operator-metrics", metrics::of_coordinator, "The metrics of a vertex's coordinators").query(&["get"]),
     json("GET", "/metrics", metrics::of_vertex, "The metrics of all subtasks").query(&["get"]),
     json("GET", "/subtasktimes", vertices::subtask_times, "When subtasks entered which state"),
@@ -225,7 +242,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             _ => MethodFilter::GET,
         };
         let call = match found.action {
-            Action::Json(handler) => route(method, handler),
+            Action::Json(handler) | Action::Text(handler) => route(method, handler),
             Action::Log(which) => log_file(which),
             Action::Upload => upload(app.options.upload_bytes_max),
         };
@@ -239,6 +256,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), follow_leader))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
+}
+
+/// The router of a server that answers Prometheus and nobody else. Flink's answers it at every path.
+pub(crate) fn metrics_router(app: Arc<App>) -> Router {
+    let expose = || route(MethodFilter::GET, prometheus::expose);
+    Router::new().route("/", expose()).route("/metrics", expose()).layer(from_fn_with_state(Arc::clone(&app), guard)).with_state(app)
 }
 
 /// A path that is none of the calls: a file of the dashboard, or nothing.

@@ -85,6 +85,9 @@ pub struct Options {
     pub allowed_hosts: Vec<String>,
     /// A dashboard to serve beside the calls. Whoever reaches the server gets it, without a token.
     pub assets: Option<Assets>,
+    /// Whether values of labels that Prometheus gets have letters, digits, `_` and `:` alone: other characters become `_`, as Flink has
+    /// it unless told otherwise.
+    pub filter_label_values: bool,
     /// Where another JobManager leads, callers are sent there.
     pub elsewhere: Option<Elsewhere>,
     /// The tokens of those who may call; each route says which role it needs. `None`: everyone may do everything.
@@ -110,6 +113,7 @@ impl Options {
             checkpoint_history: 10,
             allowed_hosts: Vec::new(),
             assets: None,
+            filter_label_values: true,
             elsewhere: None,
             tokens: None,
             tls: None,
@@ -138,6 +142,23 @@ impl Server {
     /// # Errors
     /// Nothing can listen on `address`, or no threads can be started.
     pub fn bind(address: impl ToSocketAddrs, cluster: Arc<dyn Cluster>, options: Options) -> io::Result<Server> {
+        Server::start(address, cluster, options, routes::router)
+    }
+
+    /// Listens on `address` and gives the metrics of `cluster` to Prometheus; nothing else can be asked or done there.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub fn bind_metrics(address: impl ToSocketAddrs, cluster: Arc<dyn Cluster>, options: Options) -> io::Result<Server> {
+        Server::start(address, cluster, options, routes::metrics_router)
+    }
+
+    fn start(
+        address: impl ToSocketAddrs,
+        cluster: Arc<dyn Cluster>,
+        options: Options,
+        router: fn(Arc<App>) -> axum::Router,
+    ) -> io::Result<Server> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -153,7 +174,7 @@ impl Server {
                 Some(config) => Listening::Encrypted(TlsListener::new(listener, config)?),
             }
         };
-        let router = routes::router(Arc::new(App::new(cluster, options, address)));
+        let router = router(Arc::new(App::new(cluster, options, address)));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("flott-web-main".to_owned()).spawn(move || {
             runtime.block_on(async {

@@ -172,6 +172,7 @@ pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> mode
         id: head(vertex),
         name: vertex.name.clone(),
         operators: vertex.operators.iter().map(|operator| operator.name.clone()).collect(),
+        operator_ids: vertex.operators.iter().map(|operator| operator.id).collect(),
         slot_sharing_group: Some(vertex.slot_sharing_group.clone()),
         parallelism: vertex.parallelism,
         max_parallelism: vertex.max_parallelism,

@@ -4,6 +4,7 @@ mod application;
 mod commands;
 mod executables;
 mod high_availability;
+mod observe;
 mod processes;
 mod rescale;
 mod rest;

@@ -75,11 +75,17 @@ impl Cluster {
     }
 
     pub(crate) fn add_task_manager(&mut self, id: &str, slots: u32) {
+        self.add_task_manager_with(id, slots, &[]);
+    }
+
+    /// Starts a TaskManager with further options.
+    pub(crate) fn add_task_manager_with(&mut self, id: &str, slots: u32, options: &[&str]) {
         let out = fs::File::create(self.path(&format!("{id}.out"))).unwrap();
         let child = self
             .flott()
             .arg(format!("-Dtaskmanager.resource-id={id}"))
             .arg(format!("-Dtaskmanager.numberOfTaskSlots={slots}"))
+            .args(options)
             .arg("taskmanager")
             .stdout(out)
             .spawn()
@@ -135,19 +141,22 @@ impl Cluster {
 
     /// Calls the REST server; gives status and body.
     pub(crate) fn call(&self, method: &str, path: &str, content: (&str, &[u8])) -> (u16, serde_json::Value) {
-        let mut stream = TcpStream::connect(&self.rest).unwrap();
         let (kind, body) = content;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        let (status, body) = self.send(method, path, &format!("Content-Type: {kind}\r\n"), body);
+        (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
+    }
+
+    /// Calls the REST server with further lines of the head; gives status and body.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.rest).unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Gets what the REST server has at a path.

@@ -220,13 +220,14 @@ fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> 
                     job.worker_lost(worker, reason);
                 }
             }
-            Ok(FromTaskManager::Heartbeat) => {}
+            Ok(other) => manager.observe(&id, other),
             // It only tells: to go without is better than to lose its workers.
             Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::warn!(%error, task_manager = id, "passed over"),
             Err(error) => break format!("TaskManager `{id}` is gone: {error}"),
         }
     };
     task_manager_lost(&mut manager.lock(), &id, Some(peer), &reason);
+    manager.0.observed.lost(&id);
     Ok(())
 }
 

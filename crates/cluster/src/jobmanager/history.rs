@@ -1,5 +1,6 @@
 //! What has happened to a job, for people: states and when they began, attempts, failures, checkpoints.
 
+use super::acknowledged::{Acknowledgement, Acknowledgements, acknowledge, forget_details};
 use flott_core::{
     Timestamp,
     error::TaskFailure,
@@ -59,6 +60,9 @@ pub struct CheckpointRecord {
     pub subtasks: u32,
     /// How it ended; `None`: under way.
     pub end: Option<CheckpointEnd>,
+    /// What its subtasks did; empty for one that is too long ago. Not stored with a job that has ended.
+    #[serde(skip)]
+    pub acknowledged: Arc<Acknowledgements>,
 }
 
 /// What has happened to a job.
@@ -90,6 +94,10 @@ impl JobHistory {
 
     fn event(&mut self, event: &JobEvent, at: Timestamp) {
         let (attempt, status) = match event {
+            JobEvent::Task(attempt, TaskReport::CheckpointAcknowledged { checkpoint, stats, .. }) => {
+                acknowledge(&mut self.checkpoints, *checkpoint, attempt.subtask, Acknowledgement { at, stats: *stats });
+                return;
+            }
             JobEvent::Task(attempt, TaskReport::Running) => (*attempt, TaskStatus::Running),
             JobEvent::Task(attempt, TaskReport::Finished { .. }) => (*attempt, TaskStatus::Finished),
             JobEvent::Task(attempt, TaskReport::Canceled) => (*attempt, TaskStatus::Canceled),
@@ -146,8 +154,10 @@ impl JobHistory {
                     stops: kind.stops(),
                     subtasks: *tasks as u32,
                     end: None,
+                    acknowledged: Arc::default(),
                 });
                 self.checkpoints.truncate(CHECKPOINTS);
+                forget_details(&mut self.checkpoints);
             }
             JobNote::CheckpointCompleted(summary) => {
                 self.checkpoint_ended(summary.checkpoint, CheckpointEnd::Completed(summary.clone()));

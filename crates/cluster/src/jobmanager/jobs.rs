@@ -5,7 +5,10 @@ use crate::{
     host::WorkerNotice,
     job::{Ended, Message},
 };
-use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
+use flott_core::{
+    Error, ErrorKind, Timestamp,
+    id::{JobId, SubtaskId},
+};
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
@@ -146,6 +149,11 @@ impl Job {
 
     pub(super) fn handle(&self) -> JobHandle {
         JobHandle { messages: self.messages.clone(), ended: self.ended.clone(), figures: self.figures.clone(), first: self.first.clone() }
+    }
+
+    /// Where its tasks run: the worker and the thread.
+    pub(super) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
+        self.figures.threads()
     }
 
     pub(super) fn set_ended(&mut self, at: Timestamp) {

@@ -1,16 +1,19 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
 mod access;
+mod acknowledged;
 mod archive;
 mod connections;
 mod history;
 mod jobs;
 mod leadership;
+mod observed;
 mod records;
 mod remote_host;
 mod starting;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
+pub use acknowledged::{Acknowledgement, Acknowledgements};
 use archive::Archive;
 use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
 use flott_graph::{
@@ -30,6 +33,7 @@ pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::Job;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
+pub use observed::TaskThreads;
 use remote_host::Cluster;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -97,6 +101,7 @@ struct Inner {
     options: JobManagerOptions,
     executables: ExecutableStore,
     clock: SystemClock,
+    observed: observed::Observed,
     archive: Option<Archive>,
     candidate: OnceLock<Candidate>,
     state: Mutex<State>,
@@ -164,8 +169,16 @@ impl JobManager {
         let archive = options.archive.as_deref().map(Archive::open).transpose()?;
         let ended = archive.as_ref().map(Archive::load).unwrap_or_default();
         let term = (!options.elected).then_some(Term { epoch: 0, store: None, leadership: None });
-        let state = Mutex::new(State { term, ..State::default() });
-        let inner = Inner { address, options, executables, clock: SystemClock::default(), archive, candidate: OnceLock::new(), state };
+        let inner = Inner {
+            address,
+            options,
+            executables,
+            clock: SystemClock::default(),
+            observed: observed::Observed::default(),
+            archive,
+            candidate: OnceLock::new(),
+            state: Mutex::new(State { term, ..State::default() }),
+        };
         let manager = JobManager(Arc::new(inner));
         for (id, record) in ended {
             manager.lock().jobs.insert(id, Job::ended(record));

@@ -50,6 +50,13 @@ impl WorkerFigures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The worker of each task that has a thread, and the thread's number; a subtask that has moved is with its newest worker.
+    pub(crate) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
+        let all = self.lock();
+        let of_worker = all.iter().flat_map(|(worker, tasks)| tasks.iter().map(move |task| (*worker, task)));
+        of_worker.filter_map(|(worker, task)| Some((task.subtask, (worker, task.thread?)))).collect()
+    }
+
     /// Those of the newest attempts; a subtask that has moved is with its newest worker.
     pub(crate) fn read(&self) -> Vec<TaskFigures> {
         let all: BTreeMap<_, _> = self.lock().values().flatten().map(|task| (task.subtask, task.clone())).collect();

@@ -2,7 +2,11 @@
 
 mod executables;
 mod hand_over;
+mod observer;
+mod output;
 mod workers;
+
+pub use observer::{StackSampler, Visible, WorkerOutput};
 
 use crate::{
     control::{ConnectionError, Incoming, Link, find_leader},
@@ -12,6 +16,7 @@ use crate::{
 use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
 use flott_security::Connector;
+use observer::Observer;
 use std::{
     path::{Path, PathBuf},
     sync::mpsc,
@@ -46,6 +51,8 @@ pub struct TaskManagerOptions {
     pub security: Connector,
     /// Where it keeps executables.
     pub folder: PathBuf,
+    /// What people may see of it.
+    pub visible: Visible,
     /// Time between signs of life.
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
@@ -112,11 +119,13 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
         // Nobody could be told.
         link.send(FromTaskManager::WorkerEnded { job, worker, reason: "the worker ended while no JobManager led".to_owned() });
     }
+    let observer = Observer::start(link.clone(), workers.processes(), options.visible.clone())?;
     let _heart = beat(link, options.heartbeat_interval)?;
     loop {
         match incoming.next() {
             Ok(ToTaskManager::StartWorker { job, worker, program, token }) => workers.start(job, worker, program, token),
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
+            Ok(ToTaskManager::Ask(number, question)) => observer.ask(number, question),
             Ok(ToTaskManager::Heartbeat) => {}
             // To end would end the workers of all jobs.
             Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::error!(%error, "passed over"),

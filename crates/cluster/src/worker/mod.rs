@@ -1,5 +1,6 @@
 //! A worker: the process that runs tasks of one job for a TaskManager. It is the user's program, whose `execute` leads here.
 
+mod log;
 mod parent;
 mod session;
 
@@ -89,6 +90,7 @@ impl WorkerExecutor {
             graph.settings.checkpoints.inline_threshold_bytes = usize::MAX;
         }
         root_paths(&mut graph.settings, &self.folder);
+        log::init();
         let parent = Parent::watch()?;
         let clock = SystemClock::default();
         let shared: SharedClock = Arc::new(clock);

@@ -67,6 +67,16 @@ config_enum! {
         AtLeastOnce = "AT_LEAST_ONCE",
     }
 
+    /// What latencies are kept apart by.
+    LatencyGranularity {
+        /// Nothing.
+        Single = "single",
+        /// The source.
+        Operator = "operator",
+        /// The subtask of the source.
+        Subtask = "subtask",
+    }
+
     /// What becomes of the checkpoints of a job that ends.
     CheckpointRetention {
         /// They stay when the job is cancelled.

@@ -7,6 +7,7 @@ mod every_call;
 mod fake;
 mod logs;
 mod operations;
+mod prometheus;
 mod shapes;
 mod uploads;
 mod values;

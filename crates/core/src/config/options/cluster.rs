@@ -30,8 +30,6 @@ options! {
         between(1048576, 1099511627776);
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
-    ENV_LOG_DIR: Option<String> = "env.log.dir", "",
-        "The folder that the logs of the cluster's processes are in, which REST shows.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
         "The folder for executables; the system's folder for temporary files if there is none.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
