@@ -33,11 +33,7 @@ impl Write for Lines {
 
 /// Begins to log.
 pub(crate) fn init() {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(|| Lines)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter()).with_writer(|| Lines).with_ansi(false).init();
 }
 
 /// The log files of a process.
@@ -67,4 +63,13 @@ pub(crate) fn to_files(config: &Configuration, kind: &str) -> Result<Option<File
     // A process is of one kind.
     let _ = FILE.set(output.log.clone());
     Ok(Some(Files { folder: Arc::new(folder), output }))
+}
+
+/// What is logged: as `RUST_LOG` says, and always who has changed what.
+fn filter() -> EnvFilter {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    match "flott::audit=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    }
 }

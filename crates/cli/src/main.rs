@@ -96,15 +96,6 @@ fn main() -> ExitCode {
     result.unwrap_or_else(|error| failed(&error))
 }
 
-/// What is logged: as `RUST_LOG` says, and always who has changed what.
-fn log_filter() -> tracing_subscriber::EnvFilter {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    match "flott::audit=info".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    }
-}
-
 fn failed(error: &Error) -> ExitCode {
     eprintln!("flott: {error}");
     ExitCode::FAILURE
