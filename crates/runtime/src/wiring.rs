@@ -238,8 +238,9 @@ mod tests {
     #[test]
     fn channels_lead_to_where_their_receivers_are_in_the_order_of_their_numbers() {
         let (graph, remote) = (Arc::new(graph()), Recording::default());
-        let deployments =
-            [attempt(0, 0), attempt(1, 1)].map(|attempt| TaskDeployment { attempt, slot: 0, restore: None, parallelism: Vec::new(), enumerator: 0 }).to_vec();
+        let deployments = [attempt(0, 0), attempt(1, 1)]
+            .map(|attempt| TaskDeployment { attempt, slot: 0, restore: None, parallelism: Vec::new(), enumerator: 0 })
+            .to_vec();
         // In no particular order.
         let elsewhere = [attempt(1, 2), attempt(0, 1), attempt(1, 0)];
         let elsewhere = Elsewhere { attempts: &elsewhere, channels: &remote };

@@ -223,12 +223,30 @@ mod tests {
     #[test]
     fn attempts_are_followed_from_deployment_to_end() {
         let mut history = JobHistory::default();
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None, parallelism: Vec::new(), enumerator: 0 }]), 10);
+        history.action(
+            &JobAction::Deploy(vec![TaskDeployment {
+                attempt: attempt(0),
+                slot: 3,
+                restore: None,
+                parallelism: Vec::new(),
+                enumerator: 0,
+            }]),
+            10,
+        );
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
         history.event(&JobEvent::SlotsLost(vec![3]), 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None, parallelism: Vec::new(), enumerator: 0 }]), 50);
+        history.action(
+            &JobAction::Deploy(vec![TaskDeployment {
+                attempt: attempt(1),
+                slot: 4,
+                restore: None,
+                parallelism: Vec::new(),
+                enumerator: 0,
+            }]),
+            50,
+        );
         let attempts = &history.attempts[&SUBTASK];
         assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
@@ -239,8 +257,16 @@ mod tests {
         let mut history = JobHistory::default();
         for number in 0..1000 {
             let at = i64::from(number);
-            history
-                .action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None, parallelism: Vec::new(), enumerator: 0 }]), at);
+            history.action(
+                &JobAction::Deploy(vec![TaskDeployment {
+                    attempt: attempt(number),
+                    slot: 0,
+                    restore: None,
+                    parallelism: Vec::new(),
+                    enumerator: 0,
+                }]),
+                at,
+            );
             history.action(&JobAction::StatusChanged(if number % 2 == 0 { JobStatus::Running } else { JobStatus::Restarting }), at);
         }
         assert_eq!(history.attempts[&SUBTASK].len(), ATTEMPTS);
