@@ -143,9 +143,15 @@ impl Scheduler {
 
     /// A subtask runs in a slot already. `false` if its place has another.
     pub(crate) fn adopt(&mut self, topology: &JobTopology, subtask: SubtaskId, slot: u32) -> bool {
+        // A task that has ended may have run in a slot that is another subtask's by now, at another parallelism.
+        let taken = self.groups.values().flatten().any(|held| *held == Some(slot));
         let group = self.groups.get_mut(&topology.vertex(subtask.vertex).slot_sharing_group);
-        let Some(place) = group.and_then(|slots| slots.get_mut(subtask.index as usize)) else { return false };
-        *place.get_or_insert(slot) == slot
+        match group.and_then(|slots| slots.get_mut(subtask.index as usize)) {
+            Some(place) if place.is_none() && !taken => *place = Some(slot),
+            Some(place) => return *place == Some(slot),
+            None => return false,
+        }
+        true
     }
 
     /// Forgets slots that are gone.
@@ -202,6 +208,18 @@ mod tests {
         assert_eq!(Scheduler::new(&job).needed(), 4);
         job.vertices[2].slot_sharing_group = "other".into();
         assert_eq!(Scheduler::new(&job).needed(), 7);
+    }
+
+    #[test]
+    fn a_slot_is_adopted_for_one_place() {
+        let job = topology(&[2, 2], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let at = |vertex, index| SubtaskId { vertex: VertexId(vertex), index };
+        assert!(slots.adopt(&job, at(0, 0), 7) && slots.adopt(&job, at(1, 0), 7), "subtasks of one number share it");
+        assert!(!slots.adopt(&job, at(0, 1), 7), "it is another's");
+        assert!(!slots.adopt(&job, at(1, 0), 8), "there is one");
+        assert!(!slots.adopt(&job, at(0, 2), 9), "there is no such subtask");
+        assert_eq!((slots.available(), slots.held()), (1, 1));
     }
 
     #[test]
