@@ -208,6 +208,7 @@ impl Scheduler {
     /// A subtask runs in a slot already. `false` if its place has another, or the slot is another's.
     pub(crate) fn adopt(&mut self, subtask: SubtaskId, slot: u32) -> bool {
         let place = self.first_of[subtask.vertex.0 as usize] + subtask.index as usize;
+        // A task that has ended may have run in a slot that is another subtask's by now, at another parallelism.
         if self.places[place].is_none() && !self.held.contains_key(&slot) {
             self.put(place, slot);
         }
@@ -279,6 +280,17 @@ mod tests {
         assert_eq!(Scheduler::new(&job).needed(), 4);
         job.vertices[2].slot_sharing_group = "other".into();
         assert_eq!(Scheduler::new(&job).needed(), 7);
+    }
+
+    #[test]
+    fn a_slot_is_adopted_for_one_place() {
+        let job = topology(&[2, 2], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let at = |vertex, index| SubtaskId { vertex: VertexId(vertex), index };
+        assert!(slots.adopt(at(0, 0), 7) && slots.adopt(at(1, 0), 7), "subtasks of one number share it");
+        assert!(!slots.adopt(at(0, 1), 7), "it is another's");
+        assert!(!slots.adopt(at(1, 0), 8), "there is one");
+        assert_eq!((slots.available(), slots.held()), (1, 1));
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl JobManager {
             program.configuration.set(&options::CHECKPOINTING_DIR, Some(dir.to_string_lossy().into_owned()));
             settings.checkpoints.dir = Some(dir);
         }
-        if settings.scheduler.mode == SchedulerMode::Default {
+        // What the cluster is configured for holds for jobs that say nothing else.
+        if settings.scheduler.mode == SchedulerMode::Default && self.0.options.scheduler.mode != SchedulerMode::Default {
             settings.scheduler = self.0.options.scheduler.clone();
         }
         let launch = launch(id, topology.clone(), settings.clone(), of_storage)?;

@@ -119,6 +119,7 @@ impl JobMaster {
         }
         let mut spare: BTreeSet<u32> = tasks.iter().map(|task| task.slot).collect();
         let mut tasks: BTreeMap<SubtaskId, TaskInventory> = tasks.into_iter().map(|task| (task.attempt.subtask, task)).collect();
+        let mut held = Vec::new();
         for region in 0..self.graph.regions().len() {
             let places = self.graph.regions().tasks(region).to_vec();
             let subtasks: Vec<SubtaskId> = places.iter().map(|place| self.graph.task(*place).subtask).collect();
@@ -127,9 +128,7 @@ impl JobMaster {
             let newest = subtasks.iter().filter_map(|subtask| tasks.get(subtask)).map(|task| task.attempt.attempt).max();
             for (place, subtask) in places.iter().zip(&subtasks) {
                 let Some(found) = tasks.remove(subtask).filter(|found| Some(found.attempt.attempt) == newest) else { continue };
-                if self.slots.adopt(*subtask, found.slot) {
-                    spare.remove(&found.slot);
-                }
+                held.push((matches!(found.state, TaskState::Ended(_)), *subtask, found.slot));
                 readers.insert(*subtask, found.reader.clone());
                 self.adopt_task(*place, found, latest.as_ref());
             }
@@ -137,6 +136,13 @@ impl JobMaster {
                 // Above all that may still run somewhere out of reach.
                 let number = known.max(Some(self.coordinator.epoch_attempts()));
                 places.iter().for_each(|place| self.graph.task_mut(*place).attempt_above = number);
+            }
+        }
+        // Those in which something runs come first: the slot of a task that has ended may be lost, and another in its place.
+        held.sort_unstable();
+        for (_, subtask, slot) in held {
+            if self.slots.adopt(subtask, slot) {
+                spare.remove(&slot);
             }
         }
         if !spare.is_empty() {
