@@ -13,7 +13,8 @@ start() {
         echo "$name runs already (process $(cat "$log/$name.pid"))"
         return
     fi
-    nohup "$root/bin/flott" "-Denv.log.dir=$log" "$@" >>"$log/flott-$name.out" 2>>"$log/flott-$name.log" </dev/null &
+    # The process writes its log itself and puts old ones aside; this holds what it says before that, and panics.
+    nohup "$root/bin/flott" "-Denv.log.dir=$log" "$@" >"$log/$name.start" 2>&1 </dev/null &
     echo $! >"$log/$name.pid"
 }
 
@@ -27,7 +28,7 @@ await() {
         fi
         if ! kill -0 "$(cat "$log/$name.pid")" 2>/dev/null; then
             echo "$name has ended:" >&2
-            tail -n 5 "$log/flott-$name.log" >&2
+            tail -n 5 "$log/$name.start" >&2
             exit 1
         fi
         sleep 0.05
@@ -38,10 +39,9 @@ await() {
 
 size() { if [ -f "$1" ]; then echo $(($(wc -c <"$1") + 1)); else echo 1; fi; }
 
-out="$(size "$log/flott-jobmanager.out")"
 running="$(cat "$log/jobmanager.pid" 2>/dev/null || true)"
 start jobmanager "-Djobmanager.archive.fs.dir=$root/history" jobmanager
-[ "$(cat "$log/jobmanager.pid")" = "$running" ] || await jobmanager "JobManager at" "$log/flott-jobmanager.out" "$out"
+[ "$(cat "$log/jobmanager.pid")" = "$running" ] || await jobmanager "JobManager at" "$log/jobmanager.start" 1
 logged="$(size "$log/flott-taskmanager.log")"
 running="$(cat "$log/taskmanager.pid" 2>/dev/null || true)"
 start taskmanager taskmanager

@@ -3,7 +3,8 @@
 use flott_core::{Error, ErrorKind, accumulator::AccumulatorValue, id::JobId};
 use flott_rpc::{
     client::{CheckpointCounts, JobEnd, JobOverview, JobReply, JobRequest, SnapshotTaken},
-    gateway::{JobGateway, TaskFigures},
+    figures::{TaskFigures, merged_accumulators},
+    gateway::JobGateway,
     status::JobStatus,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -65,6 +66,14 @@ impl JobClient {
     /// The cluster does not answer.
     pub fn figures(&self) -> Result<Vec<TaskFigures>, Error> {
         self.gateway.figures()
+    }
+
+    /// The accumulators of its tasks so far, merged; on a cluster up to a second old. Those of a job that has ended are in its result.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub fn accumulators(&self) -> Result<BTreeMap<String, AccumulatorValue>, Error> {
+        Ok(merged_accumulators(&self.gateway.figures()?))
     }
 
     /// Ends the job without finishing anything; [`JobClient::wait`] tells when that is done.

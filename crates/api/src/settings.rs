@@ -7,7 +7,10 @@ use flott_core::{
 };
 use flott_graph::{
     GraphDefaults, StreamGraph,
-    settings::{CheckpointMode, CheckpointSettings, ClaimMode, FailoverSettings, JobSettings, RestartSettings, RestoreSettings, Retention},
+    settings::{
+        CheckpointMode, CheckpointSettings, ClaimMode, FailoverSettings, JobSettings, LatencySettings, RestartSettings, RestoreSettings,
+        Retention, SchedulerSettings,
+    },
 };
 
 /// What operators without a setting of their own get.
@@ -43,7 +46,15 @@ pub(crate) fn job_settings(config: &Configuration, graph: &StreamGraph) -> Resul
         queue_batches: config.get(&options::EXCHANGE_QUEUE_BATCHES)? as usize,
         watermark_interval: config.get(&options::PIPELINE_AUTO_WATERMARK_INTERVAL)?,
         commit_retries: config.get(&options::SINK_COMMITTER_RETRIES)?,
+        scheduler: SchedulerSettings::from_config(config)?,
+        latency: latency_settings(config)?,
     })
+}
+
+fn latency_settings(config: &Configuration) -> Result<Option<LatencySettings>, Error> {
+    let interval = config.get(&options::METRICS_LATENCY_INTERVAL)?;
+    let (granularity, history) = (config.get(&options::METRICS_LATENCY_GRANULARITY)?, config.get(&options::METRICS_LATENCY_HISTORY_SIZE)?);
+    Ok((!interval.is_zero()).then_some(LatencySettings { interval, granularity, history }))
 }
 
 fn checkpoint_settings(config: &Configuration) -> Result<CheckpointSettings, Error> {

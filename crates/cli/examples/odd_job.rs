@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("behind the second job");
         }
         "another-each-time" => {
-            numbers().map(|number| number).name(&format!("built in process {}", std::process::id())).print();
+            numbers().map(|number| number).name(format!("built in process {}", std::process::id())).print();
             env.execute("another-each-time")?;
         }
         "chatty" => {

@@ -5,6 +5,8 @@ use flott_core::{
     config::{Configuration, HighAvailabilityType, options},
 };
 use flott_ha::CoordinationStore;
+use flott_ha_etcd::EtcdStore;
+use flott_ha_s3::S3Store;
 use std::{path::PathBuf, sync::Arc};
 
 /// The store that is configured; `None`: there is one JobManager alone.
@@ -12,7 +14,11 @@ use std::{path::PathBuf, sync::Arc};
 /// # Errors
 /// It cannot be used.
 pub(crate) fn open_store(config: &Configuration) -> Result<Option<Arc<dyn CoordinationStore>>, Error> {
-    flott_ha::open_store(config)
+    Ok(match config.get(&options::HIGH_AVAILABILITY_TYPE)? {
+        HighAvailabilityType::Etcd => Some(Arc::new(EtcdStore::open(config)?)),
+        HighAvailabilityType::S3 => Some(Arc::new(S3Store::open(config)?)),
+        HighAvailabilityType::None | HighAvailabilityType::File => flott_ha::open_store(config)?,
+    })
 }
 
 /// The folder that all JobManagers and TaskManagers share, for executables and for the checkpoints of jobs that name no place.

@@ -9,6 +9,7 @@ use flott_rpc::{
     control::JobSummary,
     status::JobStatus,
 };
+use flott_security::Connector;
 use std::process::ExitCode;
 
 /// Where the JobManager is.
@@ -21,7 +22,8 @@ struct Target {
 
 impl Target {
     fn client(&self, config: &Configuration) -> Result<JobManagerClient, Error> {
-        Ok(JobManagerClient::new(self.jobmanager.clone().map_or_else(|| job_manager_addresses(config), Ok)?))
+        let address = self.jobmanager.clone().map_or_else(|| job_manager_addresses(config), Ok)?;
+        Ok(JobManagerClient::new(address).with_security(Connector::of_client(config)?))
     }
 }
 
@@ -46,6 +48,18 @@ pub(crate) struct JobArgs {
     /// The job: 32 hexadecimal digits
     #[arg(value_parser = parse_job)]
     job: JobId,
+}
+
+impl JobArgs {
+    /// The way to the JobManager.
+    pub(crate) fn client(&self, config: &Configuration) -> Result<JobManagerClient, Error> {
+        self.target.client(config)
+    }
+
+    /// The job.
+    pub(crate) fn job(&self) -> JobId {
+        self.job
+    }
 }
 
 /// Arguments of `flott savepoint`.

@@ -2,13 +2,17 @@
 //!
 //! Flags are Flink's where the thing is the same.
 
+mod application;
 mod config;
 mod high_availability;
 mod jobs;
+mod log;
 mod new;
 mod processes;
+mod rescale;
 mod rest;
 mod run;
+mod security;
 mod top;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +43,8 @@ enum Command {
     Taskmanager,
     /// Runs a program, whose jobs are submitted to the cluster
     Run(run::RunArgs),
+    /// Runs a program with a cluster of its own, which ends with it
+    RunApplication(application::ApplicationArgs),
     /// Prints the plan of a program's job, as JSON, without running it
     Info(run::InfoArgs),
     /// Writes a package for a job
@@ -53,18 +59,19 @@ enum Command {
     Stop(jobs::StopArgs),
     /// Takes a savepoint
     Savepoint(jobs::SavepointArgs),
+    /// Changes the parallelism of a running job
+    Rescale(rescale::RescaleArgs),
     /// Takes a checkpoint now
     Checkpoint(jobs::JobArgs),
     /// Shows what runs and what slows it down, again and again
     Top(top::TopArgs),
+    /// Makes certificates and tokens for a cluster
+    #[command(subcommand)]
+    Security(security::SecurityCommand),
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
+    log::init();
     let (config, rest) = match configuration() {
         Ok(split) => split,
         Err(error) => return failed(&error),
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
         Command::Jobmanager => processes::job_manager(&config),
         Command::Taskmanager => processes::task_manager(&config),
         Command::Run(args) => run::run(&config, &args),
+        Command::RunApplication(args) => application::run_application(&config, &args),
         Command::Info(args) => run::info(&config, &args),
         Command::New(args) => new::new(&args),
         Command::Config(args) => config::config(&config, &args),
@@ -80,8 +88,10 @@ fn main() -> ExitCode {
         Command::Cancel(args) => jobs::cancel(&config, &args),
         Command::Stop(args) => jobs::stop(&config, &args),
         Command::Savepoint(args) => jobs::savepoint(&config, &args),
+        Command::Rescale(args) => rescale::rescale(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
         Command::Top(args) => top::top(&config, &args),
+        Command::Security(command) => security::security(&config, &command),
     };
     result.unwrap_or_else(|error| failed(&error))
 }

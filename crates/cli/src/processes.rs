@@ -1,17 +1,20 @@
 //! The processes of a cluster.
 
-use crate::{bind_address, job_manager_addresses, rest::Rest};
+use crate::{bind_address, job_manager_addresses, log, rest::Rest};
 use bytes::Bytes;
 use flott_cluster::{
-    HighAvailability, JobManager, JobManagerOptions, SystemClock,
-    taskmanager::{self, TaskManagerOptions},
+    HighAvailability, JobManager, JobManagerOptions, SystemClock, host_name,
+    taskmanager::{self, StackSampler, TaskManagerOptions, Visible},
 };
 use flott_core::{
     Error, ErrorKind,
     config::{Configuration, HighAvailabilityType, options},
 };
 use flott_executable::Machine;
-use flott_web::{Asset, Elsewhere, Options, Server};
+use flott_graph::settings::SchedulerSettings;
+use flott_rpc::observe::{SampleRequest, StackSamples};
+use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
+use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
 use std::{
     net::ToSocketAddrs,
     path::{Path, PathBuf},
@@ -22,39 +25,65 @@ use std::{
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
-    let store = crate::high_availability::open_store(config)?;
-    let shared = crate::high_availability::shared_folder(config)?;
-    let manager = JobManager::start(JobManagerOptions {
-        bind: bind_address(config)?,
-        folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
-        heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
-        heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
-        archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
-        elected: store.is_some(),
-    })?;
-    let rest = rest(config, &manager)?;
-    // Whoever starts it waits for these lines.
-    println!("REST at http://{}", rest.address());
-    println!("JobManager at {}", manager.address());
-    if let Some(store) = store {
-        let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
-        manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
-    }
+    let logs = log::to_files(config, "flott-jobmanager")?;
+    let _started = start_job_manager(config, logs)?;
     loop {
         thread::park();
     }
 }
 
-/// Starts the REST server.
-fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
+/// The servers of a JobManager. They end when this is dropped.
+pub(crate) struct Servers {
+    _rest: Server,
+    _metrics: Option<Server>,
+}
+
+/// Starts a JobManager with its REST server, and tells where they are.
+///
+/// # Errors
+/// An address is taken, or the configuration is not one that works.
+pub(crate) fn start_job_manager(config: &Configuration, logs: Option<log::Files>) -> Result<(JobManager, Servers), Error> {
+    let store = crate::high_availability::open_store(config)?;
+    let shared = crate::high_availability::shared_folder(config)?;
+    let manager = JobManager::start(JobManagerOptions {
+        bind: bind_address(config)?,
+        security: Entrance::from_configuration(config)?,
+        folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
+        heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
+        heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        scheduler: SchedulerSettings::from_config(config)?,
+        archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
+        elected: store.is_some(),
+    })?;
+    let (rest, metrics) = rest(config, &manager, logs)?;
+    // Whoever starts it waits for these lines.
+    println!("REST at {}://{}", rest_scheme(config)?, rest.address());
+    println!("JobManager at {}", manager.address());
+    if let Some(store) = store {
+        let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
+        manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
+    }
+    Ok((manager, Servers { _rest: rest, _metrics: metrics }))
+}
+
+/// How addresses of the REST server begin: the same for all JobManagers of a cluster.
+fn rest_scheme(config: &Configuration) -> Result<&'static str, Error> {
+    Ok(if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" })
+}
+
+/// Starts the REST server, and the one for Prometheus if there is one.
+fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) -> Result<(Server, Option<Server>), Error> {
     let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
     let address = format!("{host}:{port}");
     let uploads = folder(config)?;
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
+        tokens: manager.security().tokens().cloned(),
+        tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
-        elsewhere: Some(elsewhere(manager.clone())),
+        elsewhere: Some(elsewhere(manager.clone(), rest_scheme(config)?)),
         assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
@@ -62,21 +91,50 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
         let text = format!("cannot listen on `{address}`: is another JobManager running there? Set `rest.port` to choose another port");
         Error::new(ErrorKind::Unavailable, text).with_source(error)
     };
-    let local = address.to_socket_addrs().map_err(unusable)?.all(|address| address.ip().is_loopback());
-    if !local {
-        return Err(Error::invalid(format!(
-            "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: set \
-             `rest.bind-address` to a loopback address"
-        )));
+    let missing = missing_for_rest(config)?;
+    for address in address.to_socket_addrs().map_err(unusable)? {
+        refuse_listen(address, "rest.bind-address", &missing)?;
     }
-    Server::bind(address.as_str(), Arc::new(Rest::new(manager.clone(), config.clone())?), options).map_err(unusable)
+    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs)?);
+    let metrics = metrics_server(config, &host, &cluster, &options)?;
+    Ok((Server::bind(address.as_str(), cluster, options).map_err(unusable)?, metrics))
+}
+
+/// Starts the server for Prometheus on the first free port that it may have.
+fn metrics_server(config: &Configuration, host: &str, cluster: &Arc<Rest>, options: &Options) -> Result<Option<Server>, Error> {
+    let Some(ports) = config.get(&options::METRICS_REPORTER_PROM_PORT)? else { return Ok(None) };
+    let (first, last) = ports.split_once('-').unwrap_or((&ports, &ports));
+    let (Ok(first), Ok(last)) = (first.trim().parse::<u16>(), last.trim().parse::<u16>()) else {
+        return Err(Error::invalid(format!("`metrics.reporter.prom.port` is `{ports}`: it must be a port or a range such as `9249-9260`")));
+    };
+    let mut error = std::io::Error::from(std::io::ErrorKind::InvalidInput);
+    for port in first..=last {
+        match Server::bind_metrics((host, port), Arc::clone(cluster) as Arc<dyn Cluster>, options.clone()) {
+            Ok(server) => {
+                tracing::info!(address = %server.address(), "metrics for Prometheus");
+                return Ok(Some(server));
+            }
+            Err(failed) => error = failed,
+        }
+    }
+    let text = format!("cannot listen on any port of `metrics.reporter.prom.port`, which is `{ports}`: choose another one");
+    Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
+}
+
+/// Looks into workers.
+struct Sampler;
+
+impl StackSampler for Sampler {
+    fn sample(&self, process: u32, request: &SampleRequest) -> StackSamples {
+        flott_profile::sample(process, request)
+    }
 }
 
 /// Where the REST server of the JobManager that leads is, if another one does.
-fn elsewhere(manager: JobManager) -> Elsewhere {
+fn elsewhere(manager: JobManager, scheme: &'static str) -> Elsewhere {
     Arc::new(move || {
         let rest = manager.other_leader()?.rest_address;
-        (!rest.is_empty()).then(|| format!("http://{rest}"))
+        (!rest.is_empty()).then(|| format!("{scheme}://{rest}"))
     })
 }
 
@@ -89,22 +147,38 @@ fn dashboard(path: &str) -> Option<Asset> {
 
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
+    let logs = log::to_files(config, "flott-taskmanager")?;
+    taskmanager::run(&task_manager_options(config, logs)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a TaskManager is started with.
+///
+/// # Errors
+/// The configuration is not one that works.
+pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Files>) -> Result<TaskManagerOptions, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
         Some(id) => id,
-        None => format!("{}-{}", hostname(), std::process::id()),
+        None => format!("{}-{}", host_name(), std::process::id()),
     };
-    taskmanager::run(&TaskManagerOptions {
+    let visible = Visible {
+        output: logs.as_ref().map(|files| files.output.clone()),
+        logs: logs.map(|files| files.folder),
+        sampler: Some(Arc::new(Sampler)),
+    };
+    Ok(TaskManagerOptions {
+        visible,
         job_manager: job_manager_addresses(config)?,
         survives: config.get(&options::HIGH_AVAILABILITY_TYPE)? != HighAvailabilityType::None,
         slots: config.get(&options::TASKMANAGER_NUMBER_OF_TASK_SLOTS)?,
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
+        security: Connector::of_process(config)?,
         folder: folder(config)?,
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
         check: Some(check_executable),
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 /// This machine may be another one than that to which the executable was brought.
@@ -117,9 +191,4 @@ fn folder(config: &Configuration) -> Result<PathBuf, Error> {
     let base = config.get(&options::IO_TMP_DIRS)?.map_or_else(std::env::temp_dir, PathBuf::from);
     let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned()).replace('/', "_");
     Ok(base.join(format!("flott-{user}")).join("executables"))
-}
-
-fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }

@@ -12,17 +12,15 @@ use flott_rpc::{
     control::{PART_VARIABLE, Part},
     manifest::Panics,
 };
+use flott_security::Connector;
 use std::{
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, ExitStatus},
 };
 
-/// Arguments of `flott run`.
+/// What a job is run with.
 #[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// Do not wait for the end of the job
-    #[arg(short, long)]
-    detached: bool,
+pub(crate) struct JobOptions {
     /// The number of subtasks of operators that set none themselves
     #[arg(short, long)]
     parallelism: Option<u32>,
@@ -35,6 +33,35 @@ pub(crate) struct RunArgs {
     /// Who owns what the job starts from
     #[arg(long, value_name = "NO_CLAIM|CLAIM", visible_alias = "claimMode")]
     claim_mode: Option<String>,
+}
+
+impl JobOptions {
+    /// The configuration with what was given.
+    ///
+    /// # Errors
+    /// A value is none of its option's.
+    pub(crate) fn apply(&self, config: &Configuration) -> Result<Configuration, Error> {
+        let mut given = vec![];
+        given.extend(self.parallelism.map(|parallelism| ("parallelism.default", parallelism.to_string())));
+        given.extend(self.from_savepoint.clone().map(|path| ("execution.state-recovery.path", path)));
+        given.extend(self.claim_mode.clone().map(|mode| ("execution.state-recovery.claim-mode", mode)));
+        given.extend(self.allow_non_restored_state.then(|| ("execution.state-recovery.ignore-unclaimed-state", "true".to_owned())));
+        let mut config = config.clone();
+        for (key, value) in given {
+            config.set_raw(key, &value, Origin::Argument(format!("{key}={value}")))?;
+        }
+        Ok(config)
+    }
+}
+
+/// Arguments of `flott run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Do not wait for the end of the job
+    #[arg(short, long)]
+    detached: bool,
+    #[command(flatten)]
+    job: JobOptions,
     /// Where the job runs: on the cluster, or in the program itself
     #[arg(short, long, default_value = "remote", value_parser = ["remote", "local"])]
     target: String,
@@ -63,22 +90,15 @@ pub(crate) struct InfoArgs {
 
 /// Runs a program as the client of the cluster; ends with its exit code.
 pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Error> {
-    let mut given = vec![];
-    given.extend(args.parallelism.map(|parallelism| ("parallelism.default", parallelism.to_string())));
-    given.extend(args.from_savepoint.clone().map(|path| ("execution.state-recovery.path", path)));
-    given.extend(args.claim_mode.clone().map(|mode| ("execution.state-recovery.claim-mode", mode)));
-    given.extend(args.allow_non_restored_state.then(|| ("execution.state-recovery.ignore-unclaimed-state", "true".to_owned())));
-    let mut config = config.clone();
-    for (key, value) in given {
-        config.set_raw(key, &value, Origin::Argument(format!("{key}={value}")))?;
-    }
+    let config = args.job.apply(config)?;
     check(&args.program, &config)?;
     let part = match args.target.as_str() {
         "local" => None,
         _ => {
             let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_addresses(&config), Ok)?;
-            let executable = JobManagerClient::new(job_manager.clone()).bring(&args.program)?;
-            Some(Part::Client { job_manager, executable, detached: args.detached, job: None })
+            let executable =
+                JobManagerClient::new(job_manager.clone()).with_security(Connector::of_client(&config)?).bring(&args.program)?;
+            Some(Part::Client { job_manager, executable, detached: args.detached, job: None, handover: false })
         }
     };
     start(&config, part.as_ref(), &args.program, &args.arguments)
@@ -134,6 +154,15 @@ fn describe(executable: &Executable) -> String {
 }
 
 fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments: &[String]) -> Result<ExitCode, Error> {
+    let status = command(config, part, program, arguments)?.status().map_err(|error| not_startable(program, error))?;
+    Ok(exit_code(status))
+}
+
+/// The program, with the part that it is to play and what was given for it.
+///
+/// # Errors
+/// The part has no form as text.
+pub(crate) fn command(config: &Configuration, part: Option<&Part>, program: &Path, arguments: &[String]) -> Result<Command, Error> {
     // Without a slash a name would be looked for in the search path.
     let path = if program.components().count() == 1 { Path::new(".").join(program) } else { program.to_owned() };
     let mut command = Command::new(&path);
@@ -147,16 +176,22 @@ fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments:
         let text = serde_json::to_string(part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
         command.env(PART_VARIABLE, text);
     }
-    let status = command.status().map_err(|error| {
-        Error::invalid(format!("cannot start `{}`: it must be an executable that was built for this platform", program.display()))
-            .with_source(error)
-    })?;
-    // As a shell does it for one that was ended by a signal.
-    let code = status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    Ok(command)
 }
 
-/// How many of the arguments are `flott`'s own: those up to the program of `run` and `info`.
+/// A program that the operating system does not start.
+pub(crate) fn not_startable(program: &Path, error: std::io::Error) -> Error {
+    Error::invalid(format!("cannot start `{}`: it must be an executable that was built for this platform", program.display()))
+        .with_source(error)
+}
+
+/// The exit code of a program that has ended, as a shell tells it.
+pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// How many of the arguments are `flott`'s own: those up to the program of `run`, `run-application` and `info`.
 pub(crate) fn own_arguments(arguments: &[String]) -> usize {
     const WITH_VALUE: [&str; 11] = [
         "-p",
@@ -174,7 +209,7 @@ pub(crate) fn own_arguments(arguments: &[String]) -> usize {
     let Some(command) = arguments.iter().skip(1).position(|argument| !argument.starts_with('-')).map(|at| at + 1) else {
         return arguments.len();
     };
-    if !["run", "info"].contains(&arguments[command].as_str()) {
+    if !["run", "run-application", "info"].contains(&arguments[command].as_str()) {
         return arguments.len();
     }
     let mut at = command + 1;
@@ -203,6 +238,7 @@ mod tests {
         assert_eq!(own("flott run word_count -Dx=1"), 3);
         assert_eq!(own("flott run -d -p 2 -D a=b -s latest ./word_count --input x"), 10);
         assert_eq!(own("flott -Da=b run -Dc=d prog -De=f"), 5);
+        assert_eq!(own("flott run-application --without-taskmanager -p 2 prog -De=f"), 6);
         assert_eq!(own("flott list -Da=b"), 3);
         assert_eq!(own("flott run -d"), 3);
     }

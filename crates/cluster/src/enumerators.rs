@@ -72,7 +72,7 @@ impl<R: Fn(JobEvent)> Host<R> {
     fn handle(&mut self, Command { vertex, number, command }: Command) {
         self.hosted.entry(vertex).or_default().handled = number;
         match command {
-            EnumeratorCommand::Create { restored, .. } => self.create(vertex, restored.as_deref()),
+            EnumeratorCommand::Create { restored, readers, .. } => self.create(vertex, restored.as_deref(), readers),
             EnumeratorCommand::AddReader { subtask } => self.call(vertex, |enumerator| enumerator.add_reader(subtask)),
             EnumeratorCommand::RequestSplit { subtask } => self.call(vertex, |enumerator| enumerator.request_split(subtask)),
             EnumeratorCommand::AddSplitsBack { subtask, splits } => {
@@ -94,10 +94,11 @@ impl<R: Fn(JobEvent)> Host<R> {
         }
     }
 
-    fn create(&mut self, vertex: VertexId, restored: Option<&[u8]>) {
+    fn create(&mut self, vertex: VertexId, restored: Option<&[u8]>, readers: u32) {
         let definition = &self.graph.vertices[vertex.0 as usize];
         let NodeKind::Source(source) = &definition.operators[0].kind else { return };
-        let context = EnumeratorContext { parallelism: definition.parallelism, clock: self.clock.clone() };
+        let parallelism = if readers == 0 { definition.parallelism } else { readers };
+        let context = EnumeratorContext { parallelism, clock: self.clock.clone() };
         let created = catching(|| source.create_enumerator(&context, restored));
         let hosted = self.hosted.entry(vertex).or_default();
         (hosted.enumerator, hosted.wake) = (None, None);

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use std::{
     fs,
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -28,7 +28,7 @@ impl ExecutableStore {
     /// Opens the folder, which is made if it is not there. What nobody has asked for in a week is removed.
     ///
     /// # Errors
-    /// It cannot be used, or others may write into it.
+    /// It cannot be used, or others may write into it or are its owner.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| unusable(folder, error))?;
         let mode = fs::metadata(folder).map_err(|error| unusable(folder, error))?.permissions().mode();
@@ -38,6 +38,7 @@ impl ExecutableStore {
                 folder.display()
             )));
         }
+        check_owner(folder)?;
         let store = ExecutableStore { folder: folder.to_owned() };
         if let Err(error) = store.remove_old() {
             tracing::warn!(%error, folder = %folder.display(), "old executables cannot be removed");
@@ -186,6 +187,30 @@ impl Drop for Incoming {
     }
 }
 
+/// Refuses a folder that somebody else has made in this user's name: they could exchange what is in it.
+fn check_owner(folder: &Path) -> Result<(), Error> {
+    let unusable = |error| unusable(folder, error);
+    let probe = folder.join(format!("{:x}.tmp", crate::launch::random_u128()));
+    let own = new_executable(&probe).and_then(|file| file.metadata()).map_err(unusable)?.uid();
+    fs::remove_file(&probe).map_err(unusable)?;
+    let owner = fs::metadata(folder).map_err(unusable)?.uid();
+    let parent = folder
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map(fs::metadata)
+        .transpose()
+        .map_err(unusable)?
+        .map(|parent| parent.uid());
+    if owner != own || parent.is_some_and(|parent| parent != own && parent != 0) {
+        return Err(Error::invalid(format!(
+            "`{}`, from which programs are run, or the folder that it is in belongs to another user, who could exchange them: remove it, or \
+             set `io.tmp.dirs`",
+            folder.display()
+        )));
+    }
+    Ok(())
+}
+
 /// A file that its owner alone may read, write and execute.
 fn new_executable(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(path)
@@ -223,6 +248,20 @@ mod tests {
             read.extend(bytes);
         }
         assert_eq!(read, content);
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let theirs = folder.path().join("theirs");
+        fs::create_dir_all(theirs.join("executables")).unwrap();
+        ExecutableStore::open(&theirs.join("executables")).unwrap();
+        // Only root may give files away.
+        if std::os::unix::fs::chown(&theirs, Some(12345), None).is_ok() {
+            let error = ExecutableStore::open(&theirs.join("executables")).unwrap_err().to_string();
+            assert!(error.contains("belongs to another user") && error.contains("`io.tmp.dirs`"), "{error}");
+            assert!(ExecutableStore::open(&theirs).is_err());
+        }
     }
 
     #[test]

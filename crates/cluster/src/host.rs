@@ -27,6 +27,8 @@ pub(crate) trait TaskHost: Send {
     /// The job wants slots; they may come later.
     fn request_slots(&mut self, count: u32) -> Vec<JobEvent>;
 
+    /// Of the slots that were requested and did not come, the job has no use for so many.
+    fn withdraw_slots(&mut self, count: u32);
     /// The job needs these slots no more.
     fn release_slots(&mut self, slots: Vec<u32>);
 
@@ -74,6 +76,8 @@ impl TaskHost for LocalHost {
         self.next_slot += count;
         vec![JobEvent::Slots(slots)]
     }
+
+    fn withdraw_slots(&mut self, _: u32) {}
 
     fn release_slots(&mut self, _: Vec<u32>) {}
 

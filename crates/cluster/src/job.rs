@@ -225,6 +225,7 @@ impl<H: TaskHost> JobThread<H> {
     fn perform(&mut self, action: JobAction, events: &mut VecDeque<JobEvent>) -> Option<Over> {
         match action {
             JobAction::RequestSlots(count) => events.extend(self.host.request_slots(count)),
+            JobAction::WithdrawSlots(count) => self.host.withdraw_slots(count),
             JobAction::ReleaseSlots(slots) => self.host.release_slots(slots),
             JobAction::Deploy(deployments) => events.extend(self.host.deploy(deployments)),
             JobAction::Send(attempt, command) => self.host.send(attempt, command),

@@ -19,9 +19,12 @@ mod host;
 mod job;
 mod jobmanager;
 mod launch;
+mod logs;
 mod plan_only;
+mod process;
 mod remote;
 mod restore;
+mod rolling;
 mod storage_thread;
 pub mod taskmanager;
 mod tasks;
@@ -30,10 +33,14 @@ mod worker;
 
 pub use embedded::EmbeddedCluster;
 pub use jobmanager::{
-    AttemptRecord, CheckpointEnd, CheckpointRecord, HighAvailability, JobDetails, JobHistory, JobManager, JobManagerOptions,
+    Acknowledgement, Acknowledgements, AttemptRecord, CheckpointEnd, CheckpointRecord, HighAvailability, JobDetails, JobHistory,
+    JobManager, JobManagerOptions, TaskThreads,
 };
+pub use logs::LogFolder;
 pub use plan_only::PlanOnly;
+pub use process::{ProcessWatch, host_name, threads};
 pub use remote::{JobManagerClient, RemoteCluster};
 pub use restore::LATEST;
+pub use rolling::{RollingFile, Rotation};
 pub use thread::SystemClock;
 pub use worker::WorkerExecutor;

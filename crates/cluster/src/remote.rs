@@ -12,6 +12,7 @@ use flott_rpc::{
     control::{ClientReply, ClientRequest, ExecutableId, JobSubmission, JobSummary, Program, Role},
     gateway::{JobExecutor, JobGateway, TaskFigures},
 };
+use flott_security::Connector;
 use std::{
     fs::File,
     io::{self, Read},
@@ -39,6 +40,7 @@ static EXECUTED: AtomicBool = AtomicBool::new(false);
 #[derive(Debug, Clone)]
 pub struct JobManagerClient {
     address: String,
+    security: Connector,
 }
 
 fn unexpected(reply: &ClientReply) -> Error {
@@ -49,11 +51,17 @@ impl JobManagerClient {
     /// For the JobManager at `address`, `host:port`, or for the one that leads of several, separated by commas. It is looked for with the
     /// first question.
     pub fn new(address: impl Into<String>) -> Self {
-        JobManagerClient { address: address.into() }
+        JobManagerClient { address: address.into(), security: Connector::open() }
+    }
+
+    /// Connects as `security` does.
+    #[must_use]
+    pub fn with_security(self, security: Connector) -> Self {
+        JobManagerClient { security, ..self }
     }
 
     fn ask(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
-        ask_once(&self.address, request)
+        ask_once(&self.address, &self.security, request)
     }
 
     /// Asks something that changes nothing. While another JobManager takes over, it is asked again.
@@ -145,7 +153,7 @@ impl JobManagerClient {
             )));
         }
         let id = executables::digest(path)?;
-        let stream = find_leader(&self.address, &Role::Client)?.stream;
+        let stream = find_leader(&self.address, &self.security, &Role::Client)?.stream;
         match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
             ClientReply::Is(true) => return Ok(id),
             ClientReply::Is(false) => {}
@@ -187,6 +195,12 @@ impl RemoteCluster {
     ) -> Self {
         RemoteCluster { client: JobManagerClient::new(job_manager), executable, configuration, detached, job }
     }
+
+    /// Connects as `security` does.
+    #[must_use]
+    pub fn with_security(self, security: Connector) -> Self {
+        RemoteCluster { client: self.client.with_security(security), ..self }
+    }
 }
 
 impl JobExecutor for RemoteCluster {
@@ -202,7 +216,8 @@ impl JobExecutor for RemoteCluster {
         let program = Program {
             executable: self.executable.clone(),
             arguments: std::env::args().skip(1).collect(),
-            configuration: self.configuration.clone(),
+            // The token of whoever submits is not the job's.
+            configuration: self.configuration.of_job(),
             folder: std::env::current_dir().map_err(no_folder)?,
         };
         root_paths(&mut graph.settings, &program.folder);

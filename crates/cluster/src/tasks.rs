@@ -1,7 +1,10 @@
 //! The tasks of a job in this process: starts a thread for each, passes commands on, keeps their figures.
 
 use crate::thread::{SystemClock, drive};
-use flott_core::id::{AttemptId, SubtaskId};
+use flott_core::{
+    id::{AttemptId, SubtaskId},
+    time::Clock,
+};
 use flott_graph::{JobGraph, JobTopology};
 use flott_rpc::{
     gateway::TaskFigures,
@@ -16,21 +19,26 @@ use std::{
 
 /// The newest attempt of each subtask and its figures, shared with whoever watches.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Figures(Arc<Mutex<BTreeMap<SubtaskId, (String, TaskMetrics)>>>);
+pub(crate) struct Figures {
+    tasks: Arc<Mutex<BTreeMap<SubtaskId, (String, TaskMetrics)>>>,
+    /// The time by which rates are reckoned.
+    clock: SystemClock,
+}
 
 impl Figures {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<SubtaskId, (String, TaskMetrics)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets subtasks that the job does not have any more.
+    fn keep(&self, graph: &JobGraph) {
+        self.lock().retain(|subtask, _| subtask.index < graph.vertices[subtask.vertex.0 as usize].parallelism);
+    }
+
+    /// All of them as they are now.
     pub(crate) fn read(&self) -> Vec<TaskFigures> {
-        let figures = |(subtask, (name, metrics)): (&SubtaskId, &(String, TaskMetrics))| TaskFigures {
-            subtask: *subtask,
-            name: name.clone(),
-            task: metrics.group.read(),
-            operators: metrics.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
-        };
-        self.lock().iter().map(figures).collect()
+        let now = self.clock.monotonic();
+        self.lock().iter().map(|(subtask, (name, metrics))| metrics.read(*subtask, name, now)).collect()
     }
 }
 
@@ -75,18 +83,23 @@ impl Tasks {
     /// Starts tasks that are connected with each other, and with those `elsewhere`. Returns those that could not be started, and why.
     pub(crate) fn deploy(&mut self, deployments: Vec<TaskDeployment>, elsewhere: Option<Elsewhere<'_>>) -> Vec<(AttemptId, String)> {
         let mut failed = Vec::new();
-        let now = flott_core::time::Clock::monotonic(&self.clock);
+        let now = self.clock.monotonic();
         for spec in wiring::connect_with(&self.graph, &self.topology, deployments, elsewhere, now) {
             let attempt = spec.deployment.attempt;
-            let vertex = self.topology.vertex(attempt.subtask.vertex);
+            self.figures.keep(&spec.graph);
+            let vertex = &spec.graph.vertices[attempt.subtask.vertex.0 as usize];
             self.mailboxes.replace(attempt, spec.mailbox.sender());
             self.figures.lock().insert(attempt.subtask, (vertex.name.clone(), spec.metrics.clone()));
             let (env, clock) = (self.env.clone(), self.clock);
             // The name of a thread may hold no NUL.
             let operator = vertex.operators[0].name.replace('\0', " ");
             let name = format!("{operator} {}/{}", attempt.subtask.index + 1, vertex.parallelism);
-            // Operators are made on the thread that runs them: they need not be `Send`.
-            let spawned = thread::Builder::new().name(name).spawn(move || drive(Task::new(spec, env).run(), &clock));
+            let run = move || {
+                spec.metrics.set_thread(own_number());
+                // Operators are made on the thread that runs them: they need not be `Send`.
+                drive(Task::new(spec, env).run(), &clock);
+            };
+            let spawned = thread::Builder::new().name(name).spawn(run);
             if let Err(error) = spawned {
                 failed.push((attempt, format!("cannot start a thread: {error}")));
             }
@@ -103,4 +116,10 @@ impl Tasks {
     pub(crate) fn mailboxes(&self) -> Mailboxes {
         self.mailboxes.clone()
     }
+}
+
+/// The number that the operating system has given to this thread; `None` where it does not tell.
+fn own_number() -> Option<u32> {
+    let path = std::fs::read_link("/proc/thread-self").ok()?;
+    path.file_name()?.to_str()?.parse().ok()
 }

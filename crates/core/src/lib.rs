@@ -3,7 +3,7 @@
 //! Stream elements in batches ([`batch`]), keys and key groups ([`data`], [`key_hash`], [`key_group`]), time
 //! ([`time`], [`watermark`]), the traits of operators ([`operator`]), sources ([`source`]), sinks ([`sink`]) and exchanges
 //! ([`exchange`]), the content of snapshots ([`snapshot`]), codec and schema ([`codec`], [`schema`]), options
-//! ([`config`]), metrics and accumulators.
+//! ([`config`]), secrets ([`secret`]), metrics and accumulators.
 //!
 //! What is not here: I/O, threads, an async runtime, and any decision about scheduling or checkpoints.
 
@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod operator;
 pub mod prefetch;
 pub mod schema;
+pub mod secret;
 pub mod sink;
 pub mod snapshot;
 pub mod source;
@@ -33,4 +34,5 @@ pub mod watermark;
 pub use batch::{AnyBatch, Batch};
 pub use data::{Data, Key};
 pub use error::{BoxError, Error, ErrorKind};
+pub use secret::Secret;
 pub use time::Timestamp;

@@ -1,12 +1,11 @@
 //! The environment of a program that runs on the embedded cluster, with the sources that come along.
 
+use crate::part::{connector, handover, part};
 use flott_api::Environment;
 use flott_cluster::{EmbeddedCluster, PlanOnly, RemoteCluster, WorkerExecutor};
-use flott_core::{Error, ErrorKind, config::Configuration};
-use flott_rpc::{
-    control::{PART_VARIABLE, Part},
-    gateway::JobExecutor,
-};
+use flott_core::{Error, config::Configuration, secret::Secret};
+use flott_rpc::{control::Part, gateway::JobExecutor};
+use flott_security::Connector;
 use std::{ops::Deref, sync::Arc};
 
 /// Where a program begins. See [`Environment`] for what can be set and run.
@@ -35,18 +34,23 @@ impl StreamExecutionEnvironment {
         crate::manifest::keep();
         let part = part()?;
         let config = match &part {
-            Some(Part::Worker { configuration, .. }) => configuration.clone(),
+            Some(Part::Worker { .. }) => handover()?.configuration.unwrap_or_default(),
             _ => Configuration::load()?,
         };
         let executor: Arc<dyn JobExecutor> = match part {
             None => Arc::new(EmbeddedCluster::default()),
             Some(Part::Plan) => Arc::new(PlanOnly::Plan),
             Some(Part::Graph) => Arc::new(PlanOnly::Graph),
-            Some(Part::Client { job_manager, executable, detached, job }) => {
-                Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached, job))
+            Some(Part::Client { job_manager, executable, detached, job, handover: handed }) => {
+                let security = if handed { of_client()? } else { Connector::of_client(&config)? };
+                Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached, job).with_security(security))
             }
-            Some(Part::Worker { job_manager, job, worker, bind, folder, token, survives, .. }) => {
-                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token, survives })
+            Some(Part::Worker { job_manager, job, worker, bind, folder, survives }) => {
+                let handover = handover()?;
+                // The token is for other workers.
+                let security = connector(&handover, None)?;
+                let token = handover.token.unwrap_or_else(|| Secret::new(""));
+                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token, security, survives })
             }
         };
         Ok(StreamExecutionEnvironment(Environment::new(config, executor)))
@@ -58,13 +62,10 @@ impl StreamExecutionEnvironment {
     }
 }
 
-/// What this program was started for; `None`: by itself.
-fn part() -> Result<Option<Part>, Error> {
-    let Some(text) = std::env::var_os(PART_VARIABLE) else { return Ok(None) };
-    serde_json::from_str(&text.to_string_lossy()).map(Some).map_err(|error| {
-        Error::new(ErrorKind::Invalid, format!("`{PART_VARIABLE}`, which a cluster sets for programs that it starts, cannot be read"))
-            .with_source(error)
-    })
+/// How a client connects that whoever started it has told.
+fn of_client() -> Result<Connector, Error> {
+    let handover = handover()?;
+    connector(&handover, handover.token.clone())
 }
 
 #[cfg(feature = "datagen")]

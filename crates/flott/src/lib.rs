@@ -96,6 +96,7 @@
 mod arguments;
 mod environment;
 mod manifest;
+mod part;
 mod progress;
 pub mod snapshots;
 
@@ -120,6 +121,7 @@ pub use flott_operators::{
 };
 pub use flott_rpc::{
     client::{CheckpointCounts, CheckpointSummary, JobOverview, SnapshotTaken},
+    figures::{Distributions, Latency, TaskFigures},
     status::{JobStatus, TaskStatus},
 };
 pub use flott_state::{AggregateFunction, AggregatingState, ListState, MapState, ReducingState, ValueState};

@@ -214,6 +214,7 @@ fn build(
                 name: String::new(),
                 parallelism: resolved[index].parallelism,
                 max_parallelism: resolved[index].max_parallelism,
+                fixed_parallelism: node.fixed_parallelism,
                 slot_sharing_group: resolved[index].slot_sharing_group.clone(),
                 operators: vec![operator],
                 inputs,
@@ -221,6 +222,7 @@ fn build(
         } else {
             let NodeId(before) = node.inputs[0].from;
             let (vertex, parent) = place[before];
+            vertices[vertex].fixed_parallelism |= node.fixed_parallelism;
             let chain = &mut vertices[vertex].operators;
             let own = chain.len();
             chain[parent].children.push(own);

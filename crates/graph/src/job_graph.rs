@@ -43,6 +43,8 @@ pub struct JobVertex {
     pub parallelism: u32,
     /// The number of key groups.
     pub max_parallelism: u32,
+    /// Whether it has one subtask whatever happens: one of its operators works only so.
+    pub fixed_parallelism: bool,
     /// Which vertices may share a slot with it.
     pub slot_sharing_group: String,
     /// Its operators.
@@ -86,6 +88,20 @@ pub struct JobGraph {
 }
 
 impl JobGraph {
+    /// The same graph with other numbers of subtasks, one for each vertex. Vertices for which there is none keep theirs.
+    pub fn with_parallelism(&self, parallelism: &[u32]) -> JobGraph {
+        let mut graph = self.clone();
+        for (vertex, parallelism) in graph.vertices.iter_mut().zip(parallelism) {
+            vertex.parallelism = *parallelism;
+        }
+        graph
+    }
+
+    /// The number of subtasks of each vertex.
+    pub fn parallelism(&self) -> Vec<u32> {
+        self.vertices.iter().map(|vertex| vertex.parallelism).collect()
+    }
+
     /// The graph without closures.
     pub fn topology(&self) -> JobTopology {
         let operator = |operator: &ChainedOperator| OperatorTopology {
@@ -102,6 +118,7 @@ impl JobGraph {
             name: vertex.name.clone(),
             parallelism: vertex.parallelism,
             max_parallelism: vertex.max_parallelism,
+            fixed_parallelism: vertex.fixed_parallelism,
             slot_sharing_group: vertex.slot_sharing_group.clone(),
             operators: vertex.operators.iter().map(operator).collect(),
         });

@@ -1,6 +1,10 @@
 //! What a job is run with, resolved from the configuration.
 
-use flott_core::context::RuntimeMode;
+use flott_core::{
+    Error,
+    config::{Configuration, LatencyGranularity, SchedulerExecutionMode, SchedulerType, options},
+    context::RuntimeMode,
+};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, time::Duration};
 
@@ -118,6 +122,88 @@ pub struct RestoreSettings {
     pub allow_non_restored_state: bool,
 }
 
+/// How the parallelism of a job follows the slots that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SchedulerMode {
+    /// The job runs with the parallelism that was asked for, and waits while slots are missing.
+    #[default]
+    Default,
+    /// The job runs with less than what was asked for while there are fewer slots.
+    Adaptive,
+    /// The job runs with as many slots as there are, up to its maximum parallelism.
+    Reactive,
+}
+
+/// Scheduling. Flink's `jobmanager.adaptive-scheduler.` options.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SchedulerSettings {
+    /// How the parallelism follows the slots.
+    pub mode: SchedulerMode,
+    /// How long slots are waited for before that counts as a failure; `None`: for ever.
+    pub resource_wait_timeout: Option<Duration>,
+    /// How long a job of which nothing runs waits for all slots that it wants when there are enough to run with fewer.
+    pub submission_stabilization: Duration,
+    /// How long a running job waits for all slots that it wants when there are enough for a change.
+    pub executing_stabilization: Duration,
+    /// The least time between two changes that nobody asked for.
+    pub cooldown: Duration,
+    /// How many checkpoints that are taken for a change may fail before it is made from an older one.
+    pub max_checkpoint_failures: u32,
+}
+
+impl SchedulerSettings {
+    /// As configured.
+    ///
+    /// # Errors
+    /// An option has no value of its kind.
+    pub fn from_config(config: &Configuration) -> Result<Self, Error> {
+        let mode = match (config.get(&options::SCHEDULER_MODE)?, config.get(&options::JOBMANAGER_SCHEDULER)?) {
+            (Some(SchedulerExecutionMode::Reactive), _) => SchedulerMode::Reactive,
+            (None, SchedulerType::Adaptive) => SchedulerMode::Adaptive,
+            (None, SchedulerType::Default) => SchedulerMode::Default,
+        };
+        let reactive = mode == SchedulerMode::Reactive;
+        let defaults = SchedulerSettings::default();
+        let or = |set: Option<Duration>, of_reactive: u64, otherwise: Duration| {
+            set.unwrap_or(if reactive { Duration::from_millis(of_reactive) } else { otherwise })
+        };
+        let wait = config.get(&options::ADAPTIVE_RESOURCE_WAIT_TIMEOUT)?;
+        Ok(SchedulerSettings {
+            mode,
+            resource_wait_timeout: if reactive { wait } else { wait.or(defaults.resource_wait_timeout) },
+            submission_stabilization: or(config.get(&options::ADAPTIVE_SUBMISSION_STABILIZATION)?, 500, defaults.submission_stabilization),
+            executing_stabilization: or(config.get(&options::ADAPTIVE_EXECUTING_STABILIZATION)?, 1000, defaults.executing_stabilization),
+            cooldown: config.get(&options::ADAPTIVE_EXECUTING_COOLDOWN)?,
+            max_checkpoint_failures: config.get(&options::ADAPTIVE_MAX_CHECKPOINT_FAILURES)?,
+        })
+    }
+}
+
+impl Default for SchedulerSettings {
+    fn default() -> Self {
+        SchedulerSettings {
+            mode: SchedulerMode::Default,
+            resource_wait_timeout: Some(Duration::from_secs(300)),
+            submission_stabilization: Duration::from_secs(10),
+            executing_stabilization: Duration::from_secs(60),
+            cooldown: Duration::from_secs(30),
+            max_checkpoint_failures: 2,
+        }
+    }
+}
+
+/// Latency markers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySettings {
+    /// How often each subtask of a source sends one.
+    pub interval: Duration,
+    /// What latencies are kept apart by.
+    pub granularity: LatencyGranularity,
+    /// How many are remembered for each.
+    pub history: u32,
+}
+
 /// What a job is run with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSettings {
@@ -137,6 +223,12 @@ pub struct JobSettings {
     pub watermark_interval: Duration,
     /// How often a commit is tried before the task fails.
     pub commit_retries: u32,
+    /// How its parallelism follows the slots that there are.
+    #[serde(default)]
+    pub scheduler: SchedulerSettings,
+    /// Latency markers; `None`: there are none.
+    #[serde(default)]
+    pub latency: Option<LatencySettings>,
 }
 
 impl Default for JobSettings {
@@ -163,6 +255,8 @@ impl Default for JobSettings {
             queue_batches: 8,
             watermark_interval: Duration::from_millis(200),
             commit_retries: 10,
+            scheduler: SchedulerSettings::default(),
+            latency: None,
         }
     }
 }

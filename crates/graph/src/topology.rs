@@ -38,10 +38,20 @@ pub struct VertexTopology {
     pub parallelism: u32,
     /// The number of key groups.
     pub max_parallelism: u32,
+    /// Whether it has one subtask whatever happens: one of its operators works only so.
+    #[serde(default)]
+    pub fixed_parallelism: bool,
     /// Which vertices may share a slot with it.
     pub slot_sharing_group: String,
     /// Its operators, the head first.
     pub operators: Vec<OperatorTopology>,
+}
+
+impl VertexTopology {
+    /// The largest number of subtasks that it can be run with.
+    pub fn parallelism_limit(&self) -> u32 {
+        if self.fixed_parallelism { self.parallelism } else { self.max_parallelism }
+    }
 }
 
 /// An exchange.
@@ -113,6 +123,31 @@ pub struct JobTopology {
 }
 
 impl JobTopology {
+    /// The same graph with other numbers of subtasks, one for each vertex. Vertices for which there is none keep theirs.
+    pub fn with_parallelism(&self, parallelism: &[u32]) -> JobTopology {
+        let mut topology = self.clone();
+        for (vertex, parallelism) in topology.vertices.iter_mut().zip(parallelism) {
+            vertex.parallelism = *parallelism;
+        }
+        topology
+    }
+
+    /// The number of subtasks of each vertex.
+    pub fn parallelism(&self) -> Vec<u32> {
+        self.vertices.iter().map(|vertex| vertex.parallelism).collect()
+    }
+
+    /// For each vertex the first of those that it is joined with by forward edges, directly or through others: all of them have the
+    /// same number of subtasks, since subtask `i` sends to subtask `i`.
+    pub fn forward_groups(&self) -> Vec<VertexId> {
+        let mut first: Vec<usize> = (0..self.vertices.len()).collect();
+        for edge in self.edges.iter().filter(|edge| edge.kind == PartitionKind::Forward) {
+            let (a, b) = (first[edge.from.0 as usize], first[edge.to.0 as usize]);
+            first.iter_mut().filter(|group| **group == a.max(b)).for_each(|group| *group = a.min(b));
+        }
+        first.into_iter().map(|group| VertexId(group as u32)).collect()
+    }
+
     /// A vertex. Ids are places in the graph, so that it is always there.
     pub fn vertex(&self, id: VertexId) -> &VertexTopology {
         &self.vertices[id.0 as usize]
@@ -132,6 +167,35 @@ impl JobTopology {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vertices_joined_by_forward_edges_are_one_group() {
+        let vertex = |id| VertexTopology {
+            id: VertexId(id),
+            name: String::new(),
+            parallelism: 2,
+            max_parallelism: 8,
+            fixed_parallelism: false,
+            slot_sharing_group: String::new(),
+            operators: Vec::new(),
+        };
+        let edge = |from, to, kind| EdgeTopology { from: VertexId(from), from_operator: 0, to: VertexId(to), input: 0, kind };
+        let mut topology = JobTopology {
+            name: String::new(),
+            mode: RuntimeMode::Streaming,
+            vertices: (0..5).map(vertex).collect(),
+            edges: vec![
+                edge(0, 2, PartitionKind::Hash),
+                edge(1, 3, PartitionKind::Forward),
+                edge(2, 4, PartitionKind::Forward),
+                edge(3, 4, PartitionKind::Forward),
+            ],
+        };
+        assert_eq!(topology.forward_groups(), [0, 1, 1, 1, 1].map(VertexId));
+        topology.vertices[0].fixed_parallelism = true;
+        assert_eq!((topology.vertices[0].parallelism_limit(), topology.vertices[1].parallelism_limit()), (2, 8));
+        assert_eq!(topology.with_parallelism(&[1, 3]).parallelism(), [1, 3, 2, 2, 2]);
+    }
 
     #[test]
     fn pointwise_edges_connect_every_subtask_on_both_sides() {

@@ -16,7 +16,7 @@ use flott_core::{
     time::Timestamp,
 };
 use flott_rpc::{
-    client::{CheckpointSummary, JobOutcome, JobReply, JobRequest, RequestId},
+    client::{CheckpointSummary, JobOutcome, JobReply, JobRequest, ParallelismBounds, RequestId, RescaleSummary},
     inventory::WorkerInventory,
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, SnapshotKind, TaskCommand, TaskDeployment, TaskReport},
@@ -128,6 +128,8 @@ pub enum CompletionOutcome {
 pub enum JobAction {
     /// The job wants this many slots more than it was given and has not lost.
     RequestSlots(u32),
+    /// Of the slots that it wanted and was not given, the job has no use for so many.
+    WithdrawSlots(u32),
     /// The job needs these slots no longer.
     ReleaseSlots(Vec<u32>),
     /// Start these tasks, a whole region or several: the exchanges between them are made anew.
@@ -241,12 +243,18 @@ pub enum JobNote {
         /// Why.
         cause: TaskFailure,
     },
+    /// The parallelism of the job may be within other bounds from now on.
+    Required(Vec<ParallelismBounds>),
+    /// A change of the job's parallelism has begun, has come further, or has ended.
+    Rescale(RescaleSummary),
     /// A new leader has taken over the job.
     Adopted {
         /// The tasks that go on.
         tasks: usize,
         /// Those that are gone.
         missing: usize,
+        /// The number of subtasks of each vertex.
+        parallelism: Vec<u32>,
     },
     /// A task did not end in time after it was told to, and was killed.
     Killed(AttemptId),

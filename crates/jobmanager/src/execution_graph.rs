@@ -194,6 +194,14 @@ impl ExecutionGraph {
         ExecutionGraph { topology, first_of, tasks, regions, tally, tally_of_region, waiting_regions: BTreeSet::new(), origins }
     }
 
+    /// The graph with another parallelism, of which nothing runs. Attempts are numbered on above all that there were.
+    pub(crate) fn rescaled(&self, topology: Arc<JobTopology>) -> Self {
+        let last = self.tasks.iter().filter_map(|task| task.attempt.max(task.attempt_above)).max();
+        let mut graph = Self::new(topology);
+        graph.tasks.iter_mut().for_each(|task| task.attempt = last);
+        graph
+    }
+
     pub(crate) fn topology(&self) -> &Arc<JobTopology> {
         &self.topology
     }

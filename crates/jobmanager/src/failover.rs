@@ -168,6 +168,16 @@ impl Failover {
         taken
     }
 
+    /// The job is run with another parallelism: all that is under way becomes the deployment of its new regions.
+    pub(crate) fn rescaled(&mut self, regions: usize, now: Duration) {
+        let deploy_at = self.incidents.iter().map(|incident| incident.deploy_at).max().unwrap_or(now);
+        let kill_at = now.saturating_add(CANCELLATION_TIMEOUT);
+        self.incidents = vec![Incident::new((0..regions).collect(), deploy_at, kill_at)];
+        // Regions have other numbers now.
+        self.last = None;
+        self.losses.clear();
+    }
+
     pub(crate) fn clear(&mut self) {
         self.incidents.clear();
         self.regions.clear();

@@ -36,6 +36,7 @@ impl Ledger {
             attempt: deployment.attempt,
             slot: deployment.slot,
             restored_from,
+            parallelism: deployment.parallelism.clone(),
             restored_finished: deployment.restore.as_ref().is_some_and(|restore| restore.finished),
             enumerator: deployment.enumerator,
             state: TaskState::Deploying,
@@ -168,6 +169,12 @@ impl Ledger {
     /// Whether there is something to say of the enumerator of a source.
     pub(crate) fn knows_enumerator(&self, vertex: VertexId) -> bool {
         self.enumerators.contains_key(&vertex)
+    }
+
+    /// The number of subtasks of each vertex when the newest tasks were started: attempts are numbered on when it changes.
+    pub(crate) fn parallelism(&self) -> Option<&[u32]> {
+        let newest = self.tasks.values().map(|task| &task.inventory).max_by_key(|task| task.attempt.attempt)?;
+        Some(&newest.parallelism).filter(|parallelism| !parallelism.is_empty()).map(Vec::as_slice)
     }
 
     /// The account as it stands.

@@ -11,6 +11,7 @@
 //! | `source` | which splits reach which reader when, and which go back |
 //! | [`failover`], [`restart`], [`regions`] | what is started again after a failure, and when |
 //! | [`restore`] | which state each subtask starts from |
+//! | `requirements` | which parallelism a job may have, and has with so many slots |
 //! | [`scheduler`] | which slot each subtask runs in |
 //!
 //! Invariants, which the simulation in the tests checks: numbers of checkpoints only go up; a subtask is deployed only when its
@@ -27,6 +28,7 @@ pub mod job_master;
 pub mod ledger;
 mod random;
 pub mod regions;
+mod requirements;
 pub mod resource_manager;
 pub mod restart;
 pub mod restore;

@@ -104,6 +104,17 @@ impl ResourceManager {
         self.serve()
     }
 
+    /// Of the slots that it waits for, a job has no use for so many.
+    pub fn withdraw(&mut self, job: JobId, mut count: u32) {
+        // It keeps its place in the queue with the rest.
+        for (_, missing) in self.waiting.iter_mut().rev().filter(|(waiting, _)| *waiting == job) {
+            let taken = count.min(*missing);
+            *missing -= taken;
+            count -= taken;
+        }
+        self.waiting.retain(|(_, missing)| *missing > 0);
+    }
+
     /// A job gives slots back.
     pub fn release(&mut self, job: JobId, slots: &[u32]) -> Vec<SlotGrant> {
         let slots: BTreeSet<u32> = slots.iter().copied().collect();
@@ -223,6 +234,18 @@ mod tests {
         assert_eq!(resources.request(B, 1), [grant(B, "one", [2])]);
         assert_eq!(resources.jobs_on("two"), [A].into());
         assert_eq!(resources.of_task_manager("two"), Some((3, 1)));
+    }
+
+    #[test]
+    fn what_is_withdrawn_does_not_come() {
+        let mut resources = ResourceManager::default();
+        resources.request(A, 2);
+        resources.request(B, 1);
+        resources.request(A, 3);
+        resources.withdraw(A, 4);
+        assert_eq!(resources.register("one", 4), [grant(A, "one", [0]), grant(B, "one", [1])]);
+        resources.withdraw(B, 7);
+        assert_eq!(resources.totals(), (4, 2));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //!                          └─ timeout ─▶ the job fails, naming needed and available
 //! ```
 //! Vertices of one slot sharing group share slots: subtask `i` of each runs in slot `i` of the group. So a group needs as many
-//! slots as its widest vertex has subtasks, and a job the sum over its groups.
+//! slots as its widest vertex has subtasks, and a job the sum over its groups. What it wants beyond that, to run with a larger
+//! parallelism later, it holds as spare.
 
 use flott_core::id::SubtaskId;
 use flott_graph::{JobTopology, VertexTopology};
@@ -22,13 +23,21 @@ pub const SLOT_REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 pub struct Scheduler {
     /// The slots, by place: those of a group after those of the one before it.
     places: Vec<Option<u32>>,
+    /// Where the places of each group begin.
+    groups: BTreeMap<String, usize>,
     /// Where the places of each vertex begin.
     first_of: Vec<usize>,
     /// The place of each slot.
     held: BTreeMap<u32, usize>,
     /// The places without a slot.
     vacant: BTreeSet<usize>,
-    /// How many slots were lost so far.
+    /// Slots that nothing runs in.
+    spare: Vec<u32>,
+    /// How many slots the job has use for in all, if these are more than it needs.
+    wanted: u32,
+    /// How long it waits for what it needs; `None`: for ever.
+    timeout: Option<Duration>,
+    /// How many slots were lost or put elsewhere so far.
     lost: u64,
     /// How many were asked for and did not come.
     requested: u32,
@@ -45,20 +54,107 @@ impl Scheduler {
             *width = (*width).max(vertex.parallelism as usize);
         }
         let mut places = 0;
-        let mut first_of_group: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut groups: BTreeMap<String, usize> = BTreeMap::new();
         for (group, width) in widths {
-            first_of_group.insert(group, places);
+            groups.insert(group.to_owned(), places);
             places += width;
         }
         Scheduler {
             places: vec![None; places],
-            first_of: topology.vertices.iter().map(|vertex| first_of_group[vertex.slot_sharing_group.as_str()]).collect(),
+            first_of: topology.vertices.iter().map(|vertex| groups[&vertex.slot_sharing_group]).collect(),
+            groups,
             held: BTreeMap::new(),
             vacant: (0..places).collect(),
+            spare: Vec::new(),
+            wanted: 0,
+            timeout: Some(SLOT_REQUEST_TIMEOUT),
             lost: 0,
             requested: 0,
             deadline: None,
         }
+    }
+
+    /// Waits so long for what is needed; `None`: for ever.
+    pub(crate) fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timeout = timeout;
+    }
+
+    /// Whether it has use for more slots than what runs needs.
+    pub(crate) fn wants_more_than_needed(&self) -> bool {
+        self.wanted > self.needed()
+    }
+
+    /// How long it waits for what is needed.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The job has use for so many slots in all. Returns how many of those that were asked for need not come any more.
+    pub(crate) fn want(&mut self, wanted: u32) -> u32 {
+        self.wanted = wanted;
+        let withdrawn = self.requested.saturating_sub(self.missing());
+        self.requested -= withdrawn;
+        withdrawn
+    }
+
+    /// The job is run with another parallelism: its slots are distributed anew, subtasks keep theirs where they can.
+    pub(crate) fn rescale(&mut self, topology: &JobTopology) {
+        let mut new = Scheduler::new(topology);
+        for group in self.groups.keys() {
+            let room = new.room_of(group);
+            for (offset, slot) in self.places[self.room_of(group)].iter().enumerate() {
+                let Some(slot) = slot else { continue };
+                match room.clone().nth(offset) {
+                    Some(place) => new.put(place, *slot),
+                    None => self.spare.push(*slot),
+                }
+            }
+        }
+        // Low numbers came first, and are more likely to be where the others are.
+        self.spare.sort_unstable();
+        (self.places, self.groups, self.first_of) = (new.places, new.groups, new.first_of);
+        (self.held, self.vacant) = (new.held, new.vacant);
+        self.lost += 1;
+        self.fill();
+    }
+
+    /// The places of a group.
+    fn room_of(&self, group: &str) -> std::ops::Range<usize> {
+        let Some(start) = self.groups.get(group) else { return 0..0 };
+        let end = self.groups.values().filter(|other| *other > start).min().copied().unwrap_or(self.places.len());
+        *start..end
+    }
+
+    fn put(&mut self, place: usize, slot: u32) {
+        self.places[place] = Some(slot);
+        self.held.insert(slot, place);
+        self.vacant.remove(&place);
+    }
+
+    /// Gives away what the job has no use for.
+    pub(crate) fn release_surplus(&mut self) -> Vec<u32> {
+        let use_for = self.wanted.saturating_sub(self.available()) as usize;
+        self.spare.split_off(use_for.min(self.spare.len()))
+    }
+
+    /// Puts spare slots where one is missing.
+    fn fill(&mut self) {
+        let count = self.spare.len().min(self.vacant.len());
+        for slot in self.spare.drain(..count).collect::<Vec<_>>() {
+            if let Some(place) = self.vacant.pop_first() {
+                self.put(place, slot);
+            }
+        }
+    }
+
+    /// The number of slots that the job holds.
+    pub(crate) fn held(&self) -> u32 {
+        self.available() + self.spare.len() as u32
+    }
+
+    /// How many slots the job has use for beyond those that it holds.
+    pub(crate) fn missing(&self) -> u32 {
+        self.needed().max(self.wanted).saturating_sub(self.held())
     }
 
     /// The number of slots that the job needs.
@@ -66,7 +162,7 @@ impl Scheduler {
         self.places.len() as u32
     }
 
-    /// The number of slots that it has.
+    /// The number of slots that it has of those that it needs.
     pub fn available(&self) -> u32 {
         self.held.len() as u32
     }
@@ -76,15 +172,15 @@ impl Scheduler {
         !self.vacant.is_empty()
     }
 
-    /// How many to ask for now, if any. Waiting for them begins.
+    /// How many to ask for now, if any. Waiting for those that are needed begins.
     pub(crate) fn request(&mut self, now: Duration) -> Option<u32> {
-        let missing = self.needed() - self.available();
+        let missing = self.missing();
         let more = missing.saturating_sub(self.requested);
         self.requested = missing;
-        if missing == 0 {
+        if !self.lacks_any() {
             self.deadline = None;
         } else if self.deadline.is_none() {
-            self.deadline = Some(now + SLOT_REQUEST_TIMEOUT);
+            self.wait_again(now);
         }
         (more > 0).then_some(more)
     }
@@ -93,16 +189,17 @@ impl Scheduler {
     pub(crate) fn offer(&mut self, offered: Vec<u32>) -> Vec<u32> {
         let mut surplus = Vec::new();
         for slot in offered {
-            if self.held.contains_key(&slot) {
+            if self.held.contains_key(&slot) || self.spare.contains(&slot) {
                 continue;
             }
-            match self.vacant.pop_first() {
-                Some(place) => {
-                    self.places[place] = Some(slot);
-                    self.held.insert(slot, place);
-                    self.requested = self.requested.saturating_sub(1);
-                }
-                None => surplus.push(slot),
+            if self.missing() == 0 {
+                surplus.push(slot);
+                continue;
+            }
+            self.requested = self.requested.saturating_sub(1);
+            match self.vacant.first().copied() {
+                Some(place) => self.put(place, slot),
+                None => self.spare.push(slot),
             }
         }
         surplus
@@ -111,10 +208,9 @@ impl Scheduler {
     /// A subtask runs in a slot already. `false` if its place has another, or the slot is another's.
     pub(crate) fn adopt(&mut self, subtask: SubtaskId, slot: u32) -> bool {
         let place = self.first_of[subtask.vertex.0 as usize] + subtask.index as usize;
+        // A task that has ended may have run in a slot that is another subtask's by now, at another parallelism.
         if self.places[place].is_none() && !self.held.contains_key(&slot) {
-            self.places[place] = Some(slot);
-            self.held.insert(slot, place);
-            self.vacant.remove(&place);
+            self.put(place, slot);
         }
         self.places[place] == Some(slot)
     }
@@ -127,7 +223,9 @@ impl Scheduler {
                 self.vacant.insert(place);
                 self.lost += 1;
             }
+            self.spare.retain(|spare| spare != slot);
         }
+        self.fill();
     }
 
     /// How many slots were lost so far.
@@ -157,7 +255,7 @@ impl Scheduler {
 
     /// Waits anew, after a timeout.
     pub(crate) fn wait_again(&mut self, now: Duration) {
-        self.deadline = Some(now + SLOT_REQUEST_TIMEOUT);
+        self.deadline = self.timeout.map(|timeout| now.saturating_add(timeout));
     }
 
     /// Gives back all slots.
@@ -166,7 +264,7 @@ impl Scheduler {
         self.requested = 0;
         self.held.clear();
         self.vacant = (0..self.places.len()).collect();
-        self.places.iter_mut().filter_map(Option::take).collect()
+        self.places.iter_mut().filter_map(Option::take).chain(self.spare.drain(..)).collect()
     }
 }
 
@@ -185,6 +283,17 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_is_adopted_for_one_place() {
+        let job = topology(&[2, 2], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let at = |vertex, index| SubtaskId { vertex: VertexId(vertex), index };
+        assert!(slots.adopt(at(0, 0), 7) && slots.adopt(at(1, 0), 7), "subtasks of one number share it");
+        assert!(!slots.adopt(at(0, 1), 7), "it is another's");
+        assert!(!slots.adopt(at(1, 0), 8), "there is one");
+        assert_eq!((slots.available(), slots.held()), (1, 1));
+    }
+
+    #[test]
     fn slots_are_requested_once_lost_ones_again_and_surplus_goes_back() {
         let job = topology(&[1, 2], &[(0, 1, Hash)]);
         let mut slots = Scheduler::new(&job);
@@ -199,8 +308,6 @@ mod tests {
         assert_eq!(slots.deadline(), None);
         let of = |slots: &Scheduler, vertex, index| slots.slot_of(SubtaskId { vertex: VertexId(vertex), index });
         assert_eq!((of(&slots, 0, 0), of(&slots, 1, 0), of(&slots, 1, 1)), (Some(7), Some(7), Some(8)));
-        let shown = |slot| slots.subtasks_in(&job, slot).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!((shown(7), shown(8), shown(9)), (vec!["v0/0".into(), "v1/0".into()], vec!["v1/1".into()], vec![]));
         slots.lose(&[7]);
         assert_eq!(slots.request(second), Some(1));
         assert_eq!((of(&slots, 1, 0), of(&slots, 1, 1)), (None, Some(8)));

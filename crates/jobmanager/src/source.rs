@@ -138,9 +138,18 @@ impl SourceCoordinator {
         self.commands
     }
 
+    /// There are so many readers from now on. The enumerator is not heard until it was made anew.
+    pub(crate) fn rescale(&mut self, parallelism: u32) {
+        self.created = None;
+        self.readers = vec![Reader::default(); parallelism as usize];
+        self.holding = false;
+        self.held.clear();
+    }
+
     /// Makes the enumerator anew, from the state that it had at `checkpoint`.
     pub(crate) fn create(&mut self, checkpoint: Option<CheckpointId>, state: Option<Vec<u8>>, out: &mut Vec<JobAction>) {
-        self.created = Some(self.command(EnumeratorCommand::Create { checkpoint, restored: state }, out));
+        let readers = self.readers.len() as u32;
+        self.created = Some(self.command(EnumeratorCommand::Create { checkpoint, restored: state, readers }, out));
         self.tracker.reset(checkpoint);
         self.holding = false;
         self.held.clear();

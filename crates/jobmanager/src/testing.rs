@@ -31,6 +31,7 @@ pub(crate) fn topology(parallelism: &[u32], edges: &[(u32, u32, PartitionKind)])
             name: uid.clone(),
             parallelism: *parallelism,
             max_parallelism: 128,
+            fixed_parallelism: false,
             slot_sharing_group: "default".into(),
             operators: vec![OperatorTopology {
                 id: OperatorId::from_uid(&uid),
@@ -220,7 +221,9 @@ impl Harness {
                 self.notes.push(note);
                 return None;
             }
-            JobAction::RequestSlots(_) | JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) => return None,
+            JobAction::RequestSlots(_) | JobAction::WithdrawSlots(_) | JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) => {
+                return None;
+            }
             JobAction::Deploy(tasks) => {
                 let mut shown = "deploy".to_owned();
                 for task in &tasks {

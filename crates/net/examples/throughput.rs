@@ -1,16 +1,17 @@
 //! Throughput of a link over loopback against a plain copy of the same bytes over TCP.
 //!
-//! `cargo run --release -p flott-net --example throughput -- [GiB]`
+//! `cargo run --release -p flott-net --example throughput -- [GiB] [--tls]`; with `--tls` also of an encrypted link.
 
 use flott_net::{
-    Acceptor, ByteStream, Link, LinkError, LinkHandler, LinkOptions, Listener, Payload, ReceivingChannel, SendingChannel, Unsendable,
-    connect,
+    Acceptor, ByteStream, Clear, Link, LinkError, LinkHandler, LinkOptions, Listener, Payload, ReceivingChannel, SendingChannel,
+    StreamControl, Transport, Unsendable, connect_over,
 };
+use flott_security::{Accepted, Authority, Connector, Entrance, Stream, TlsIdentity, TlsMaterial};
 use std::{
     collections::HashMap,
     error::Error,
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    io::{self, Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -29,19 +30,29 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
-    let gib: u64 = std::env::args().nth(1).map_or(Ok(4), |text| text.parse())?;
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let tls = arguments.iter().any(|argument| argument == "--tls");
+    arguments.retain(|argument| argument != "--tls");
+    let gib: u64 = arguments.first().map_or(Ok(4), |text| text.parse())?;
     let batches = gib << 10;
     let block: Arc<[u8]> = (0..BATCH).map(|n| ((n * 31) >> 3) as u8).collect();
     println!("{batches} batches of {BATCH} bytes, the best of three");
     let plain = best(|| plain(&block, batches))?;
-    println!("plain copy       {:>7.0} MB/s", rate(batches, plain));
-    for channels in [1, 1000] {
-        let time = best(|| link(&block, batches, channels))?;
-        println!(
-            "{channels:>4} channels    {:>7.0} MB/s, {:.2} of the plain copy",
-            rate(batches, time),
-            plain.as_secs_f64() / time.as_secs_f64()
-        );
+    println!("plain copy           {:>7.0} MB/s", rate(batches, plain));
+    let mut transports: Vec<(&str, Arc<dyn Transport>)> = vec![("", Arc::new(Clear))];
+    if tls {
+        transports.push((", TLS", Arc::new(Encrypted::new()?)));
+    }
+    for (name, transport) in transports {
+        for channels in [1, 1000] {
+            let time = best(|| link(&transport, &block, batches, channels))?;
+            println!(
+                "{:<20} {:>7.0} MB/s, {:.2} of the plain copy",
+                format!("{channels:>4} channels{name}"),
+                rate(batches, time),
+                plain.as_secs_f64() / time.as_secs_f64()
+            );
+        }
     }
     Ok(())
 }
@@ -150,10 +161,57 @@ impl Acceptor for Door {
     }
 }
 
-fn link(block: &Arc<[u8]>, batches: u64, channels: u32) -> Result<Duration> {
+/// As between workers of a cluster that demands it.
+struct Encrypted(Connector, Entrance);
+
+impl Encrypted {
+    fn new() -> Result<Self> {
+        let authority = Authority::create()?;
+        let signed = authority.sign(&[])?;
+        let identity = TlsIdentity { certificate: signed.certificate, key: signed.key };
+        let material = TlsMaterial { authority: authority.certificate, identity: Some(identity) };
+        let entrance = Entrance::of_processes(&material)?;
+        Ok(Encrypted(Connector::new(Some(material), None)?, entrance))
+    }
+}
+
+impl Transport for Encrypted {
+    fn connecting(&self, stream: TcpStream, timeout: Duration) -> io::Result<ByteStream> {
+        bytes(&self.0.connect(stream, timeout)?)
+    }
+    fn accepted(&self, stream: TcpStream, timeout: Duration) -> io::Result<ByteStream> {
+        match self.1.accept(stream, timeout)? {
+            Accepted::Ready(stream) => bytes(&stream),
+            Accepted::InClear(_) => Err(io::Error::other("it does not speak TLS")),
+        }
+    }
+}
+
+fn bytes(stream: &Stream) -> io::Result<ByteStream> {
+    let control = Arc::new(Control(stream.try_clone()?));
+    Ok(ByteStream { reader: Box::new(stream.try_clone()?), writer: Box::new(stream.try_clone()?), control })
+}
+
+struct Control(Stream);
+
+impl StreamControl for Control {
+    fn finish_writing(&self) {
+        // It fails where the connection has ended already.
+        let _ = self.0.shutdown(Shutdown::Write);
+    }
+    fn shut_down(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+    fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()> {
+        self.0.set_read_timeout(read)?;
+        self.0.set_write_timeout(write)
+    }
+}
+
+fn link(transport: &Arc<dyn Transport>, block: &Arc<[u8]>, batches: u64, channels: u32) -> Result<Duration> {
     let (accepted, streams) = mpsc::channel();
-    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Door(Mutex::new(accepted))))?;
-    let (stream, _) = connect(listener.local_addr(), b"", TIMEOUT)?;
+    let listener = Listener::bind_over(transport.clone(), (Ipv4Addr::LOCALHOST, 0).into(), Arc::new(Door(Mutex::new(accepted))))?;
+    let (stream, _) = connect_over(transport.as_ref(), listener.local_addr(), b"", TIMEOUT)?;
     let (done, wait) = mpsc::channel();
     let left = || AtomicI64::new(batches as i64);
     let receives = Receives { left: left(), taken: Mutex::default(), done: Mutex::new(done) };

@@ -3,6 +3,7 @@
 use crate::{
     handshake::{self, HandshakeError},
     stream::ByteStream,
+    transport::{Clear, Transport},
 };
 use std::{
     fmt, io,
@@ -49,9 +50,24 @@ pub enum ConnectError {
 /// # Errors
 /// [`ConnectError`].
 pub fn connect(address: SocketAddr, hello: &[u8], timeout: Duration) -> Result<(ByteStream, Vec<u8>), ConnectError> {
+    connect_over(&Clear, address, hello, timeout)
+}
+
+/// As [`connect`], over `transport`, to which `timeout` is given once more.
+///
+/// # Errors
+/// [`ConnectError`].
+pub fn connect_over(
+    transport: &dyn Transport,
+    address: SocketAddr,
+    hello: &[u8],
+    timeout: Duration,
+) -> Result<(ByteStream, Vec<u8>), ConnectError> {
     let unreachable = |source| ConnectError::Unreachable { address, source };
     let stream = TcpStream::connect_timeout(&address, timeout).map_err(unreachable)?;
-    let mut stream = ByteStream::tcp(stream).map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    let refused = |source| ConnectError::Handshake { address, source: HandshakeError::Io(source) };
+    let mut stream = transport.connecting(stream, timeout).map_err(refused)?;
     let theirs = handshake::greet(&mut stream, hello, timeout).map_err(|source| ConnectError::Handshake { address, source })?;
     Ok((stream, theirs))
 }
@@ -92,11 +108,20 @@ impl Listener {
     /// # Errors
     /// The address is taken or not this machine's, or no thread can be started.
     pub fn bind(address: SocketAddr, acceptor: Arc<dyn Acceptor>) -> io::Result<Self> {
+        Listener::bind_over(Arc::new(Clear), address, acceptor)
+    }
+
+    /// As [`bind`](Self::bind), over `transport`.
+    ///
+    /// # Errors
+    /// As of [`bind`](Self::bind).
+    pub fn bind_over(transport: Arc<dyn Transport>, address: SocketAddr, acceptor: Arc<dyn Acceptor>) -> io::Result<Self> {
         let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let ended = Arc::new(AtomicBool::new(false));
         let flag = ended.clone();
-        let thread = thread::Builder::new().name("flott-accept".to_owned()).spawn(move || accept(&listener, &acceptor, &flag))?;
+        let thread =
+            thread::Builder::new().name("flott-accept".to_owned()).spawn(move || accept(&listener, &transport, &acceptor, &flag))?;
         Ok(Listener { address, ended, thread: Some(thread) })
     }
 
@@ -123,7 +148,7 @@ impl Drop for Listener {
     }
 }
 
-fn accept(listener: &TcpListener, acceptor: &Arc<dyn Acceptor>, ended: &AtomicBool) {
+fn accept(listener: &TcpListener, transport: &Arc<dyn Transport>, acceptor: &Arc<dyn Acceptor>, ended: &AtomicBool) {
     let handshakes = Arc::new(AtomicUsize::new(0));
     loop {
         let accepted = listener.accept();
@@ -143,10 +168,10 @@ fn accept(listener: &TcpListener, acceptor: &Arc<dyn Acceptor>, ended: &AtomicBo
             tracing::warn!(%from, "a connection was turned away: {MAX_HANDSHAKES} others are being made");
             continue;
         }
-        let acceptor = acceptor.clone();
+        let (transport, acceptor) = (transport.clone(), acceptor.clone());
         // Who connects and then says nothing must not keep others waiting.
         let spawned = thread::Builder::new().name("flott-handshake".to_owned()).spawn(move || {
-            let result = shake_hands(stream, from, acceptor.as_ref());
+            let result = shake_hands(stream, from, transport.as_ref(), acceptor.as_ref());
             drop(counted);
             match result {
                 Ok((hello, stream)) => acceptor.accepted(from, hello, stream),
@@ -159,8 +184,14 @@ fn accept(listener: &TcpListener, acceptor: &Arc<dyn Acceptor>, ended: &AtomicBo
     }
 }
 
-fn shake_hands(stream: TcpStream, from: SocketAddr, acceptor: &dyn Acceptor) -> Result<(Vec<u8>, ByteStream), HandshakeError> {
-    let mut stream = ByteStream::tcp(stream)?;
+fn shake_hands(
+    stream: TcpStream,
+    from: SocketAddr,
+    transport: &dyn Transport,
+    acceptor: &dyn Acceptor,
+) -> Result<(Vec<u8>, ByteStream), HandshakeError> {
+    stream.set_nodelay(true)?;
+    let mut stream = transport.accepted(stream, HANDSHAKE_TIMEOUT)?;
     let hello = handshake::answer(&mut stream, HANDSHAKE_TIMEOUT, |hello| acceptor.welcome(from, hello))?;
     Ok((hello, stream))
 }

@@ -13,6 +13,60 @@ use std::{collections::BTreeMap, time::Duration};
 /// Tells an answer which question it belongs to.
 pub type RequestId = u64;
 
+/// How many subtasks a vertex may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParallelismBounds {
+    /// With fewer it does not run.
+    pub lower: u32,
+    /// With more it does not run, however many slots there are.
+    pub upper: u32,
+}
+
+impl ParallelismBounds {
+    /// So many, no more and no fewer.
+    pub fn exactly(parallelism: u32) -> Self {
+        ParallelismBounds { lower: parallelism, upper: parallelism }
+    }
+}
+
+/// How far a change of a job's parallelism is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RescaleState {
+    /// A checkpoint is being taken for it; the job runs.
+    TakingCheckpoint,
+    /// The old tasks are being ended, the new ones started.
+    Restarting,
+    /// All new tasks run.
+    Completed,
+    /// It was given up: why.
+    Failed(String),
+    /// Another took its place, or there was nothing to change any more.
+    Superseded,
+}
+
+/// A change of a job's parallelism.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RescaleSummary {
+    /// Counts them, from 1.
+    pub number: u64,
+    /// Why.
+    pub reason: String,
+    /// The number of subtasks of each vertex before.
+    pub from: Vec<u32>,
+    /// The number of subtasks of each vertex that is aimed at.
+    pub to: Vec<u32>,
+    /// The checkpoint from which the new tasks start.
+    pub checkpoint: Option<CheckpointId>,
+    /// When it began, wall clock.
+    pub started: Timestamp,
+    /// When the old tasks were told to end, wall clock.
+    pub taken_down: Option<Timestamp>,
+    /// When all new tasks ran, or it was given up, wall clock.
+    pub ended: Option<Timestamp>,
+    /// How far it is.
+    pub state: RescaleState,
+}
+
 /// What a client wants of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JobRequest {
@@ -31,6 +85,16 @@ pub enum JobRequest {
         directory: Option<String>,
         /// Whether event time is driven to its end first.
         drain: bool,
+    },
+    /// Run it with another parallelism from now on: the bounds of each vertex, in their order.
+    Rescale(Vec<ParallelismBounds>),
+    /// Run it with another parallelism from now on.
+    RescaleTo {
+        /// For all vertices, as far as they can have it; `None`: they keep what they have.
+        all: Option<ParallelismBounds>,
+        /// For some vertices, by number, id, name or uid of their first operator; those that are joined with them by forward edges get
+        /// the same.
+        vertices: Vec<(String, ParallelismBounds)>,
     },
 }
 
@@ -131,4 +195,13 @@ pub struct JobOverview {
     pub restarts: u64,
     /// The last failures, newest last.
     pub failures: Vec<TaskFailure>,
+    /// What the parallelism of each vertex may be.
+    #[serde(default)]
+    pub requirements: Vec<ParallelismBounds>,
+    /// The slots that the job wants beyond those that it has.
+    #[serde(default)]
+    pub slots_wanted: u32,
+    /// The last changes of its parallelism, newest last.
+    #[serde(default)]
+    pub rescales: Vec<RescaleSummary>,
 }

@@ -10,8 +10,9 @@
 
 use crate::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    gateway::TaskFigures,
+    figures::{ProcessFigures, TaskFigures},
     inventory::WorkerInventory,
+    observe::{Answer, Question},
     status::JobStatus,
     task::{EnumeratorCommand, EnumeratorReport, TaskCommand, TaskDeployment, TaskReport},
 };
@@ -20,6 +21,7 @@ use flott_core::{
     config::Configuration,
     error::TaskFailure,
     id::{AttemptId, JobId, VertexId},
+    secret::Secret,
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,9 @@ pub struct Hello {
     pub version: String,
     /// Who it is.
     pub role: Role,
+    /// The token of a client, where the cluster asks for one.
+    #[serde(default, with = "flott_core::secret::in_message")]
+    pub token: Option<Secret>,
 }
 
 /// Who speaks to the JobManager.
@@ -225,6 +230,8 @@ pub enum ToTaskManager {
     },
     /// Still there.
     Heartbeat,
+    /// Something that people want to see, with a number for the answer.
+    Ask(u64, Question),
 }
 
 /// From a TaskManager.
@@ -241,6 +248,10 @@ pub enum FromTaskManager {
     },
     /// Still there.
     Heartbeat,
+    /// What it and its workers use, every now and then; also a sign of life.
+    Figures(ProcessFigures),
+    /// The answer to the question of this number.
+    Answer(u64, Answer),
 }
 
 /// To a worker.
@@ -290,7 +301,8 @@ pub enum FromWorker {
     Failed(TaskFailure),
 }
 
-/// What a program finds in its environment when it was started for a cluster, as JSON in the variable [`PART_VARIABLE`].
+/// What a program finds in its environment when it was started for a cluster, as JSON in the variable [`PART_VARIABLE`]. Nothing of it
+/// is a secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Part {
     /// Submit the job to this JobManager.
@@ -304,12 +316,15 @@ pub enum Part {
         /// The number that its job is to have.
         #[serde(default)]
         job: Option<JobId>,
+        /// Whether there is a [`Handover`](crate::handover::Handover).
+        #[serde(default)]
+        handover: bool,
     },
     /// Print the plan of the job, as JSON, and end.
     Plan,
     /// Print the graph of the job, as JSON, and end.
     Graph,
-    /// Run tasks.
+    /// Run tasks. There is a [`Handover`](crate::handover::Handover).
     Worker {
         /// The JobManager.
         job_manager: String,
@@ -319,12 +334,8 @@ pub enum Part {
         worker: u64,
         /// The address that records of other workers are taken on.
         bind: String,
-        /// The options of the job.
-        configuration: Configuration,
         /// The folder that the program was submitted from.
         folder: PathBuf,
-        /// The secret that the workers of the job share.
-        token: String,
         /// Whether it goes on without a JobManager until its TaskManager names the next one.
         #[serde(default)]
         survives: bool,

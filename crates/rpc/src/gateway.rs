@@ -1,13 +1,11 @@
 //! What a client can do with a cluster, whichever it is: embedded, or behind a connection.
 
 use crate::client::{JobOutcome, JobOverview, JobReply, JobRequest};
-use flott_core::{
-    Error,
-    id::{JobId, SubtaskId},
-};
+use flott_core::{Error, id::JobId};
 use flott_graph::JobGraph;
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
+
+pub use crate::figures::TaskFigures;
 
 /// Runs jobs.
 pub trait JobExecutor: Send + Sync {
@@ -51,17 +49,4 @@ pub trait JobGateway: Send + Sync {
     /// # Errors
     /// Nobody answers.
     fn figures(&self) -> Result<Vec<TaskFigures>, Error>;
-}
-
-/// The figures of a task, by metric name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TaskFigures {
-    /// The subtask.
-    pub subtask: SubtaskId,
-    /// The name of its vertex.
-    pub name: String,
-    /// The task's own.
-    pub task: BTreeMap<String, i64>,
-    /// Those of its operators, in the order of the chain.
-    pub operators: Vec<(String, BTreeMap<String, i64>)>,
 }

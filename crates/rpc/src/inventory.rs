@@ -31,6 +31,9 @@ pub struct TaskInventory {
     pub slot: u32,
     /// The snapshot that it was started from.
     pub restored_from: Option<CheckpointId>,
+    /// The number of subtasks of each vertex when it was started; empty: as in the graph.
+    #[serde(default)]
+    pub parallelism: Vec<u32>,
     /// Whether it was deployed as finished.
     pub restored_finished: bool,
     /// Of a source: the number of the command that made its enumerator.

@@ -7,9 +7,12 @@
 
 pub mod client;
 pub mod control;
+pub mod figures;
 pub mod gateway;
+pub mod handover;
 pub mod inventory;
 pub mod manifest;
+pub mod observe;
 mod protocol;
 pub mod status;
 pub mod task;

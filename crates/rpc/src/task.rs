@@ -81,6 +81,9 @@ pub struct TaskDeployment {
     pub slot: u32,
     /// What it starts from; `None`: from nothing.
     pub restore: Option<TaskRestore>,
+    /// The number of subtasks of each vertex of the job, the same for all tasks that start together. Empty: as in the graph.
+    #[serde(default)]
+    pub parallelism: Vec<u32>,
     /// Of a source: the number of the command that made the enumerator that it gets splits from; else 0.
     #[serde(default)]
     pub enumerator: u64,
@@ -166,6 +169,9 @@ pub enum EnumeratorCommand {
         checkpoint: Option<CheckpointId>,
         /// The encoded state.
         restored: Option<Vec<u8>>,
+        /// The number of its readers; 0: as in the graph.
+        #[serde(default)]
+        readers: u32,
     },
     /// A reader is there.
     AddReader {

@@ -11,6 +11,7 @@ mod chain;
 mod element;
 mod env;
 pub mod gate;
+mod latency;
 mod mailbox;
 mod metrics;
 mod output;
@@ -23,7 +24,7 @@ mod upload;
 pub mod valve;
 pub mod wiring;
 
-pub use element::StreamElement;
+pub use element::{LatencyMarker, StreamElement};
 pub use env::{Background, TaskEnv, TaskReporter};
 pub use mailbox::{Mailbox, MailboxSender};
 pub use metrics::TaskMetrics;

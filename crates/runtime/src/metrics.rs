@@ -1,7 +1,16 @@
 //! The figures of a task, updated once a batch or when it waits.
 
-use flott_core::metrics::{Counter, Gauge, MetricGroup, names};
-use std::time::Duration;
+use crate::latency::Latencies;
+use flott_core::{
+    accumulator::Accumulators,
+    id::SubtaskId,
+    metrics::{Counter, Gauge, MetricGroup, names},
+};
+use flott_rpc::figures::{Distributions, TaskFigures};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// The figures of one attempt.
 #[derive(Debug, Clone)]
@@ -10,6 +19,10 @@ pub struct TaskMetrics {
     pub group: MetricGroup,
     /// The name and the figures of each operator, in the order of the chain.
     pub operators: Vec<(String, MetricGroup)>,
+    /// The accumulators of the task.
+    pub accumulators: Accumulators,
+    thread: Arc<OnceLock<u32>>,
+    pub(crate) latencies: Latencies,
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
     pub(crate) bytes_in: Counter,
@@ -33,6 +46,9 @@ impl TaskMetrics {
         watermark_out.set(i64::MIN);
         TaskMetrics {
             operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
+            accumulators: Accumulators::default(),
+            thread: Arc::default(),
+            latencies: Latencies::default(),
             records_in: group.counter(names::NUM_RECORDS_IN),
             records_out: group.counter(names::NUM_RECORDS_OUT),
             bytes_in: group.counter(names::NUM_BYTES_IN),
@@ -46,6 +62,29 @@ impl TaskMetrics {
             back_pressured: Duration::ZERO,
             started: now,
             group,
+        }
+    }
+
+    /// The task runs on the thread that the operating system calls `number`.
+    pub fn set_thread(&self, number: Option<u32>) {
+        if let Some(number) = number {
+            // A task has one thread from its beginning to its end.
+            let _ = self.thread.set(number);
+        }
+    }
+
+    /// The figures of `subtask`, whose vertex is called `name`, at the monotonic time `now`.
+    pub fn read(&self, subtask: SubtaskId, name: &str, now: Duration) -> TaskFigures {
+        let distributions = |group: &MetricGroup| Distributions { meters: group.read_meters(now), histograms: group.read_histograms() };
+        TaskFigures {
+            subtask,
+            name: name.to_owned(),
+            task: self.group.read(),
+            operators: self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
+            distributions: self.operators.iter().map(|(_, group)| distributions(group)).collect(),
+            latencies: self.latencies.read(),
+            accumulators: self.accumulators.snapshot(),
+            thread: self.thread.get().copied(),
         }
     }
 

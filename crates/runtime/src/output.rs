@@ -1,7 +1,7 @@
 //! The outputs of a task: partitioners, channels, and what waits for room in them.
 
 use crate::{
-    element::StreamElement,
+    element::{LatencyMarker, StreamElement},
     gate::{ChannelSender, ReceiverGone},
 };
 use flott_core::{
@@ -26,6 +26,8 @@ pub(crate) struct OutputEdge {
 struct Channels {
     all: Vec<OutputChannel>,
     bytes_out: Counter,
+    /// The channel that the next latency marker takes.
+    next_marked: usize,
 }
 
 impl ChannelOutput for Channels {
@@ -38,7 +40,7 @@ impl ChannelOutput for Channels {
 impl OutputEdge {
     pub(crate) fn new(partitioner: Box<dyn Partitioner>, senders: Vec<ChannelSender>, bytes_out: Counter) -> Self {
         let all = senders.into_iter().map(|sender| OutputChannel { sender, pending: VecDeque::new() }).collect();
-        OutputEdge { partitioner, channels: Channels { all, bytes_out } }
+        OutputEdge { partitioner, channels: Channels { all, bytes_out, next_marked: 0 } }
     }
 
     /// Spreads a batch. Nothing is sent before [`OutputEdge::send`].
@@ -56,6 +58,16 @@ impl OutputEdge {
         self.flush();
         for channel in &mut self.channels.all {
             channel.pending.push_back(element.clone());
+        }
+    }
+
+    /// Queues a latency marker on one channel, each in its turn, behind all records.
+    pub(crate) fn mark(&mut self, marker: LatencyMarker) {
+        self.flush();
+        let place = self.channels.next_marked;
+        if let Some(channel) = self.channels.all.get_mut(place) {
+            channel.pending.push_back(StreamElement::LatencyMarker(marker));
+            self.channels.next_marked = (place + 1) % self.channels.all.len();
         }
     }
 

@@ -26,6 +26,7 @@ pub fn connect_with(
     elsewhere: Option<Elsewhere<'_>>,
     now: Duration,
 ) -> Vec<TaskSpec> {
+    let graph = &as_deployed(graph, &deployments);
     let here: Vec<AttemptId> = deployments.iter().map(|deployment| deployment.attempt).collect();
     let attempts = elsewhere.map_or(&[][..], |elsewhere| elsewhere.attempts);
     let remote = elsewhere.map(|elsewhere| elsewhere.channels);
@@ -37,6 +38,16 @@ pub fn connect_with(
         wiring.connect_senders(&by_subtask(&here), elsewhere);
     }
     deployments.into_iter().map(|deployment| wiring.spec(deployment, now)).collect()
+}
+
+/// The graph with the parallelism that tasks are deployed with: that of a running job may be another than its program says.
+fn as_deployed(graph: &Arc<JobGraph>, deployments: &[TaskDeployment]) -> Arc<JobGraph> {
+    match deployments.first() {
+        Some(first) if !first.parallelism.is_empty() && first.parallelism != graph.parallelism() => {
+            Arc::new(graph.with_parallelism(&first.parallelism))
+        }
+        _ => graph.clone(),
+    }
 }
 
 fn by_subtask(attempts: &[AttemptId]) -> HashMap<SubtaskId, AttemptId> {
@@ -175,7 +186,16 @@ mod tests {
                 outputs,
             };
             let (name, slot_sharing_group) = (String::new(), String::new());
-            JobVertex { id: VertexId(id), name, parallelism, max_parallelism: 8, slot_sharing_group, operators: vec![operator], inputs }
+            JobVertex {
+                id: VertexId(id),
+                name,
+                parallelism,
+                max_parallelism: 8,
+                fixed_parallelism: false,
+                slot_sharing_group,
+                operators: vec![operator],
+                inputs,
+            }
         };
         let edge = JobEdge { from: VertexId(0), from_operator: 0, to: VertexId(1), input: 0, partitioner: Arc::new(Hash) };
         JobGraph {
@@ -218,8 +238,9 @@ mod tests {
     #[test]
     fn channels_lead_to_where_their_receivers_are_in_the_order_of_their_numbers() {
         let (graph, remote) = (Arc::new(graph()), Recording::default());
-        let deployments =
-            [attempt(0, 0), attempt(1, 1)].map(|attempt| TaskDeployment { attempt, slot: 0, restore: None, enumerator: 0 }).to_vec();
+        let deployments = [attempt(0, 0), attempt(1, 1)]
+            .map(|attempt| TaskDeployment { attempt, slot: 0, restore: None, parallelism: Vec::new(), enumerator: 0 })
+            .to_vec();
         // In no particular order.
         let elsewhere = [attempt(1, 2), attempt(0, 1), attempt(1, 0)];
         let elsewhere = Elsewhere { attempts: &elsewhere, channels: &remote };

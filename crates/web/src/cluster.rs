@@ -1,9 +1,10 @@
 //! The cluster as the server sees it.
 
 use crate::model::{
-    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, RunRequest, TaskManager, ThreadInfo,
+    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, RunRequest, Stacks, TaskManager, ThreadInfo,
+    VertexBounds,
 };
-use flott_core::id::JobId;
+use flott_core::id::{JobId, OperatorId};
 use flott_rpc::client::SnapshotTaken;
 use std::{path::Path, sync::Arc};
 
@@ -59,6 +60,15 @@ pub trait Cluster: Send + Sync + 'static {
     /// Stops a job with a savepoint and waits for its end.
     fn stop(&self, job: JobId, directory: Option<&str>, drain: bool) -> Result<SnapshotTaken>;
 
+    /// The parallelism that each vertex of a job may have.
+    fn requirements(&self, job: JobId) -> Result<Vec<VertexBounds>>;
+
+    /// Runs a job with another parallelism from now on; takes all vertices or none. Does not wait until it does.
+    fn set_requirements(&self, job: JobId, requirements: &[VertexBounds]) -> Result<()>;
+
+    /// Runs a job with this parallelism, as far as its vertices can have it. Returns when it does.
+    fn rescale(&self, job: JobId, parallelism: u32) -> Result<()>;
+
     /// Removes the savepoint at `location`.
     fn dispose_savepoint(&self, location: &str) -> Result<()>;
 
@@ -77,6 +87,9 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// What the threads of a process are doing.
     fn threads(&self, process: &Process) -> Result<Vec<ThreadInfo>>;
+
+    /// Where the tasks of a vertex were when they were last looked at. The first who asks has them looked at, and does not wait for it.
+    fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<Stacks>;
 
     /// The executables that were uploaded.
     fn executables(&self) -> Result<Vec<Executable>>;

@@ -3,11 +3,11 @@
 //! [`Server::bind`] serves a [`Cluster`], which is asked for plain data ([`model`]) and told what to do. Everything that is Flink's,
 //! from field names to the way a description is drawn, is decided here and nowhere else.
 //!
-//! What is not here: decisions about jobs, users and passwords, TLS, and a dashboard (only a place for one, [`Options::assets`]).
+//! What is not here: decisions about jobs, who has which token ([`Options::tokens`]), and a dashboard (only a place for one, [`Options::assets`]).
 //!
 //! ```text
-//!  request ─▶ guard ─▶ routes ─▶ Call ─▶ handler in api/ ─▶ Cluster ─▶ model ─▶ JSON
-//!                                  (on a thread that may block)
+//!  request ─▶ guard ─▶ routes ─▶ access ─▶ Call ─▶ handler in api/ ─▶ Cluster ─▶ model ─▶ JSON
+//!                                            (on a thread that may block)
 //! ```
 //!
 //! ```
@@ -20,15 +20,17 @@
 //! ```
 //!
 //! Invariants: no text of a client becomes a file path; every error is `{"errors": [...]}`; a field that Flink has is never missing;
-//! values of options that look like secrets are not shown.
+//! values of options that look like secrets are not shown; with tokens, no call is answered without one.
 
 mod api;
 mod app;
 mod cluster;
 mod http;
+mod listen;
 pub mod model;
 mod openapi;
 mod operations;
+mod prometheus;
 mod rates;
 mod routes;
 mod server;

@@ -19,7 +19,7 @@ pub(crate) fn document(call: &Call) -> Handled {
             methods.insert(route.method.to_ascii_lowercase(), operation);
         }
     }
-    ok(&json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Flott",
@@ -32,7 +32,12 @@ pub(crate) fn document(call: &Call) -> Handled {
             "required": ["errors"],
             "properties": {"errors": {"type": "array", "items": {"type": "string"}}},
         }}},
-    }))
+    });
+    if call.app.options.tokens.is_some() {
+        document["components"]["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
+        document["security"] = json!([{"token": []}]);
+    }
+    ok(&document)
 }
 
 fn operation(path: &str, route: &Route) -> Value {
@@ -40,10 +45,11 @@ fn operation(path: &str, route: &Route) -> Value {
     let text = json!({"type": "string"});
     let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));
     let in_query = route.query.iter().map(|name| json!({"name": name, "in": "query", "schema": text}));
-    let media = if matches!(route.action, Action::Log(_)) { "text/plain" } else { "application/json" };
+    let media = if matches!(route.action, Action::Log(_) | Action::Text(_)) { "text/plain" } else { "application/json" };
     let errors = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}});
     let mut operation = json!({
         "summary": route.summary,
+        "x-role": route.needs.as_str(),
         "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
         "responses": {
             "2XX": {"description": route.summary, "content": {media: {}}},
@@ -53,7 +59,7 @@ fn operation(path: &str, route: &Route) -> Value {
     if matches!(route.action, Action::Upload) {
         let file = json!({"type": "object", "properties": {"jarfile": {"type": "string", "format": "binary"}}});
         operation["requestBody"] = json!({"required": true, "content": {"multipart/form-data": {"schema": file}}});
-    } else if route.method == "POST" {
+    } else if matches!(route.method, "POST" | "PUT") {
         operation["requestBody"] = json!({"content": {"application/json": {"schema": {"type": "object"}}}});
     }
     operation

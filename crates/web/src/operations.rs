@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Savepoint,
     /// The removal of a savepoint.
     Disposal,
+    /// A change of parallelism.
+    Rescaling,
 }
 
 /// Names an operation. One that belongs to no job has the id 0.

@@ -162,6 +162,8 @@ mod tests {
             entered: vec![(TaskStatus::Running, 0)],
             metrics: Metrics::new(),
             operator_metrics: vec![],
+            histograms: vec![],
+            latencies: vec![],
             accumulators: BTreeMap::new(),
         };
         let mut metrics = Metrics::from([("numRecordsIn".to_owned(), records), ("Map.numRecordsOut".to_owned(), records)]);

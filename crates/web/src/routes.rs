@@ -2,11 +2,12 @@
 
 use crate::{
     api::{
-        applications, checkpoint_details, checkpoints, cluster, executables, flow, job, jobs, metrics, operations, processes,
-        task_managers, vertices,
+        applications, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs, metrics, operations, processes,
+        rescaling, task_managers, vertices,
     },
     app::App,
     http::{
+        access::access,
         answer::Refusal,
         asset,
         call::{Handler, route},
@@ -16,7 +17,7 @@ use crate::{
         upload::upload,
     },
     model::LogKind,
-    openapi,
+    openapi, prometheus,
 };
 use axum::{
     Router,
@@ -26,6 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::MethodFilter,
 };
+use flott_security::Role;
 use std::sync::Arc;
 
 /// What answers a call.
@@ -33,6 +35,8 @@ use std::sync::Arc;
 pub(crate) enum Action {
     /// A handler, with JSON.
     Json(Handler),
+    /// A handler, with text.
+    Text(Handler),
     /// A log file.
     Log(Which),
     /// Taking an executable.
@@ -42,7 +46,7 @@ pub(crate) enum Action {
 /// A call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Route {
-    /// `GET`, `POST`, `PATCH` or `DELETE`.
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub(crate) method: &'static str,
     /// Its path; names in braces are parameters.
     pub(crate) path: &'static str,
@@ -50,21 +54,29 @@ pub(crate) struct Route {
     pub(crate) query: &'static [&'static str],
     /// What answers it.
     pub(crate) action: Action,
+    /// What its caller must be, where callers have roles.
+    pub(crate) needs: Role,
     /// What it is for.
     pub(crate) summary: &'static str,
 }
 
 const fn json(method: &'static str, path: &'static str, handler: Handler, summary: &'static str) -> Route {
-    Route { method, path, query: &[], action: Action::Json(handler), summary }
+    // Whoever adds a call that changes something says who may make it; until then an administrator.
+    let needs = if matches!(method.as_bytes(), b"GET") { Role::Viewer } else { Role::Admin };
+    Route { method, path, query: &[], action: Action::Json(handler), needs, summary }
 }
 
 const fn log(path: &'static str, which: Which, summary: &'static str) -> Route {
-    Route { method: "GET", path, query: &[], action: Action::Log(which), summary }
+    Route { method: "GET", path, query: &[], action: Action::Log(which), needs: Role::Viewer, summary }
 }
 
 impl Route {
     const fn query(self, query: &'static [&'static str]) -> Self {
         Route { query, ..self }
+    }
+
+    const fn needs(self, needs: Role) -> Self {
+        Route { needs, ..self }
     }
 }
 
@@ -74,15 +86,26 @@ const GET_AND_AGG: &[&str] = &["get", "agg"];
 const RUN: &[&str] =
     &["entry-class", "parallelism", "programArg", "program-args", "savepointPath", "allowNonRestoredState", "claimMode", "jobid"];
 
+/// What Prometheus asks for.
+const METRICS: Route = Route {
+    method: "GET",
+    path: "/metrics",
+    query: &[],
+    action: Action::Text(prometheus::expose),
+    summary: "All metrics of the cluster as Prometheus reads them",
+    needs: Role::Viewer,
+};
+
 /// Calls about the cluster as a whole.
 const CLUSTER: &[Route] = &[
     json("GET", "/config", cluster::config, "What dashboards have to know"),
     json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
+    METRICS,
     json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
-    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster"),
+    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster").needs(Role::Admin),
     json("GET", "/openapi.json", openapi::document, "This document"),
     json("GET", "/applications/overview", applications::overview, "Jobs, each as an application of its own"),
-    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint"),
+    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint").needs(Role::Operator),
     json("GET", "/savepoint-disposal/{trigger}", operations::poll_disposal, "Whether the savepoint has been removed"),
 ];
 
@@ -94,8 +117,8 @@ const JOBS: &[Route] = &[
     json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs").query(&["get", "agg", "jobs"]),
     json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan"),
     json("GET", "/jobs/{job}/flow", flow::of_job, "Rates, load and bottleneck of a job's whole graph at once (not Flink's)"),
-    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]),
-    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job"),
+    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]).needs(Role::Operator),
+    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job").needs(Role::Operator),
     json("GET", "/jobs/{job}/status", jobs::status, "The state of a job"),
     json("GET", "/jobs/{job}/plan", jobs::plan, "The graph of a job"),
     json("GET", "/jobs/{job}/config", jobs::config, "What a job was started with"),
@@ -109,13 +132,24 @@ const JOBS: &[Route] = &[
     json("GET", "/jobs/{job}/taskmanagers/{tm}/log-url", processes::log_url, "Where a TaskManager's log is"),
 ];
 
+/// Calls about the parallelism of jobs.
+const RESCALING: &[Route] = &[
+    json("GET", "/jobs/{job}/resource-requirements", rescaling::requirements, "The parallelism that vertices may have"),
+    json("PUT", "/jobs/{job}/resource-requirements", rescaling::set_requirements, "Changes the parallelism of a running job")
+        .needs(Role::Operator),
+    json("PATCH", "/jobs/{job}/rescaling", rescaling::rescale, "Begins to change the parallelism of a job")
+        .query(&["parallelism"])
+        .needs(Role::Operator),
+    json("GET", "/jobs/{job}/rescaling/{trigger}", operations::poll_rescaling, "What became of a change of parallelism"),
+];
+
 /// Calls about snapshots of jobs.
 const SNAPSHOTS: &[Route] = &[
-    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint"),
-    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint"),
+    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint").needs(Role::Operator),
+    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint").needs(Role::Operator),
     json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop"),
     json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job").query(&["limit"]),
-    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint"),
+    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint").needs(Role::Operator),
     json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints"),
     json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint"),
     json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}", checkpoint_details::subtasks, "A vertex in a checkpoint"),
@@ -127,7 +161,8 @@ const VERTICES: &[Route] = &[
     json("GET", "", vertices::vertex, "A vertex with its subtasks"),
     json("GET", "/accumulators", vertices::accumulators, "The accumulators of a vertex"),
     json("GET", "/backpressure", vertices::backpressure, "How busy the subtasks are, and who waits for whom"),
-    json("GET", "/flamegraph", vertices::flame_graph, "Where time goes: switched off").query(&["type", "subtaskindex"]),
+    json("GET", "/flamegraph", flame_graph::flame_graph, "Where the time of tasks goes, as a tree of calls")
+        .query(&["type", "subtaskindex"]),
     json("GET", "/jm-operator-metrics", metrics::of_coordinator, "The metrics of a vertex's coordinators").query(&["get"]),
     json("GET", "/metrics", metrics::of_vertex, "The metrics of all subtasks").query(&["get"]),
     json("GET", "/subtasktimes", vertices::subtask_times, "When subtasks entered which state"),
@@ -164,11 +199,19 @@ const LOGS: &[Route] = &[
 /// Calls that bring programs into the cluster.
 const EXECUTABLES: &[Route] = &[
     json("GET", "/jars", executables::list, "The executables"),
-    Route { method: "POST", path: "/jars/upload", query: &[], action: Action::Upload, summary: "Takes an executable" },
-    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable"),
-    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN),
-    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN),
-    json("POST", "/jars/{executable}/run", executables::run, "Runs a program").query(RUN),
+    Route {
+        method: "POST",
+        path: "/jars/upload",
+        query: &[],
+        action: Action::Upload,
+        needs: Role::Deployer,
+        summary: "Takes an executable",
+    },
+    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable").needs(Role::Deployer),
+    // The program is run for that.
+    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN).needs(Role::Deployer),
+    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN).needs(Role::Deployer),
+    json("POST", "/jars/{executable}/run", executables::run, "Runs a program").query(RUN).needs(Role::Deployer),
 ];
 
 /// All calls with their whole paths.
@@ -176,6 +219,7 @@ pub(crate) fn routes(submit: bool) -> impl Iterator<Item = (String, &'static Rou
     let groups = [
         ("", CLUSTER),
         ("", JOBS),
+        ("", RESCALING),
         ("", SNAPSHOTS),
         ("/jobs/{job}/vertices/{vertex}", VERTICES),
         ("", PROCESSES),
@@ -192,18 +236,17 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     for (path, found) in routes(app.options.submit) {
         let method = match found.method {
             "POST" => MethodFilter::POST,
+            "PUT" => MethodFilter::PUT,
             "PATCH" => MethodFilter::PATCH,
             "DELETE" => MethodFilter::DELETE,
             _ => MethodFilter::GET,
         };
-        calls = calls.route(
-            &path,
-            match found.action {
-                Action::Json(handler) => route(method, handler),
-                Action::Log(which) => log_file(which),
-                Action::Upload => upload(app.options.upload_bytes_max),
-            },
-        );
+        let call = match found.action {
+            Action::Json(handler) | Action::Text(handler) => route(method, handler),
+            Action::Log(which) => log_file(which),
+            Action::Upload => upload(app.options.upload_bytes_max),
+        };
+        calls = calls.route(&path, call.route_layer(from_fn_with_state((Arc::clone(&app), found.needs), access)));
     }
     Router::new()
         .nest("/v1", calls.clone())
@@ -213,6 +256,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), follow_leader))
         .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
+}
+
+/// The router of a server that answers Prometheus and nobody else. Flink's answers it at every path.
+pub(crate) fn metrics_router(app: Arc<App>) -> Router {
+    let expose = || route(MethodFilter::GET, prometheus::expose);
+    Router::new().route("/", expose()).route("/metrics", expose()).layer(from_fn_with_state(Arc::clone(&app), guard)).with_state(app)
 }
 
 /// A path that is none of the calls: a file of the dashboard, or nothing.

@@ -1,8 +1,15 @@
 //! The server: binds, runs on threads of its own, ends when it is told to or dropped.
 
-use crate::{app::App, cluster::Cluster, routes};
+use crate::{
+    app::App,
+    cluster::Cluster,
+    listen::{Peer, TlsListener},
+    routes,
+};
+use axum::serve::Listener;
 use bytes::Bytes;
 use flott_core::time::SharedClock;
+use flott_security::Tokens;
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
@@ -12,6 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::{runtime, sync::oneshot};
+use tokio_rustls::rustls::ServerConfig;
 
 /// How long answers that are under way may take when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -62,6 +70,8 @@ pub struct Options {
     pub time_zone: (String, i64),
     /// Whether executables may be uploaded and run. Whoever reaches the server may then run code on the cluster.
     pub submit: bool,
+    /// Whether dashboards offer to change the parallelism of jobs.
+    pub rescale: bool,
     /// Whether dashboards offer to cancel jobs.
     pub cancel: bool,
     /// The largest executable, bytes.
@@ -73,10 +83,17 @@ pub struct Options {
     /// Hosts other than IP addresses and `localhost` by which browsers may reach a server on the loopback address, and whose pages
     /// may change something: those of a proxy in front of it.
     pub allowed_hosts: Vec<String>,
-    /// A dashboard to serve beside the calls.
+    /// A dashboard to serve beside the calls. Whoever reaches the server gets it, without a token.
     pub assets: Option<Assets>,
+    /// Whether values of labels that Prometheus gets have letters, digits, `_` and `:` alone: other characters become `_`, as Flink has
+    /// it unless told otherwise.
+    pub filter_label_values: bool,
     /// Where another JobManager leads, callers are sent there.
     pub elsewhere: Option<Elsewhere>,
+    /// The tokens of those who may call; each route says which role it needs. `None`: everyone may do everything.
+    pub tokens: Option<Tokens>,
+    /// What TLS connections are made with; `None`: they are in clear.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 impl Options {
@@ -89,13 +106,17 @@ impl Options {
             refresh_interval: Duration::from_secs(3),
             time_zone: ("Coordinated Universal Time".to_owned(), 0),
             submit: true,
+            rescale: true,
             cancel: true,
             upload_bytes_max: 1 << 30,
             upload_folder: std::env::temp_dir(),
             checkpoint_history: 10,
             allowed_hosts: Vec::new(),
             assets: None,
+            filter_label_values: true,
             elsewhere: None,
+            tokens: None,
+            tls: None,
         }
     }
 }
@@ -115,26 +136,53 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` and serves `cluster` until [`Server::shutdown`]. Whoever can reach it can do everything that it offers:
-    /// on other than a loopback address it belongs behind something that asks who is there.
+    /// Listens on `address` and serves `cluster` until [`Server::shutdown`]. Without [`Options::tokens`] whoever can reach it can do
+    /// everything that it offers.
     ///
     /// # Errors
     /// Nothing can listen on `address`, or no threads can be started.
     pub fn bind(address: impl ToSocketAddrs, cluster: Arc<dyn Cluster>, options: Options) -> io::Result<Server> {
+        Server::start(address, cluster, options, routes::router)
+    }
+
+    /// Listens on `address` and gives the metrics of `cluster` to Prometheus; nothing else can be asked or done there.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub fn bind_metrics(address: impl ToSocketAddrs, cluster: Arc<dyn Cluster>, options: Options) -> io::Result<Server> {
+        Server::start(address, cluster, options, routes::metrics_router)
+    }
+
+    fn start(
+        address: impl ToSocketAddrs,
+        cluster: Arc<dyn Cluster>,
+        options: Options,
+        router: fn(Arc<App>) -> axum::Router,
+    ) -> io::Result<Server> {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let mut builder = runtime::Builder::new_multi_thread();
         builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).thread_name("flott-web").enable_io().enable_time();
         let runtime = builder.build()?;
+        let tls = options.tls.clone();
         let listener = {
             let _entered = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            match tls {
+                None => Listening::InClear(listener),
+                Some(config) => Listening::Encrypted(TlsListener::new(listener, config)?),
+            }
         };
-        let router = routes::router(Arc::new(App::new(cluster, options, address)));
+        let router = router(Arc::new(App::new(cluster, options, address)));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("flott-web-main".to_owned()).spawn(move || {
-            runtime.block_on(serve(listener, router, stopped));
+            runtime.block_on(async {
+                match listener {
+                    Listening::InClear(listener) => serve(listener, router, stopped).await,
+                    Listening::Encrypted(listener) => serve(listener, router, stopped).await,
+                }
+            });
             // Calls that wait for the cluster are not waited for.
             runtime.shutdown_background();
         })?;
@@ -166,7 +214,17 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, router: axum::Router, stopped: oneshot::Receiver<()>) {
+enum Listening {
+    InClear(tokio::net::TcpListener),
+    Encrypted(TlsListener),
+}
+
+async fn serve<L>(listener: L, router: axum::Router, stopped: oneshot::Receiver<()>)
+where
+    L: Listener<Addr = SocketAddr>,
+    Peer: for<'a> axum::extract::connect_info::Connected<axum::serve::IncomingStream<'a, L>>,
+{
+    let router = router.into_make_service_with_connect_info::<Peer>();
     let (draining, drained) = oneshot::channel::<()>();
     let told = async move {
         // The sender is dropped, which is an error to the channel and the signal to us.

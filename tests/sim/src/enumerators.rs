@@ -46,7 +46,7 @@ impl World {
         self.sim.trace(format_args!("{term} enumerator {vertex} #{number} {}", tamper::short(&command)));
         master.hosts.entry(vertex).or_default().handled = number;
         match command {
-            EnumeratorCommand::Create { restored, .. } => self.create_enumerator(term, vertex, restored.as_deref()),
+            EnumeratorCommand::Create { restored, readers, .. } => self.create_enumerator(term, vertex, restored.as_deref(), readers),
             EnumeratorCommand::AddReader { subtask } => self.call(term, vertex, |enumerator| enumerator.add_reader(subtask)),
             EnumeratorCommand::RequestSplit { subtask } => self.call(term, vertex, |enumerator| enumerator.request_split(subtask)),
             EnumeratorCommand::AddSplitsBack { subtask, splits } => {
@@ -72,11 +72,11 @@ impl World {
         }
     }
 
-    fn create_enumerator(&mut self, term: Term, vertex: VertexId, restored: Option<&[u8]>) {
+    fn create_enumerator(&mut self, term: Term, vertex: VertexId, restored: Option<&[u8]>, readers: u32) {
         let Some(master) = self.masters.get_mut(&term) else { return };
         let definition = &master.graph.vertices[vertex.0 as usize];
         let NodeKind::Source(source) = &definition.operators[0].kind else { return };
-        let context = EnumeratorContext { parallelism: definition.parallelism, clock: Arc::new(self.sim.clock.clone()) };
+        let context = EnumeratorContext { parallelism: readers, clock: Arc::new(self.sim.clock.clone()) };
         let created = source.create_enumerator(&context, restored);
         let host = master.hosts.entry(vertex).or_default();
         host.made += 1;

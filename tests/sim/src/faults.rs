@@ -151,7 +151,7 @@ impl World {
         self.ask(body);
     }
 
-    fn ask(&mut self, body: JobRequest) {
+    pub(crate) fn ask(&mut self, body: JobRequest) {
         let Some(term) = self.current else { return };
         let Some(master) = self.masters.get_mut(&term).filter(|master| master.outcome.is_none()) else { return };
         self.requests += 1;

@@ -18,6 +18,7 @@ mod plant;
 mod random;
 mod record;
 mod relay;
+mod rescale;
 mod shape;
 mod sim;
 mod source;

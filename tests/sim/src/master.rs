@@ -168,10 +168,10 @@ impl World {
                 let slots = (master.next_slot..master.next_slot + count).collect();
                 master.next_slot += count;
                 self.sim.trace(format_args!("{term} wants {count} slots"));
-                let at = self.sim.clock.now() + self.sim.random().delay();
-                self.at(at, Happening::ToMaster(term, JobEvent::Slots(slots)));
+                self.slots_come(term, slots);
             }
-            JobAction::ReleaseSlots(_) => {}
+            // Nothing of it is taken over here: whoever leads next starts everything again.
+            JobAction::ReleaseSlots(_) | JobAction::WithdrawSlots(_) | JobAction::Recovered => {}
             JobAction::Deploy(deployments) => self.deploy(term, deployments),
             JobAction::Send(attempt, command) => self.send(term, attempt, command),
             JobAction::Kill(attempt) => {
@@ -220,7 +220,6 @@ impl World {
             JobAction::RetainCheckpoints(keep) => self.store(term, StorageAction::Retain(keep)),
             JobAction::DiscardAllCheckpoints => self.store(term, StorageAction::DiscardAll),
             JobAction::Reply(request, reply) => self.reply(term, request, reply),
-            JobAction::Recovered => {}
             JobAction::StatusChanged(status) => self.sim.trace(format_args!("{term} is {status}")),
             JobAction::Ended(outcome) => {
                 self.sim.trace(format_args!("{term} has ended: {:?}", outcome.end));
@@ -245,6 +244,7 @@ impl World {
                     _ => {}
                 }
             }
+            JobNote::Rescale(change) => self.note_rescale(change),
             JobNote::StopFailed { .. } => self.sim.saw(Seen::StopFailed),
             _ => {}
         }
@@ -261,12 +261,16 @@ impl World {
             (Some(_), JobReply::Snapshot(taken)) if !master.complete.contains(&taken.checkpoint) => {
                 self.sim.violation(format!("a client is given checkpoint {}, which is not complete", taken.checkpoint));
             }
+            (Some(JobRequest::Rescale(bounds)), JobReply::Refused(reason)) => self.check_refusal(&bounds, &reason),
             (Some(_), _) => {}
         }
     }
 
     fn deploy(&mut self, term: Term, mut deployments: Vec<TaskDeployment>) {
         let Some(master) = self.masters.get_mut(&term) else { return };
+        if let Some(first) = deployments.first() {
+            master.topology = master.topology.with_parallelism(&first.parallelism);
+        }
         let all = deployments.len() == master.topology.vertices.iter().map(|vertex| vertex.parallelism as usize).sum::<usize>();
         for deployment in &mut deployments {
             let attempt = deployment.attempt;

@@ -155,6 +155,8 @@ impl Relay {
                 }
             }
             StreamElement::EndOfInput => channel.watch.ended = true,
+            StreamElement::LatencyMarker(_) if channel.watch.ended => wrong("a latency marker behind the end of input".to_owned()),
+            StreamElement::LatencyMarker(_) => {}
         }
         let watermark = if let StreamElement::Watermark(watermark) = element { Some(watermark) } else { None };
         channel.pending.push_back(element);

@@ -1,8 +1,10 @@
 //! What a simulated job looks like and is run with: small and random.
 
 use crate::{random::Random, source::SourceShape};
-use flott_core::{context::RuntimeMode, exchange::PartitionKind};
-use flott_graph::settings::{CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, RestartSettings, Retention};
+use flott_core::{config::LatencyGranularity, context::RuntimeMode, exchange::PartitionKind};
+use flott_graph::settings::{
+    CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, LatencySettings, RestartSettings, Retention, SchedulerSettings,
+};
 use std::time::Duration;
 
 /// The job of a seed. It stays the same over all restarts but for its parallelism.
@@ -107,6 +109,12 @@ fn source(number: u8, unbounded: bool, random: &mut Random) -> SourceShape {
     }
 }
 
+/// Markers change nothing but what people see of a job.
+fn latency(queue_batches: usize) -> Option<LatencySettings> {
+    let settings = LatencySettings { interval: Duration::from_millis(5), granularity: LatencyGranularity::Subtask, history: 8 };
+    (queue_batches == 2).then_some(settings)
+}
+
 fn settings(random: &mut Random) -> JobSettings {
     let delay = random.millis(200);
     let restart = match random.below(4) {
@@ -121,7 +129,7 @@ fn settings(random: &mut Random) -> JobSettings {
         },
         _ => RestartSettings::FixedDelay { attempts: u32::MAX, delay },
     };
-    JobSettings {
+    let settings = JobSettings {
         mode: RuntimeMode::Streaming,
         checkpoints: CheckpointSettings {
             interval: random.percent(90).then(|| Duration::from_millis(random.between(5, 150))),
@@ -142,5 +150,9 @@ fn settings(random: &mut Random) -> JobSettings {
         queue_batches: random.between(1, 3) as usize,
         watermark_interval: if random.percent(40) { Duration::ZERO } else { random.millis(60) },
         commit_retries: 10,
-    }
+        latency: None,
+        scheduler: SchedulerSettings::default(),
+    };
+    // Decided without a random number, so that seeds go on meaning what they did.
+    JobSettings { latency: latency(settings.queue_batches), ..settings }
 }

@@ -6,6 +6,7 @@ use crate::{
     oracle::{self, Positions},
     plant::Plant,
     relay::Leftovers,
+    rescale::Rescaling,
     shape::Shape,
     sim::{Seen, Sim, Term, Work, hold},
     start::Start,
@@ -44,6 +45,7 @@ pub(crate) enum Happening {
     Abdicate(Term),
     Fault,
     Client,
+    Rescale,
     /// From now on nothing fails any more.
     Calm,
     /// Looks whether a source that never ends has nothing left.
@@ -55,6 +57,7 @@ pub(crate) enum Happening {
 pub(crate) struct World {
     pub(crate) sim: Arc<Sim>,
     pub(crate) shape: Shape,
+    pub(crate) rescaling: Rescaling,
     pub(crate) masters: BTreeMap<Term, Master>,
     /// The JobMaster that leads the job, if any does.
     pub(crate) current: Option<Term>,
@@ -103,10 +106,12 @@ pub struct Run {
 impl World {
     pub(crate) fn new(seed: u64, plant: Option<Plant>, verbose: bool) -> Self {
         let sim = Sim::new(seed, plant, verbose);
-        let shape = Shape::random(&mut sim.random());
+        let mut shape = Shape::random(&mut sim.random());
+        let rescaling = Rescaling::new(seed, &mut shape);
         let relays = sim.random().percent(70) || plant.is_some();
         let mut world = World {
             shape,
+            rescaling,
             masters: BTreeMap::new(),
             current: None,
             terms: 0,
@@ -151,6 +156,7 @@ impl World {
             let at = self.sim.random().millis(window);
             self.at(at, Happening::Client);
         }
+        self.prepare_rescaling(window);
         self.at(self.calm_at, Happening::Calm);
         let start = Start::first(self);
         self.at(Duration::ZERO, Happening::Begin(start));
@@ -274,6 +280,7 @@ impl World {
             }
             Happening::Fault => self.inject_fault(),
             Happening::Client => self.client_asks(),
+            Happening::Rescale => self.rescale_asked(),
             Happening::Calm => {
                 self.sim.trace(format_args!("calm"));
                 self.sim.set_faults(false);

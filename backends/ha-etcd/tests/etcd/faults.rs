@@ -1,10 +1,10 @@
 //! etcd dies, comes back, and answers that are lost on the way.
 
-use crate::{
-    proxy::{Cut, Proxy},
-    server::Etcd,
+use crate::server::Etcd;
+use flott_ha::{
+    CoordinationStore, Expected, Key, StoreError, Version, WriteOutcome,
+    testing::{Cut, Proxy, written},
 };
-use flott_ha::{CoordinationStore, Expected, Key, StoreError, Version, WriteOutcome, testing::written};
 use flott_ha_etcd::{EtcdSettings, EtcdStore};
 use std::{collections::HashSet, net::TcpListener, time::Duration};
 

@@ -3,5 +3,4 @@
 mod access;
 mod contract;
 mod faults;
-mod proxy;
 mod server;

@@ -11,7 +11,7 @@ use flott_graph::settings::{CheckpointMode, RestartSettings, Retention};
 use flott_rpc::{
     client::{JobOutcome, JobOverview},
     control::JobSummary,
-    gateway::TaskFigures,
+    figures::{TaskFigures, merged_accumulators},
     status::TaskStatus,
 };
 use flott_web::model;
@@ -45,6 +45,7 @@ pub(super) fn job(
     figures: &[TaskFigures],
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
+    let all = figures;
     let figures: BTreeMap<SubtaskId, &TaskFigures> = figures.iter().map(|figures| (figures.subtask, figures)).collect();
     let status: BTreeMap<SubtaskId, TaskStatus> = overview.tasks.iter().copied().collect();
     let vertices = details.topology.vertices.iter().map(|vertex| {
@@ -70,7 +71,7 @@ pub(super) fn job(
             options: details.program.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
         },
         restarts: overview.restarts,
-        accumulators: outcome.map(|outcome| outcome.accumulators.clone()).unwrap_or_default(),
+        accumulators: outcome.map_or_else(|| merged_accumulators(all), |outcome| outcome.accumulators.clone()),
         metrics: BTreeMap::new(),
         coordinator_metrics: BTreeMap::new(),
     }
@@ -98,7 +99,15 @@ fn subtask(id: SubtaskId, status: Option<TaskStatus>, details: &JobDetails, figu
     if let Some(figures) = figures {
         let values = |figures: &BTreeMap<String, i64>| figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect();
         current.metrics = values(&figures.task);
+        current.accumulators = figures.accumulators.clone();
+        current.latencies = figures.latencies.clone();
         current.operator_metrics = figures.operators.iter().map(|(name, figures)| (name.clone(), values(figures))).collect();
+        for (place, distributions) in figures.distributions.iter().enumerate() {
+            if let Some((_, metrics)) = current.operator_metrics.get_mut(place) {
+                metrics.extend(distributions.meters.iter().map(|(name, meter)| (name.clone(), meter.rate)));
+            }
+            current.histograms.extend(distributions.histograms.iter().map(|(name, histogram)| (place, name.clone(), *histogram)));
+        }
     }
     attempts.reverse();
     model::Subtask { current, earlier: attempts }
@@ -113,6 +122,8 @@ fn attempt(number: u32, status: TaskStatus, entered: Vec<(TaskStatus, Timestamp)
         entered,
         metrics: BTreeMap::new(),
         operator_metrics: Vec::new(),
+        histograms: Vec::new(),
+        latencies: Vec::new(),
         accumulators: BTreeMap::new(),
     }
 }
@@ -154,13 +165,13 @@ pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model
             failed: counts.failed,
             in_progress: counts.in_progress,
         },
-        history: details.history.checkpoints.iter().map(checkpoint).collect(),
+        history: details.history.checkpoints.iter().map(|record| checkpoint(details, record)).collect(),
         restored,
         config: Some(config),
     }
 }
 
-fn checkpoint(record: &CheckpointRecord) -> model::Checkpoint {
+fn checkpoint(details: &JobDetails, record: &CheckpointRecord) -> model::Checkpoint {
     let (status, completed) = match &record.end {
         None => (model::CheckpointStatus::InProgress, None),
         Some(CheckpointEnd::Completed(summary)) => (model::CheckpointStatus::Completed, Some(summary)),
@@ -175,8 +186,24 @@ fn checkpoint(record: &CheckpointRecord) -> model::Checkpoint {
         duration: completed.map(|summary| summary.duration),
         bytes: completed.map(|summary| summary.bytes),
         subtasks: Some(record.subtasks),
-        vertices: Vec::new(),
+        vertices: parts(details, record),
         location: completed.map(|summary| summary.location.clone()),
         discarded: false,
     }
+}
+
+/// What the vertices did for a checkpoint; nothing if that is not known any more.
+fn parts(details: &JobDetails, record: &CheckpointRecord) -> Vec<model::VertexCheckpoint> {
+    if record.acknowledged.is_empty() && record.end.is_some() {
+        return Vec::new();
+    }
+    let of_subtask = |subtask| {
+        let known = record.acknowledged.get(&subtask)?;
+        Some(model::SubtaskCheckpoint { acknowledged_at: known.at, stats: known.stats })
+    };
+    let vertices = details.topology.vertices.iter().map(|vertex| model::VertexCheckpoint {
+        vertex: vertex.operators[0].id,
+        subtasks: (0..vertex.parallelism).map(|index| of_subtask(SubtaskId { vertex: vertex.id, index })).collect(),
+    });
+    vertices.collect()
 }

@@ -1,26 +1,31 @@
 //! The JobManager as the REST server sees it.
 
 mod executables;
+mod flames;
 mod jobs;
 mod logs;
 mod programs;
+mod rescaling;
+mod task_managers;
 
+use crate::log::Files;
 use executables::Executables;
-use flott_cluster::JobManager;
+use flames::Flames;
+use flott_cluster::{JobManager, ProcessWatch};
 use flott_core::{
     Error, ErrorKind,
-    config::{Configuration, options},
-    id::JobId,
+    config::Configuration,
+    id::{JobId, OperatorId},
 };
 use flott_executable::Machine;
 use flott_rpc::{
     client::{JobReply, JobRequest, SnapshotTaken},
-    status::JobStatus,
+    status::{JobStatus, TaskStatus},
 };
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -34,18 +39,21 @@ pub(crate) struct Rest {
     manager: JobManager,
     configuration: Configuration,
     executables: Executables,
-    log_folder: Option<PathBuf>,
+    logs: Option<Files>,
+    watch: ProcessWatch,
+    flames: Flames,
     jobs: Mutex<HashMap<JobId, (Instant, Arc<model::Job>)>>,
 }
 
 impl Rest {
-    /// Behind it is `manager`, which was started with `configuration`.
+    /// Behind it is `manager`, which was started with `configuration` and logs to `logs`.
     ///
     /// # Errors
-    /// The folder of logs is none.
-    pub(crate) fn new(manager: JobManager, configuration: Configuration) -> std::result::Result<Self, Error> {
-        let log_folder = configuration.get(&options::ENV_LOG_DIR)?.map(PathBuf::from);
-        Ok(Rest { executables: Executables::default(), jobs: Mutex::default(), manager, configuration, log_folder })
+    /// An option has a value that makes no sense.
+    pub(crate) fn new(manager: JobManager, configuration: Configuration, logs: Option<Files>) -> std::result::Result<Self, Error> {
+        let (executables, watch) = (Executables::default(), ProcessWatch::default());
+        let flames = Flames::start(manager.clone(), &configuration)?;
+        Ok(Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch, flames })
     }
 
     fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply> {
@@ -153,35 +161,62 @@ impl Cluster for Rest {
         self.snapshot(job, JobRequest::StopWithSavepoint { directory: directory.map(str::to_owned), drain })
     }
 
+    fn requirements(&self, job: JobId) -> Result<Vec<model::VertexBounds>> {
+        self.bounds(job)
+    }
+
+    fn set_requirements(&self, job: JobId, requirements: &[model::VertexBounds]) -> Result<()> {
+        self.set_bounds(job, requirements)
+    }
+
+    fn rescale(&self, job: JobId, parallelism: u32) -> Result<()> {
+        self.change_parallelism(job, parallelism)
+    }
+
     fn dispose_savepoint(&self, _: &str) -> Result<()> {
         Err(ClusterError::BadRequest("savepoints cannot be removed by REST yet: remove the savepoint's folder".to_owned()))
     }
 
     fn task_managers(&self) -> Result<Vec<model::TaskManager>> {
         let all = self.manager.task_managers();
-        Ok(all.iter().map(|(info, free, holders)| logs::task_manager(info, *free, holders)).collect())
+        let described = all.iter().map(|(info, free, holders)| {
+            task_managers::task_manager(info, *free, holders, self.manager.process_figures(&info.id).as_ref())
+        });
+        Ok(described.collect())
     }
 
     fn job_manager(&self) -> Result<model::JobManager> {
+        let figures = self.watch.read(&[]);
         Ok(model::JobManager {
+            metrics: task_managers::metrics(&figures),
+            host: figures.host,
             configuration: self.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
             arguments: std::env::args().skip(1).collect(),
-            metrics: logs::process_metrics(std::process::id()),
         })
     }
 
     fn logs(&self, process: &model::Process) -> Result<Vec<model::LogFile>> {
-        self.process_number(process)?;
-        logs::list(self.log_folder.as_deref(), process)
+        logs::list(&self.manager, self.logs.as_ref(), process)
     }
 
     fn read_log(&self, process: &model::Process, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
-        self.process_number(process)?;
-        logs::read(self.log_folder.as_deref(), process, name, offset, length)
+        logs::read(&self.manager, self.logs.as_ref(), process, name, offset, length)
     }
 
     fn threads(&self, process: &model::Process) -> Result<Vec<model::ThreadInfo>> {
-        logs::threads(self.process_number(process)?)
+        logs::threads(&self.manager, process)
+    }
+
+    fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<model::Stacks> {
+        let details = self.manager.details(job).map_err(|_| ClusterError::NotFound(format!("Job {job} not found")))?;
+        let found = details.topology.vertices.iter().find(|one| one.operators[0].id == vertex);
+        let found = found.ok_or_else(|| ClusterError::NotFound("the job has no such vertex".to_owned()))?;
+        let overview = self.manager.overview(job).map_err(|error| of(&error))?;
+        let mut tasks = overview.tasks.iter().filter(|(subtask, _)| subtask.vertex == found.id);
+        if overview.status.is_terminal() || tasks.all(|(_, status)| *status == TaskStatus::Finished) {
+            return Ok(model::Stacks::Ended);
+        }
+        Ok(self.flames.get(job, found.id, vertex))
     }
 
     fn executables(&self) -> Result<Vec<model::Executable>> {
@@ -214,19 +249,5 @@ impl Cluster for Rest {
             std::process::exit(0);
         };
         thread::Builder::new().spawn(end).map(|_| ()).map_err(|error| ClusterError::Failed(error.to_string()))
-    }
-}
-
-impl Rest {
-    /// The number of a process on this machine.
-    fn process_number(&self, process: &model::Process) -> Result<u32> {
-        match process {
-            model::Process::JobManager => Ok(std::process::id()),
-            model::Process::TaskManager(id) => {
-                let all = self.manager.task_managers();
-                let known = all.iter().find(|(info, _, _)| info.id == *id);
-                known.map(|(info, _, _)| info.process).ok_or_else(|| ClusterError::NotFound(format!("there is no TaskManager `{id}`")))
-            }
-        }
     }
 }

@@ -7,7 +7,11 @@ use flott_core::{
 };
 use flott_executable::Machine;
 use flott_graph::{JobTopology, VertexTopology};
-use flott_rpc::control::{ExecutableId, PART_VARIABLE, Part};
+use flott_rpc::{
+    control::{ExecutableId, PART_VARIABLE, Part},
+    handover::Handover,
+};
+use flott_security::{Caller, Issued, Role};
 use flott_web::{ClusterError, Result, model};
 use std::{
     io::{ErrorKind, Read},
@@ -23,7 +27,7 @@ const MOST_OUTPUT: usize = 16 << 20;
 
 /// The graph of a program.
 pub(super) fn plan(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<model::Plan> {
-    let finished = start(manager, executable, request, &Part::Graph)?;
+    let finished = start(manager, executable, request, &Part::Graph, None)?;
     let line = finished.out.lines().last().unwrap_or_default();
     let topology: JobTopology = serde_json::from_str(line).map_err(|_| finished.no_job())?;
     let batch = topology.mode == flott_core::context::RuntimeMode::Batch;
@@ -33,12 +37,27 @@ pub(super) fn plan(manager: &JobManager, executable: &ExecutableId, request: &mo
 
 /// Runs a program until its job is submitted.
 pub(super) fn run(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<JobId> {
-    let part =
-        Part::Client { job_manager: manager.address().to_string(), executable: executable.clone(), detached: true, job: request.job };
-    let finished = start(manager, executable, request, &part)?;
+    let issued = credentials(manager)?;
+    let part = Part::Client {
+        job_manager: manager.address().to_string(),
+        executable: executable.clone(),
+        detached: true,
+        job: request.job,
+        handover: issued.is_some(),
+    };
+    let finished = start(manager, executable, request, &part, issued.as_ref().map(|(handover, _)| handover))?;
     let number = finished.err.lines().find_map(|line| line.strip_prefix("Job has been submitted with JobID "));
     let job = number.and_then(|number| u128::from_str_radix(number.trim(), 16).ok());
     job.map(JobId).ok_or_else(|| finished.no_job())
+}
+
+/// What a program needs to submit its job to this cluster, if it asks who comes: a token that is known while the program runs.
+fn credentials(manager: &JobManager) -> Result<Option<(Handover, Option<Issued>)>> {
+    let Some(authority) = manager.security().authority() else { return Ok(None) };
+    let caller = Caller { name: "program-run-by-rest".to_owned(), role: Role::Deployer };
+    let issued = manager.security().tokens().map(|tokens| tokens.issue(caller)).transpose().map_err(|error| super::of(&error))?;
+    let token = issued.as_ref().map(|issued| issued.token().clone());
+    Ok(Some((Handover { token, authority: Some(authority.to_owned()), ..Handover::default() }, issued)))
 }
 
 /// What a program has printed.
@@ -60,7 +79,13 @@ impl Finished {
     }
 }
 
-fn start(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest, part: &Part) -> Result<Finished> {
+fn start(
+    manager: &JobManager,
+    executable: &ExecutableId,
+    request: &model::RunRequest,
+    part: &Part,
+    handover: Option<&Handover>,
+) -> Result<Finished> {
     let failed = |error: &dyn std::fmt::Display| ClusterError::Failed(error.to_string());
     let path = manager.executable(executable).map_err(|error| super::of(&error))?;
     let path = path.ok_or_else(|| ClusterError::NotFound("the executable was removed: upload it again".to_owned()))?;
@@ -84,9 +109,18 @@ fn start(manager: &JobManager, executable: &ExecutableId, request: &model::RunRe
         command.envs(options::find(key).map(|option| (option.variable(), value)));
     }
     program.require(&asked).map_err(|error| super::of(&error))?;
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
+    // Secrets of this process are none of the program's.
+    for option in options::all().filter(|option| option.is_secret()) {
+        command.env_remove(option.variable());
+    }
+    let input = if handover.is_some() { Stdio::piped() } else { Stdio::null() };
+    let mut child = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
         ClusterError::BadRequest(format!("the executable cannot be started here ({error}): it must be built for this platform"))
     })?;
+    if let (Some(handover), Some(input)) = (handover, child.stdin.take()) {
+        // A program that does not read it fails for want of it.
+        let _ = handover.write(input);
+    }
     let read = |from: Option<Box<dyn Read + Send>>| thread::spawn(move || from.map_or_else(String::new, |from| end_of(from, MOST_OUTPUT)));
     let out = read(child.stdout.take().map(|out| Box::new(out) as Box<dyn Read + Send>));
     let err = read(child.stderr.take().map(|err| Box::new(err) as Box<dyn Read + Send>));
@@ -138,6 +172,7 @@ pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> mode
         id: head(vertex),
         name: vertex.name.clone(),
         operators: vertex.operators.iter().map(|operator| operator.name.clone()).collect(),
+        operator_ids: vertex.operators.iter().map(|operator| operator.id).collect(),
         slot_sharing_group: Some(vertex.slot_sharing_group.clone()),
         parallelism: vertex.parallelism,
         max_parallelism: vertex.max_parallelism,

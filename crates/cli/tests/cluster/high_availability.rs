@@ -184,3 +184,31 @@ fn workers_that_die_together_with_the_leader_are_replaced_by_the_next() {
     assert!(program.wait().unwrap().success());
     crate::processes::assert_exact(&pair.counts(), RECORDS);
 }
+
+#[test]
+fn a_job_that_was_rescaled_keeps_its_parallelism_under_the_next_leader() {
+    let mut pair = Pair::start(&[1, 1]);
+    let program = pair.run(&["-p", "1"], RECORDS, 2000.0).stdout(Stdio::piped()).spawn().unwrap();
+    eventually("counts are visible", || pair.lines() > 100);
+    let job = pair.list().split(' ').next().unwrap().to_owned();
+    let rescale = |arguments: &[&str]| {
+        let output = pair.flott().arg("rescale").args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let said = rescale(&[&job, "-p", "2"]);
+    assert!(said.contains("runs with parallelism 2, 2"), "{said}");
+    let leader = pair.leader();
+    pair.managers[leader].kill();
+    pair.leader();
+    let before = pair.lines();
+    eventually("checkpoints are complete under the new leader", || pair.lines() > before + 300);
+    let rescale = |arguments: &[&str]| String::from_utf8(pair.flott().arg("rescale").args(arguments).output().unwrap().stdout).unwrap();
+    let said = rescale(&[&job]);
+    assert!(said.contains("v0 : 2 (2..2)") && said.contains("v1 : 2 (2..2)"), "{said}");
+    let said = rescale(&[&job, "-p", "1"]);
+    assert!(said.contains("runs with parallelism 1, 1"), "{said}");
+    let output = program.wait_with_output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("the job is at its end after 0 restarts"), "{out}");
+    crate::processes::assert_exact(&pair.counts(), RECORDS);
+}

@@ -1,10 +1,14 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
+mod application;
 mod commands;
 mod executables;
 mod high_availability;
+mod observe;
 mod processes;
+mod rescale;
 mod rest;
+mod security;
 
 use processes::{Cluster, eventually, kill};
 

@@ -7,6 +7,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -32,8 +33,8 @@ pub(crate) struct Cluster {
     pub(crate) folder: tempfile::TempDir,
     job_manager: Child,
     port: String,
-    rest: String,
-    task_managers: BTreeMap<String, Child>,
+    pub(crate) rest: String,
+    pub(crate) task_managers: BTreeMap<String, Child>,
 }
 
 impl Cluster {
@@ -43,16 +44,24 @@ impl Cluster {
 
     /// Starts a JobManager with options of its own.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Cluster::start_all(tempfile::tempdir().unwrap(), Stdio::inherit(), options)
+    }
+
+    /// With the configuration `conf/config.yaml` of `folder`, if it is there. What the JobManager logs goes to `log`.
+    pub(crate) fn start_in(folder: tempfile::TempDir, log: impl Into<Stdio>) -> Self {
+        Cluster::start_all(folder, log, &[])
+    }
+
+    fn start_all(folder: tempfile::TempDir, log: impl Into<Stdio>, options: &[&str]) -> Self {
         let mut command = flott(folder.path());
-        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped());
+        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped()).stderr(log);
         let mut job_manager = command.spawn().unwrap();
         let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
         let mut address = |what: &str| {
             let line = lines.next().unwrap().unwrap();
             line.strip_prefix(what).unwrap_or_else(|| panic!("{line}")).to_owned()
         };
-        let rest = address("REST at http://");
+        let rest = address("REST at http").trim_start_matches("s").trim_start_matches("://").to_owned();
         let port = address("JobManager at ").rsplit(':').next().unwrap().to_owned();
         Cluster { folder, job_manager, port, rest, task_managers: BTreeMap::new() }
     }
@@ -66,11 +75,17 @@ impl Cluster {
     }
 
     pub(crate) fn add_task_manager(&mut self, id: &str, slots: u32) {
+        self.add_task_manager_with(id, slots, &[]);
+    }
+
+    /// Starts a TaskManager with further options.
+    pub(crate) fn add_task_manager_with(&mut self, id: &str, slots: u32, options: &[&str]) {
         let out = fs::File::create(self.path(&format!("{id}.out"))).unwrap();
         let child = self
             .flott()
             .arg(format!("-Dtaskmanager.resource-id={id}"))
             .arg(format!("-Dtaskmanager.numberOfTaskSlots={slots}"))
+            .args(options)
             .arg("taskmanager")
             .stdout(out)
             .spawn()
@@ -126,19 +141,22 @@ impl Cluster {
 
     /// Calls the REST server; gives status and body.
     pub(crate) fn call(&self, method: &str, path: &str, content: (&str, &[u8])) -> (u16, serde_json::Value) {
-        let mut stream = TcpStream::connect(&self.rest).unwrap();
         let (kind, body) = content;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        let (status, body) = self.send(method, path, &format!("Content-Type: {kind}\r\n"), body);
+        (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
+    }
+
+    /// Calls the REST server with further lines of the head; gives status and body.
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.rest).unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}")))
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     /// Gets what the REST server has at a path.
@@ -248,6 +266,7 @@ pub(crate) fn kill(process: u32) {
     assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
 }
 
+/// `flott` in a folder, which is its folder for temporary files, too.
 pub(crate) fn flott(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flott"));
     command.current_dir(folder).env("FLOTT_IO_TMP_DIRS", folder).env_remove("FLOTT_CONF_DIR").stdin(Stdio::null());
@@ -262,4 +281,17 @@ pub(crate) fn job_program() -> PathBuf {
 /// An example of this package.
 pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples").join(name)
+}
+
+/// The example of the other package that proves its own output; built if it is not there.
+pub(crate) fn state_machine() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let path = Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/state_machine");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "-q", "-p", "flott", "--example", "state_machine"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(path.exists() || cargo.status().unwrap().success(), "the example cannot be built");
+        path
+    };
+    BUILT.get_or_init(find).clone()
 }

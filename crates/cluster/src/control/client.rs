@@ -1,26 +1,27 @@
 //! Asking the JobManager something.
 
-use super::connection::{connect, receive, send};
+use super::connection::{ConnectionError, connect, receive, send};
 use crate::launch::no_thread;
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{ClientReply, ClientRequest, Hello, PROTOCOL, Role, Welcome};
-use std::{net::TcpStream, time::Duration};
+use flott_security::{Connector, Stream};
+use std::time::Duration;
 
 /// How long a JobManager may take to answer a greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection to the JobManager that leads, on which this process has introduced itself. `job_managers` are the addresses of those
-/// that may lead, `host:port`, separated by commas: each is asked, and whoever it names.
+/// A connection to the JobManager that leads, on which this process has introduced itself as `connector` does. `job_managers` are the
+/// addresses of those that may lead, `host:port`, separated by commas: each is asked, and whoever it names.
 ///
 /// # Errors
 /// None answers, none leads, or the one that leads refuses this process.
-pub(crate) fn find_leader(job_managers: &str, role: &Role) -> Result<Leader, Error> {
+pub(crate) fn find_leader(job_managers: &str, connector: &Connector, role: &Role) -> Result<Leader, Error> {
     let mut to_ask: Vec<String> = job_managers.split(',').map(|address| address.trim().to_owned()).collect();
     let mut last = None;
     let mut next = 0;
     while let Some(address) = to_ask.get(next).cloned() {
         next += 1;
-        match connect(&address).and_then(|stream| greet(&stream, role).map(|answer| (stream, answer))) {
+        match connect(&address, connector).and_then(|stream| greet(&stream, connector, role).map(|answer| (stream, answer))) {
             Ok((stream, None)) => return Ok(Leader { stream, address }),
             Ok((_, Some(NotLeader(other)))) => {
                 last.get_or_insert_with(|| Error::new(ErrorKind::Unavailable, format!("no JobManager leads; asked was `{job_managers}`")));
@@ -37,7 +38,7 @@ pub(crate) fn find_leader(job_managers: &str, role: &Role) -> Result<Leader, Err
 
 /// The JobManager that leads.
 pub(crate) struct Leader {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     /// Where it is, `host:port`.
     pub(crate) address: String,
 }
@@ -45,17 +46,21 @@ pub(crate) struct Leader {
 /// The JobManager does not lead; it may know who does.
 struct NotLeader(Option<String>);
 
-/// Introduces this process on a new connection.
+/// Introduces this process on a new connection, with the token of `connector`.
 ///
 /// # Errors
 /// The other side refuses it, or does not answer.
-fn greet(stream: &TcpStream, role: &Role) -> Result<Option<NotLeader>, Error> {
-    let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role: role.clone() };
+fn greet(stream: &Stream, connector: &Connector, role: &Role) -> Result<Option<NotLeader>, Error> {
+    let token = connector.token().cloned();
+    let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role: role.clone(), token };
     send(stream, &hello).map_err(|error| Error::new(ErrorKind::Unavailable, "cannot reach the JobManager").with_source(error))?;
     // One that has hung must not keep this process from asking the others.
     let limited = |limit| stream.set_read_timeout(limit).map_err(no_thread);
     limited(Some(GREETING_TIMEOUT))?;
-    let welcome = receive::<Welcome>(stream)?;
+    let welcome = receive::<Welcome>(stream).map_err(|error| match error {
+        ConnectionError::Closed => Error::new(ErrorKind::Unavailable, "the JobManager ended the connection without a word"),
+        error => error.into(),
+    })?;
     limited(None)?;
     match welcome {
         Welcome::Accepted => Ok(None),
@@ -68,7 +73,7 @@ fn greet(stream: &TcpStream, role: &Role) -> Result<Option<NotLeader>, Error> {
 ///
 /// # Errors
 /// What the JobManager answers, or that it does not.
-pub(crate) fn ask(stream: &TcpStream, request: &ClientRequest) -> Result<ClientReply, Error> {
+pub(crate) fn ask(stream: &Stream, request: &ClientRequest) -> Result<ClientReply, Error> {
     send(stream, request).map_err(|error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error))?;
     match receive(stream)? {
         ClientReply::Failed(kind, reason) => Err(Error::new(kind, reason)),
@@ -80,7 +85,7 @@ pub(crate) fn ask(stream: &TcpStream, request: &ClientRequest) -> Result<ClientR
 ///
 /// # Errors
 /// Nobody answers there, or what the JobManager answers.
-pub(crate) fn ask_once(job_managers: &str, request: &ClientRequest) -> Result<ClientReply, Error> {
-    let leader = find_leader(job_managers, &Role::Client)?;
+pub(crate) fn ask_once(job_managers: &str, connector: &Connector, request: &ClientRequest) -> Result<ClientReply, Error> {
+    let leader = find_leader(job_managers, connector, &Role::Client)?;
     ask(&leader.stream, request)
 }

@@ -1,6 +1,7 @@
 //! A connection that carries messages: each with its length and a checksum before it, encoded with the names of its fields.
 
 use flott_core::{Error, ErrorKind};
+use flott_security::{Connector, Stream};
 use rmp_serde::config::BytesMode;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -43,12 +44,20 @@ pub(crate) enum ConnectionError {
     Malformed(String),
 }
 
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        ConnectionError::Io(error)
+    }
+}
+
 impl From<ConnectionError> for Error {
     fn from(error: ConnectionError) -> Self {
-        let kind = match error {
+        let kind = match &error {
             ConnectionError::Malformed(_) => ErrorKind::Data,
             // It would be the same again.
             ConnectionError::NotUnderstood { .. } => ErrorKind::Invalid,
+            // It would be refused again.
+            ConnectionError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => ErrorKind::Invalid,
             _ => ErrorKind::Unavailable,
         };
         Error::new(kind, error.to_string())
@@ -76,13 +85,18 @@ pub(crate) fn send<M: Serialize>(mut to: impl Write, message: &M) -> io::Result<
 }
 
 /// Receives a message. Memory is asked for as bytes come, not as the length promises.
-pub(crate) fn receive<M: DeserializeOwned>(mut from: impl Read) -> Result<M, ConnectionError> {
+pub(crate) fn receive<M: DeserializeOwned>(from: impl Read) -> Result<M, ConnectionError> {
+    receive_up_to(MAX_MESSAGE_BYTES, from)
+}
+
+/// As [`receive`], of a message that has no more than `limit` bytes.
+pub(crate) fn receive_up_to<M: DeserializeOwned>(limit: u32, mut from: impl Read) -> Result<M, ConnectionError> {
     let mut head = [0; 8];
     read_exact(&mut from, &mut head, true)?;
     let (length, crc) = head.split_at(4);
     let number = |bytes: &[u8]| u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
     let (length, crc) = (number(length), number(crc));
-    if length > MAX_MESSAGE_BYTES {
+    if length > limit {
         return Err(ConnectionError::Malformed(format!("a length of {length} bytes")));
     }
     let mut body = Vec::with_capacity(length.min(64 << 10) as usize);
@@ -125,11 +139,11 @@ fn of_io(error: io::Error) -> ConnectionError {
     }
 }
 
-/// Connects to `address` (`host:port`); the first of its addresses that answers.
+/// Connects to `address` (`host:port`) as `connector` does; the first of its addresses that answers.
 ///
 /// # Errors
 /// None does.
-pub(crate) fn connect(address: &str) -> Result<TcpStream, Error> {
+pub(crate) fn connect(address: &str, connector: &Connector) -> Result<Stream, Error> {
     let unreachable = |error: io::Error| {
         let text = format!(
             "nobody answers at `{address}`: is the JobManager running, and is the address right (`jobmanager.rpc.address`, `jobmanager.rpc.port`)?"
@@ -140,11 +154,16 @@ pub(crate) fn connect(address: &str) -> Result<TcpStream, Error> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
         match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|stream| stream.set_nodelay(true).map(|()| stream)) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) => return connector.connect(stream, CONNECT_TIMEOUT).map_err(|error| insecure(&address.to_string(), error)),
             Err(error) => last = error,
         }
     }
     Err(unreachable(last))
+}
+
+fn insecure(address: &str, error: io::Error) -> Error {
+    let kind = if error.kind() == io::ErrorKind::PermissionDenied { ErrorKind::Invalid } else { ErrorKind::Unavailable };
+    Error::new(kind, format!("no secure connection to `{address}`")).with_source(error)
 }
 
 /// The sending side of a connection that may be shared: messages are sent in their order by a thread of its own, so that nobody who
@@ -162,7 +181,7 @@ impl<M> Clone for Link<M> {
 
 impl<M: Serialize + Send + 'static> Link<M> {
     /// Starts the thread.
-    pub(crate) fn start(stream: TcpStream) -> io::Result<Self> {
+    pub(crate) fn start(stream: Stream) -> io::Result<Self> {
         let (sender, messages) = mpsc::channel::<M>();
         thread::Builder::new().name("flott-link".to_owned()).spawn(move || {
             let mut out = io::BufWriter::with_capacity(64 << 10, &stream);
@@ -193,14 +212,14 @@ impl<M: Serialize + Send + 'static> Link<M> {
 
 /// The receiving side of a connection.
 pub(crate) struct Incoming<M> {
-    stream: io::BufReader<TcpStream>,
+    stream: io::BufReader<Stream>,
     silence: Option<Duration>,
     message: PhantomData<fn() -> M>,
 }
 
 impl<M: DeserializeOwned> Incoming<M> {
     /// Receives from `stream`; `silence` without any message ends it.
-    pub(crate) fn new(stream: TcpStream, silence: Option<Duration>) -> io::Result<Self> {
+    pub(crate) fn new(stream: Stream, silence: Option<Duration>) -> io::Result<Self> {
         stream.set_read_timeout(silence)?;
         Ok(Incoming { stream: io::BufReader::with_capacity(64 << 10, stream), silence, message: PhantomData })
     }

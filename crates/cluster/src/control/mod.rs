@@ -8,6 +8,6 @@ mod stranger;
 
 pub(crate) use client::{ask, ask_once, find_leader};
 #[cfg(test)]
-pub(crate) use connection::connect;
-pub(crate) use connection::{ConnectionError, Incoming, Link, receive, send};
+pub(crate) use connection::receive;
+pub(crate) use connection::{ConnectionError, Incoming, Link, receive_up_to, send};
 pub(crate) use stranger::refusal_of_stranger;

@@ -3,7 +3,7 @@
 use flott_core::{AnyBatch, BoxError, Timestamp, codec, exchange::BatchCodec, operator::WatermarkStatus};
 use flott_net::Payload;
 use flott_rpc::task::Barrier;
-use flott_runtime::{StreamElement, panics::catching};
+use flott_runtime::{LatencyMarker, StreamElement, panics::catching};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ enum Control {
     Status(WatermarkStatus),
     Barrier(Barrier),
     EndOfInput,
+    LatencyMarker(LatencyMarker),
 }
 
 /// What is sent for an element.
@@ -34,6 +35,7 @@ pub(super) fn encode(element: StreamElement, codec: &Arc<dyn BatchCodec>) -> Enc
         StreamElement::Status(status) => Control::Status(status),
         StreamElement::Barrier(barrier) => Control::Barrier(barrier),
         StreamElement::EndOfInput => Control::EndOfInput,
+        StreamElement::LatencyMarker(marker) => Control::LatencyMarker(marker),
     };
     Encoded::Control(Payload::made(move |buffer| codec::encode_into(&control, buffer)))
 }
@@ -62,5 +64,6 @@ pub(super) fn decode_control(payload: &[u8]) -> Result<StreamElement, BoxError> 
         Control::Status(status) => StreamElement::Status(status),
         Control::Barrier(barrier) => StreamElement::Barrier(barrier),
         Control::EndOfInput => StreamElement::EndOfInput,
+        Control::LatencyMarker(marker) => StreamElement::LatencyMarker(marker),
     })
 }

@@ -21,7 +21,7 @@ impl Hello {
     /// Reads what another worker says, and refuses who does not belong here.
     pub(super) fn check(bytes: &[u8], job: JobId, token: &[u8]) -> Result<Self, String> {
         let hello: Hello = codec::decode(bytes).map_err(|error| format!("this is no worker of a job: {error}"))?;
-        if !same(&hello.token, token) {
+        if !flott_core::secret::same(&hello.token, token) {
             return Err("the token is wrong".to_owned());
         }
         if hello.job != job {
@@ -29,11 +29,6 @@ impl Hello {
         }
         Ok(hello)
     }
-}
-
-/// Takes as long wherever the difference is, so that nobody finds a secret byte by byte.
-fn same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |difference, (one, other)| difference | (one ^ other)) == 0
 }
 
 #[cfg(test)]

@@ -12,23 +12,32 @@
 
 mod connection;
 mod element;
+mod encrypted;
 mod hello;
 mod hub;
 mod incoming;
 mod outgoing;
 mod peers;
 
+pub use encrypted::Encrypted;
 use flott_core::{
     Error, ErrorKind,
     exchange::BatchCodec,
     id::{AttemptId, JobId, SubtaskId},
     time::SharedClock,
 };
-use flott_net::{LinkOptions, Listener};
+use flott_net::{Clear, LinkOptions, Listener, Transport};
 use flott_runtime::{ChannelKey, RemoteChannels, gate::ChannelSender};
+use flott_security::{Connector, Entrance, refuse_listen};
 use hub::Hub;
 use peers::Door;
-use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{SocketAddr, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The longest encoding of a batch, bytes.
 const MAX_BATCH: usize = 1 << 30;
@@ -52,6 +61,8 @@ pub struct ExchangeSettings {
     pub max_waiting: usize,
     /// A worker that is silent for four times as long is lost. The same for all workers of the job.
     pub heartbeat: Duration,
+    /// How workers reach each other; `None`: in clear, and on loopback addresses alone.
+    pub transport: Option<Arc<Encrypted>>,
 }
 
 impl ExchangeSettings {
@@ -66,12 +77,43 @@ impl ExchangeSettings {
             waiting_timeout: Duration::from_secs(60),
             max_waiting: 1 << 16,
             heartbeat: Duration::from_secs(5),
+            transport: None,
+        }
+    }
+
+    fn transport(&self) -> Arc<dyn Transport> {
+        match &self.transport {
+            Some(encrypted) => encrypted.clone(),
+            None => Arc::new(Clear),
         }
     }
 
     fn link_options(&self) -> LinkOptions {
         LinkOptions { max_payload: MAX_BATCH, heartbeat: Some(self.heartbeat), ..LinkOptions::default() }
     }
+}
+
+/// How a process that connects as `security` does reaches other workers.
+///
+/// # Errors
+/// It has no certificate.
+pub(crate) fn transport(security: &Connector) -> Result<Option<Arc<Encrypted>>, Error> {
+    let Some(material) = security.material() else { return Ok(None) };
+    Ok(Some(Arc::new(Encrypted::new(security.clone(), Entrance::of_processes(material)?))))
+}
+
+/// Refuses to take records on a host that other machines reach, unless they are encrypted.
+///
+/// # Errors
+/// The setting that is missing.
+pub(crate) fn check_host(host: &str, encrypted: bool) -> Result<(), Error> {
+    let unusable = |error| Error::invalid(format!("`taskmanager.bind-host` is `{host}`, which is no host")).with_source(error);
+    (host, 0).to_socket_addrs().map_err(unusable)?.try_for_each(|address| check_address(address, encrypted))
+}
+
+fn check_address(address: SocketAddr, encrypted: bool) -> Result<(), Error> {
+    let missing = if encrypted { &[][..] } else { &["security.ssl.internal.enabled"] };
+    refuse_listen(address, "taskmanager.bind-host", missing)
 }
 
 impl fmt::Debug for ExchangeSettings {
@@ -123,8 +165,10 @@ impl NetworkExchange {
     /// The address cannot be used, or there are too many threads.
     pub fn start(settings: ExchangeSettings, clock: SharedClock, on_failure: OnFailure) -> Result<Self, Error> {
         let (listen, advertised) = (settings.listen, settings.advertised);
+        check_address(listen, settings.transport.is_some())?;
+        let transport = settings.transport();
         let hub = Arc::new(Hub::new(settings, clock, on_failure));
-        let listener = Listener::bind(listen, Arc::new(Door(hub.clone()))).map_err(|error| {
+        let listener = Listener::bind_over(transport, listen, Arc::new(Door(hub.clone()))).map_err(|error| {
             Error::new(ErrorKind::Unavailable, format!("cannot listen at `{listen}` for other workers")).with_source(error)
         })?;
         let address = advertised.unwrap_or(listener.local_addr());

@@ -2,7 +2,7 @@
 
 use super::{connection::Connection, hello::Hello, hub::Hub, outgoing::Outgoing};
 use flott_core::exchange::BatchCodec;
-use flott_net::{Acceptor, ByteStream, Link, connect};
+use flott_net::{Acceptor, ByteStream, Link, connect_over};
 use flott_runtime::{
     ChannelKey,
     gate::{ChannelSender, gate},
@@ -70,7 +70,9 @@ impl Hub {
         let own = *self.address.get().unwrap_or(&self.settings.listen);
         let hello = Hello { job: self.settings.job, token: self.settings.token.clone(), address: own };
         let connected = hello.encode().map_err(|error| error.to_string()).and_then(|hello| {
-            let (stream, _) = connect(address, &hello, self.settings.connect_timeout).map_err(|error| error.to_string())?;
+            let transport = self.settings.transport();
+            let (stream, _) =
+                connect_over(transport.as_ref(), address, &hello, self.settings.connect_timeout).map_err(|error| error.to_string())?;
             self.start_link(stream, address, true)
         });
         if let Err(reason) = connected {

@@ -1,8 +1,12 @@
 //! The connections of a JobManager: a thread for each.
 
-use super::{JobManager, Registered, State, remote_host::slots_of};
+use super::{
+    JobManager, Registered, State,
+    access::{self, Client, Counted, Unknown},
+    remote_host::slots_of,
+};
 use crate::{
-    control::{ConnectionError, Incoming, Link, receive, refusal_of_stranger, send},
+    control::{ConnectionError, Incoming, Link, receive_up_to, refusal_of_stranger, send},
     executables::Incoming as IncomingExecutable,
     host::WorkerNotice,
     launch::no_thread,
@@ -12,9 +16,10 @@ use flott_rpc::control::{
     ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, Role, TaskManagerInfo, ToTaskManager, ToWorker, Welcome, WorkerInfo,
     refusal,
 };
+use flott_security::{Accepted, Connector, Stream};
 use std::{
     io,
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -22,6 +27,10 @@ use std::{
 
 /// How long a new connection may take to say who it is.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// What someone may say before it is known who they are, bytes: a client says little.
+const CLIENT_HELLO_BYTES: u32 = 64 << 10;
+/// A worker tells its graph.
+const PROCESS_HELLO_BYTES: u32 = 64 << 20;
 /// How long a TaskManager is given to say how a worker ended whose connection broke.
 const REASON_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often it is looked whether a name has become free.
@@ -29,11 +38,16 @@ const NAME_PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes connections, each on a thread of its own.
 pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), Error> {
+    let unknown = Unknown::default();
     let accept = move || {
         for stream in listener.incoming() {
+            let Some(counted) = unknown.one_more() else {
+                tracing::warn!("a connection was turned away: too many others have not said who they are");
+                continue;
+            };
             let served = stream.and_then(|stream| {
                 let manager = manager.clone();
-                thread::Builder::new().name("flott-peer".to_owned()).spawn(move || greet(&manager, stream)).map(|_| ())
+                thread::Builder::new().name("flott-peer".to_owned()).spawn(move || greet(&manager, stream, counted)).map(|_| ())
             });
             if let Err(error) = served {
                 // Too many open files, as a rule: it may pass.
@@ -45,49 +59,89 @@ pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), E
     thread::Builder::new().name("flott-listener".to_owned()).spawn(accept).map(|_| ()).map_err(no_thread)
 }
 
-fn greet(manager: &JobManager, stream: TcpStream) {
-    let hello = stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(ConnectionError::Io).and_then(|()| receive::<Hello>(&stream));
-    let result = match hello {
-        Ok(hello) if refusal(hello.protocol, &hello.version).is_some() => {
-            refuse(&stream, refusal(hello.protocol, &hello.version).unwrap_or_default())
-        }
-        Ok(Hello { role: Role::Client, .. }) => client(manager, stream),
-        Ok(Hello { role: Role::TaskManager(info), .. }) => task_manager(manager, stream, info),
-        Ok(Hello { role: Role::Worker(info), .. }) => worker(manager, stream, info),
-        Err(ConnectionError::NotUnderstood { reason, body }) => refuse(&stream, refusal_of_stranger(&body, &reason)),
+fn greet(manager: &JobManager, socket: TcpStream, counted: Counted) {
+    let (from, entrance) = (socket.peer_addr().ok(), &manager.0.options.security);
+    let (stream, in_clear) = match socket.set_nodelay(true).and_then(|()| entrance.accept(socket, HELLO_TIMEOUT)) {
+        Ok(Accepted::Ready(stream)) => (stream, false),
+        Ok(Accepted::InClear(stream)) => (stream, true),
         Err(error) => {
-            tracing::warn!(%error, "a connection did not say who it is");
+            tracing::warn!(?from, %error, "a connection was turned away");
             return;
         }
     };
-    if let Err(error) = result {
+    let is_open = entrance.authority().is_none();
+    let limit = if is_open || stream.is_process() { PROCESS_HELLO_BYTES } else { CLIENT_HELLO_BYTES };
+    let hello = stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(Into::into).and_then(|()| receive_up_to::<Hello>(limit, &stream));
+    drop(counted);
+    let hello = match hello {
+        Ok(hello) => hello,
+        Err(error) if in_clear => {
+            tracing::warn!(?from, %error, "a connection in clear was turned away");
+            // If it is a process of Flott, it reads why.
+            let _ = send(&stream, &Welcome::Refused(Connector::refused_in_clear()));
+            return;
+        }
+        Err(ConnectionError::NotUnderstood { reason, body }) => {
+            if let Err(error) = refuse(&stream, refusal_of_stranger(&body, &reason)) {
+                tracing::debug!(%error, "a connection ended");
+            }
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(?from, %error, "a connection did not say who it is");
+            return;
+        }
+    };
+    if let Err(error) = admit(manager, stream, hello, from, in_clear) {
         tracing::debug!(%error, "a connection ended");
     }
 }
 
-fn refuse(stream: &TcpStream, reason: String) -> io::Result<()> {
+/// Serves the other side of `stream`, if it may be here.
+fn admit(manager: &JobManager, stream: Stream, hello: Hello, from: Option<SocketAddr>, in_clear: bool) -> io::Result<()> {
+    if let Some(reason) = refusal(hello.protocol, &hello.version) {
+        return refuse(&stream, reason);
+    }
+    if in_clear {
+        return refuse(&stream, Connector::refused_in_clear());
+    }
+    let known = match access::identify(&manager.0.options.security, &stream, &hello, from) {
+        Ok(known) => known,
+        Err(reason) => return refuse(&stream, reason),
+    };
+    match hello.role {
+        Role::Client => client(manager, stream, &known),
+        Role::TaskManager(info) => task_manager(manager, stream, info),
+        Role::Worker(info) => worker(manager, stream, info),
+    }
+}
+
+fn refuse(stream: &Stream, reason: String) -> io::Result<()> {
     tracing::warn!(reason, "a process was refused");
     send(stream, &Welcome::Refused(reason))
 }
 
-fn client(manager: &JobManager, stream: TcpStream) -> io::Result<()> {
+fn client(manager: &JobManager, stream: Stream, known: &Client) -> io::Result<()> {
     let Some(peer) = welcome(manager, &stream)? else { return Ok(()) };
     let mut requests: Incoming<ClientRequest> = Incoming::new(stream.try_clone()?, None)?;
     let mut executable = None;
     loop {
         let reply = match requests.next() {
-            Ok(request) => answer(manager, request, &mut executable),
-            Err(error @ ConnectionError::NotUnderstood { .. }) => Err(error.into()),
+            Ok(request) => known.serve(request, |request| answer(manager, request, &mut executable)),
+            Err(error @ ConnectionError::NotUnderstood { .. }) => {
+                let error = Error::from(error);
+                ClientReply::Failed(error.kind(), error.to_string())
+            }
             Err(_) => break,
         };
-        send(&stream, &reply.unwrap_or_else(|error| ClientReply::Failed(error.kind(), error.to_string())))?;
+        send(&stream, &reply)?;
     }
     manager.lock().peers.remove(&peer);
     Ok(())
 }
 
 /// Lets somebody in, if this JobManager leads; otherwise tells who does. Returns the number of the connection.
-fn welcome(manager: &JobManager, stream: &TcpStream) -> io::Result<Option<u64>> {
+fn welcome(manager: &JobManager, stream: &Stream) -> io::Result<Option<u64>> {
     let peer = manager.lock().peer(stream)?;
     match peer {
         Some(_) => send(stream, &Welcome::Accepted)?,
@@ -97,7 +151,7 @@ fn welcome(manager: &JobManager, stream: &TcpStream) -> io::Result<Option<u64>> 
 }
 
 /// This JobManager has just stopped to lead.
-fn turn_away(stream: &TcpStream) -> io::Result<()> {
+fn turn_away(stream: &Stream) -> io::Result<()> {
     send(stream, &Welcome::NotLeader(None))
 }
 
@@ -138,7 +192,7 @@ fn await_name(manager: &JobManager, info: &TaskManagerInfo) {
     }
 }
 
-fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) -> io::Result<()> {
+fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
     await_name(manager, &info);
@@ -166,13 +220,14 @@ fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) 
                     job.worker_lost(worker, reason);
                 }
             }
-            Ok(FromTaskManager::Heartbeat) => {}
+            Ok(other) => manager.observe(&id, other),
             // It only tells: to go without is better than to lose its workers.
             Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::warn!(%error, task_manager = id, "passed over"),
             Err(error) => break format!("TaskManager `{id}` is gone: {error}"),
         }
     };
     task_manager_lost(&mut manager.lock(), &id, Some(peer), &reason);
+    manager.0.observed.lost(&id);
     Ok(())
 }
 
@@ -220,7 +275,7 @@ fn beat(link: Link<ToTaskManager>, interval: Duration) -> io::Result<mpsc::Sende
     Ok(alive)
 }
 
-fn worker(manager: &JobManager, stream: TcpStream, info: WorkerInfo) -> io::Result<()> {
+fn worker(manager: &JobManager, stream: Stream, info: WorkerInfo) -> io::Result<()> {
     let (id, number) = (info.job, info.worker);
     let peer;
     {
@@ -278,11 +333,12 @@ fn worker(manager: &JobManager, stream: TcpStream, info: WorkerInfo) -> io::Resu
 mod tests {
     use super::*;
     use crate::{
-        control::{ask, connect, find_leader},
+        control::{ask, find_leader, receive},
         jobmanager::JobManagerOptions,
     };
     use flott_core::ErrorKind;
     use flott_rpc::control::{OLDEST_PROTOCOL, PROTOCOL};
+    use flott_security::Entrance;
     use serde::Serialize;
 
     fn job_manager(folder: &tempfile::TempDir) -> JobManager {
@@ -294,6 +350,8 @@ mod tests {
             heartbeat_timeout: timeout,
             archive: None,
             elected: false,
+            scheduler: Default::default(),
+            security: Entrance::open(),
         })
         .unwrap()
     }
@@ -305,7 +363,7 @@ mod tests {
             ReadMinds { of: u32 },
         }
         let folder = tempfile::tempdir().unwrap();
-        let stream = find_leader(&job_manager(&folder).address().to_string(), &Role::Client).unwrap().stream;
+        let stream = find_leader(&job_manager(&folder).address().to_string(), &Connector::open(), &Role::Client).unwrap().stream;
         send(&stream, &Tomorrow::ReadMinds { of: 7 }).unwrap();
         let reply: ClientReply = receive(&stream).unwrap();
         assert!(matches!(&reply, ClientReply::Failed(ErrorKind::Invalid, reason) if reason.contains("`ReadMinds`")), "{reply:?}");
@@ -317,8 +375,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let manager = job_manager(&folder);
         for (protocol, says) in [(PROTOCOL + 1, "renew the cluster first"), (OLDEST_PROTOCOL - 1, "no longer understands")] {
-            let stream = connect(&manager.address().to_string()).unwrap();
-            send(&stream, &Hello { protocol, version: "9.9.9".to_owned(), role: Role::Client }).unwrap();
+            let stream = TcpStream::connect(manager.address()).unwrap();
+            send(&stream, &Hello { protocol, version: "9.9.9".to_owned(), role: Role::Client, token: None }).unwrap();
             let welcome: Welcome = receive(&stream).unwrap();
             assert!(matches!(&welcome, Welcome::Refused(reason) if reason.contains(says) && reason.contains("9.9.9")), "{welcome:?}");
         }

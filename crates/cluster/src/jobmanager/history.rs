@@ -1,5 +1,6 @@
 //! What has happened to a job, for people: states and when they began, attempts, failures, checkpoints.
 
+use super::acknowledged::{Acknowledgement, Acknowledgements, acknowledge, forget_details};
 use flott_core::{
     Timestamp,
     error::TaskFailure,
@@ -59,6 +60,9 @@ pub struct CheckpointRecord {
     pub subtasks: u32,
     /// How it ended; `None`: under way.
     pub end: Option<CheckpointEnd>,
+    /// What its subtasks did; empty for one that is too long ago. Not stored with a job that has ended.
+    #[serde(skip)]
+    pub acknowledged: Arc<Acknowledgements>,
 }
 
 /// What has happened to a job.
@@ -74,6 +78,8 @@ pub struct JobHistory {
     pub checkpoints: VecDeque<CheckpointRecord>,
     /// When it last started from a checkpoint, and from which.
     pub restored: Option<(Timestamp, CheckpointId)>,
+    /// The number of subtasks of each vertex; empty if nothing was deployed.
+    pub parallelism: Vec<u32>,
 }
 
 impl JobHistory {
@@ -88,6 +94,10 @@ impl JobHistory {
 
     fn event(&mut self, event: &JobEvent, at: Timestamp) {
         let (attempt, status) = match event {
+            JobEvent::Task(attempt, TaskReport::CheckpointAcknowledged { checkpoint, stats, .. }) => {
+                acknowledge(&mut self.checkpoints, *checkpoint, attempt.subtask, Acknowledgement { at, stats: *stats });
+                return;
+            }
             JobEvent::Task(attempt, TaskReport::Running) => (*attempt, TaskStatus::Running),
             JobEvent::Task(attempt, TaskReport::Finished { .. }) => (*attempt, TaskStatus::Finished),
             JobEvent::Task(attempt, TaskReport::Canceled) => (*attempt, TaskStatus::Canceled),
@@ -108,6 +118,9 @@ impl JobHistory {
         match action {
             JobAction::StatusChanged(status) => self.status(*status, at),
             JobAction::Deploy(deployments) => {
+                if let Some(first) = deployments.first() {
+                    self.parallelism = first.parallelism.clone();
+                }
                 for deployment in deployments {
                     let attempts = self.attempts.entry(deployment.attempt.subtask).or_default();
                     if attempts.len() == ATTEMPTS {
@@ -130,6 +143,7 @@ impl JobHistory {
 
     fn note(&mut self, note: &JobNote, at: Timestamp) {
         match note {
+            JobNote::Adopted { parallelism, .. } => self.parallelism.clone_from(parallelism),
             JobNote::Restarting { cause, .. } => self.failure(cause, at),
             JobNote::Deployed { from: Some(checkpoint), .. } => self.restored = Some((at, *checkpoint)),
             JobNote::CheckpointTriggered { checkpoint, kind, tasks } => {
@@ -140,8 +154,10 @@ impl JobHistory {
                     stops: kind.stops(),
                     subtasks: *tasks as u32,
                     end: None,
+                    acknowledged: Arc::default(),
                 });
                 self.checkpoints.truncate(CHECKPOINTS);
+                forget_details(&mut self.checkpoints);
             }
             JobNote::CheckpointCompleted(summary) => {
                 self.checkpoint_ended(summary.checkpoint, CheckpointEnd::Completed(summary.clone()));
@@ -217,12 +233,30 @@ mod tests {
     #[test]
     fn attempts_are_followed_from_deployment_to_end() {
         let mut history = JobHistory::default();
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(0), slot: 3, restore: None, enumerator: 0 }]), 10);
+        history.action(
+            &JobAction::Deploy(vec![TaskDeployment {
+                attempt: attempt(0),
+                slot: 3,
+                restore: None,
+                parallelism: Vec::new(),
+                enumerator: 0,
+            }]),
+            10,
+        );
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
         history.event(&JobEvent::SlotsLost(vec![3]), 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
-        history.action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(1), slot: 4, restore: None, enumerator: 0 }]), 50);
+        history.action(
+            &JobAction::Deploy(vec![TaskDeployment {
+                attempt: attempt(1),
+                slot: 4,
+                restore: None,
+                parallelism: Vec::new(),
+                enumerator: 0,
+            }]),
+            50,
+        );
         let attempts = &history.attempts[&SUBTASK];
         assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
@@ -233,8 +267,16 @@ mod tests {
         let mut history = JobHistory::default();
         for number in 0..1000 {
             let at = i64::from(number);
-            history
-                .action(&JobAction::Deploy(vec![TaskDeployment { attempt: attempt(number), slot: 0, restore: None, enumerator: 0 }]), at);
+            history.action(
+                &JobAction::Deploy(vec![TaskDeployment {
+                    attempt: attempt(number),
+                    slot: 0,
+                    restore: None,
+                    parallelism: Vec::new(),
+                    enumerator: 0,
+                }]),
+                at,
+            );
             history.action(&JobAction::StatusChanged(if number % 2 == 0 { JobStatus::Running } else { JobStatus::Restarting }), at);
         }
         assert_eq!(history.attempts[&SUBTASK].len(), ATTEMPTS);

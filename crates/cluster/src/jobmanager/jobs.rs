@@ -5,7 +5,10 @@ use crate::{
     host::WorkerNotice,
     job::{Ended, Message},
 };
-use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
+use flott_core::{
+    Error, ErrorKind, Timestamp,
+    id::{JobId, SubtaskId},
+};
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
@@ -148,6 +151,11 @@ impl Job {
         JobHandle { messages: self.messages.clone(), ended: self.ended.clone(), figures: self.figures.clone(), first: self.first.clone() }
     }
 
+    /// Where its tasks run: the worker and the thread.
+    pub(super) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
+        self.figures.threads()
+    }
+
     pub(super) fn set_ended(&mut self, at: Timestamp) {
         self.ended_at = Some(at);
     }
@@ -181,6 +189,11 @@ impl Job {
     /// Tells the job's thread something. A job that has ended hears no more.
     pub(super) fn notice(&self, notice: WorkerNotice) {
         let _ = self.messages.send(Message::Worker(notice));
+    }
+
+    /// A worker was told to end; nobody waits for that.
+    pub(super) fn retire_worker(&mut self, worker: u64) {
+        self.workers.remove(&worker);
     }
 
     /// A worker is gone.

@@ -203,6 +203,9 @@ impl JobManager {
             checkpoints: CheckpointCounts::default(),
             restarts: 0,
             failures: vec![failure.clone()],
+            requirements: Vec::new(),
+            slots_wanted: 0,
+            rescales: Vec::new(),
         };
         let history = JobHistory {
             entered: vec![(JobStatus::Created, started), (JobStatus::Failed, now)],

@@ -1,18 +1,25 @@
 //! A JobManager: takes jobs and TaskManagers, gives slots to jobs, runs the JobMaster of each job.
 
+mod access;
+mod acknowledged;
 mod archive;
 mod connections;
 mod history;
 mod jobs;
 mod leadership;
+mod observed;
 mod records;
 mod remote_host;
 mod starting;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
+pub use acknowledged::{Acknowledgement, Acknowledgements};
 use archive::Archive;
 use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
-use flott_graph::{JobTopology, settings::JobSettings};
+use flott_graph::{
+    JobTopology,
+    settings::{JobSettings, SchedulerSettings},
+};
 use flott_ha::{JobStore, Leadership};
 use flott_jobmanager::resource_manager::{ResourceManager, SlotGrant};
 use flott_rpc::{
@@ -20,15 +27,17 @@ use flott_rpc::{
     control::{ExecutableId, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
+use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::Job;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
+pub use observed::TaskThreads;
 use remote_host::Cluster;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
@@ -40,14 +49,18 @@ const ENDED_JOBS: usize = 100;
 /// What a JobManager is started with.
 #[derive(Debug, Clone)]
 pub struct JobManagerOptions {
-    /// Where it takes connections, `host:port`. Only of this machine: nobody is asked who they are yet.
+    /// Where it takes connections, `host:port`.
     pub bind: String,
+    /// What it asks of those who connect. Where other machines reach it, it must.
+    pub security: Entrance,
     /// Where it keeps executables.
     pub folder: PathBuf,
     /// Time between signs of life.
     pub heartbeat_interval: Duration,
     /// Silence after which a process counts as gone.
     pub heartbeat_timeout: Duration,
+    /// How the parallelism of jobs that say nothing about it follows the slots.
+    pub scheduler: SchedulerSettings,
     /// Where jobs that have ended are kept over a restart, if no other JobManager keeps them.
     pub archive: Option<PathBuf>,
     /// Whether others may lead: then this one serves nobody until [`JobManager::stand`] has made it the leader.
@@ -67,7 +80,7 @@ impl std::fmt::Debug for JobManager {
 /// What a job is, and what has happened to it.
 #[derive(Debug, Clone)]
 pub struct JobDetails {
-    /// Its graph.
+    /// Its graph, with the parallelism that it is run with.
     pub topology: Arc<JobTopology>,
     /// What it is run with.
     pub settings: Arc<JobSettings>,
@@ -88,6 +101,7 @@ struct Inner {
     options: JobManagerOptions,
     executables: ExecutableStore,
     clock: SystemClock,
+    observed: observed::Observed,
     archive: Option<Archive>,
     candidate: OnceLock<Candidate>,
     state: Mutex<State>,
@@ -105,7 +119,7 @@ struct State {
     /// While this JobManager leads.
     term: Option<Term>,
     /// The connections of this term.
-    peers: HashMap<u64, TcpStream>,
+    peers: HashMap<u64, Stream>,
     next_peer: u64,
 }
 
@@ -150,24 +164,32 @@ impl JobManager {
             Error::new(ErrorKind::Unavailable, text).with_source(error)
         })?;
         let address = listener.local_addr().map_err(no_thread)?;
-        if !address.ip().is_loopback() {
-            return Err(Error::invalid(format!(
-                "`{address}` can be reached from other machines, which needs authentication and encryption; they are not there yet: \
-                 set `jobmanager.rpc.address` to a loopback address"
-            )));
-        }
+        options.security.check_listen(address, "jobmanager.rpc.address")?;
         let executables = ExecutableStore::open(&options.folder)?;
         let archive = options.archive.as_deref().map(Archive::open).transpose()?;
         let ended = archive.as_ref().map(Archive::load).unwrap_or_default();
         let term = (!options.elected).then_some(Term { epoch: 0, store: None, leadership: None });
-        let state = Mutex::new(State { term, ..State::default() });
-        let inner = Inner { address, options, executables, clock: SystemClock::default(), archive, candidate: OnceLock::new(), state };
+        let inner = Inner {
+            address,
+            options,
+            executables,
+            clock: SystemClock::default(),
+            observed: observed::Observed::default(),
+            archive,
+            candidate: OnceLock::new(),
+            state: Mutex::new(State { term, ..State::default() }),
+        };
         let manager = JobManager(Arc::new(inner));
         for (id, record) in ended {
             manager.lock().jobs.insert(id, Job::ended(record));
         }
         connections::accept(manager.clone(), listener)?;
         Ok(manager)
+    }
+
+    /// What it asks of those who connect.
+    pub fn security(&self) -> &Entrance {
+        &self.0.options.security
     }
 
     /// Where it takes connections.
@@ -235,13 +257,20 @@ impl JobManager {
         let state = self.lock();
         let known = state.jobs.get(&job).ok_or_else(|| Error::invalid(format!("there is no job {job}")))?;
         let slots = known.slots_by_task_manager().clone();
+        let history = known.history.read();
+        let submitted = &known.topology;
+        let topology = if history.parallelism.is_empty() || history.parallelism == submitted.parallelism() {
+            submitted.clone()
+        } else {
+            Arc::new(submitted.with_parallelism(&history.parallelism))
+        };
         Ok(JobDetails {
-            topology: known.topology.clone(),
+            topology,
             settings: known.settings.clone(),
             program: known.program.clone(),
             started: known.started,
             ended: known.ended_at,
-            history: known.history.read(),
+            history,
             slots,
         })
     }
@@ -288,10 +317,20 @@ impl Cluster for JobManager {
         state.grant(grants);
     }
 
+    fn withdraw_slots(&self, job: JobId, count: u32) {
+        self.lock().resources.withdraw(job, count);
+    }
+
     fn release_slots(&self, job: JobId, slots: &[u32]) {
         let state = &mut *self.lock();
         let grants = state.resources.release(job, slots);
         state.grant(grants);
+    }
+
+    fn retire_worker(&self, job: JobId, worker: u64) {
+        if let Some(job) = self.lock().jobs.get_mut(&job) {
+            job.retire_worker(worker);
+        }
     }
 
     fn stop_worker(&self, job: JobId, worker: u64) {
@@ -354,7 +393,7 @@ impl State {
     }
 
     /// A connection of this term; `None` if the term is over.
-    fn peer(&mut self, stream: &TcpStream) -> std::io::Result<Option<u64>> {
+    fn peer(&mut self, stream: &Stream) -> std::io::Result<Option<u64>> {
         if self.term.is_none() {
             return Ok(None);
         }

@@ -6,7 +6,7 @@ use crate::{
 };
 use flott_core::{
     error::TaskFailure,
-    id::{AttemptId, JobId, VertexId},
+    id::{AttemptId, JobId, SubtaskId, VertexId},
 };
 use flott_graph::{JobTopology, plan};
 use flott_jobmanager::JobEvent;
@@ -29,8 +29,12 @@ const MOST_FAILED_STARTS: u32 = 3;
 pub(crate) trait Cluster: Send + Sync {
     /// The job wants so many slots more; they come as [`WorkerNotice::Granted`].
     fn request_slots(&self, job: JobId, count: u32);
+    /// Of the slots that it wanted and was not given, the job has no use for so many.
+    fn withdraw_slots(&self, job: JobId, count: u32);
     /// The job gives slots back.
     fn release_slots(&self, job: JobId, slots: &[u32]);
+    /// The worker was told to end: slots that the job gets where it was come with another one.
+    fn retire_worker(&self, job: JobId, worker: u64);
     /// The worker must end, whatever it does.
     fn stop_worker(&self, job: JobId, worker: u64);
     /// The job knows again what runs where.
@@ -44,6 +48,13 @@ pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Vec<TaskFigures>>>>);
 impl WorkerFigures {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<TaskFigures>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The worker of each task that has a thread, and the thread's number; a subtask that has moved is with its newest worker.
+    pub(crate) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
+        let all = self.lock();
+        let of_worker = all.iter().flat_map(|(worker, tasks)| tasks.iter().map(move |task| (*worker, task)));
+        of_worker.filter_map(|(worker, task)| Some((task.subtask, (worker, task.thread?)))).collect()
     }
 
     /// Those of the newest attempts; a subtask that has moved is with its newest worker.
@@ -151,11 +162,31 @@ impl RemoteHost {
                 vec![JobEvent::Enumerator { vertex, after, report }]
             }
             FromWorker::Enumerator { .. } => Vec::new(),
-            FromWorker::Figures(figures) => {
+            FromWorker::Figures(mut figures) => {
+                // A subtask that has moved stays in the figures of where it was.
+                let here: HashSet<SubtaskId> =
+                    self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
+                figures.retain(|task| here.contains(&task.subtask));
                 self.figures.lock().insert(worker, figures);
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
+        }
+    }
+
+    /// Ends workers that hold no slot and host no enumerator.
+    fn retire_idle(&mut self) {
+        let hosts: HashSet<u64> = self.enumerators.values().map(|(_, worker)| *worker).collect();
+        let idle = |(number, worker): &(&u64, &Worker)| worker.slots.is_empty() && !worker.killed && !hosts.contains(number);
+        let idle: Vec<u64> = self.workers.iter().filter(idle).map(|(number, _)| *number).collect();
+        for number in idle {
+            match self.workers.remove(&number).and_then(|worker| worker.connection) {
+                Some((link, _)) => link.send(ToWorker::Stop),
+                None => self.cluster.stop_worker(self.job, number),
+            }
+            self.cluster.retire_worker(self.job, number);
+            self.figures.lock().remove(&number);
+            self.worker_of.retain(|_, at| *at != number);
         }
     }
 
@@ -173,21 +204,26 @@ impl TaskHost for RemoteHost {
         Vec::new()
     }
 
+    fn withdraw_slots(&mut self, count: u32) {
+        self.cluster.withdraw_slots(self.job, count);
+    }
+
     fn release_slots(&mut self, slots: Vec<u32>) {
-        for (number, worker) in &mut self.workers {
-            let before = worker.slots.len();
+        for worker in self.workers.values_mut() {
             worker.slots.retain(|slot| !slots.contains(slot));
-            if worker.slots.is_empty() && before > 0 {
-                match &worker.connection {
-                    Some((link, _)) => link.send(ToWorker::Stop),
-                    None => self.cluster.stop_worker(self.job, *number),
-                }
-            }
         }
+        // Before the slots are free: whoever gets them then must not get a worker that ends.
+        self.retire_idle();
         self.cluster.release_slots(self.job, &slots);
     }
 
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
+        if let Some(parallelism) = deployments.first().map(|deployment| deployment.parallelism.clone()) {
+            // Subtasks that the job does not have any more.
+            let there =
+                |subtask: SubtaskId| parallelism.get(subtask.vertex.0 as usize).is_none_or(|parallelism| subtask.index < *parallelism);
+            self.worker_of.retain(|attempt, _| there(attempt.subtask));
+        }
         let mut lost = Vec::new();
         let mut region = Vec::new();
         let mut by_worker: BTreeMap<u64, Vec<TaskDeployment>> = BTreeMap::new();
@@ -219,12 +255,16 @@ impl TaskHost for RemoteHost {
 
     fn enumerator(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) -> Vec<JobEvent> {
         if let EnumeratorCommand::Create { .. } = command {
-            // All in one place, the job's first worker that is there.
-            let first = self.workers.iter().find(|(_, worker)| worker.connection.is_some() && !worker.killed);
+            // All in one place, the job's first worker that is there, and stays.
+            let stays = |worker: &Worker| worker.connection.is_some() && !worker.killed && !worker.slots.is_empty();
+            let first = self.workers.iter().find(|(_, worker)| stays(worker)).map(|(number, _)| *number);
             match first {
-                Some((worker, _)) => self.enumerators.insert(vertex, (number, *worker)),
+                Some(worker) => {
+                    self.enumerators.insert(vertex, (number, worker));
+                    self.retire_idle();
+                }
                 None => return vec![JobEvent::EnumeratorLost { vertex, reason: "no worker is there to host it".to_owned() }],
-            };
+            }
         }
         let worker = self.enumerators.get(&vertex).and_then(|(_, worker)| self.workers.get(worker));
         if let Some((link, _)) = worker.and_then(|worker| worker.connection.as_ref()) {

@@ -17,6 +17,7 @@ use flott_core::{
     id::JobId,
     time::{Clock, SharedClock},
 };
+use flott_graph::settings::SchedulerMode;
 use flott_ha::{JobStore, StoreError, job_store::PutOutcome};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
@@ -78,6 +79,10 @@ impl JobManager {
             })?;
             program.configuration.set(&options::CHECKPOINTING_DIR, Some(dir.to_string_lossy().into_owned()));
             settings.checkpoints.dir = Some(dir);
+        }
+        // What the cluster is configured for holds for jobs that say nothing else.
+        if settings.scheduler.mode == SchedulerMode::Default && self.0.options.scheduler.mode != SchedulerMode::Default {
+            settings.scheduler = self.0.options.scheduler.clone();
         }
         let launch = launch(id, topology.clone(), settings.clone(), of_storage)?;
         // It is to mean the same for the next leader, when there are newer ones.

@@ -6,6 +6,7 @@ use crate::{
 };
 use flott_core::{Error, ErrorKind};
 use flott_rpc::control::{ClientReply, ClientRequest, ExecutableId, Role};
+use flott_security::Connector;
 use std::{
     path::PathBuf,
     sync::{Mutex, PoisonError},
@@ -18,12 +19,12 @@ static FETCHING: Mutex<()> = Mutex::new(());
 ///
 /// # Errors
 /// The JobManager does not have it, or it cannot be kept.
-pub(super) fn get(store: &ExecutableStore, job_manager: &str, id: &ExecutableId) -> Result<PathBuf, Error> {
+pub(super) fn get(store: &ExecutableStore, job_manager: &str, security: &Connector, id: &ExecutableId) -> Result<PathBuf, Error> {
     let _fetching = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = store.find(id)? {
         return Ok(path);
     }
-    let stream = find_leader(job_manager, &Role::Client)?.stream;
+    let stream = find_leader(job_manager, security, &Role::Client)?.stream;
     let mut incoming = store.begin(id)?;
     let mut offset = 0;
     loop {

@@ -1,7 +1,12 @@
 //! A TaskManager: offers slots to a JobManager, and runs a worker process for each job that got some of them.
 
 mod executables;
+mod hand_over;
+mod observer;
+mod output;
 mod workers;
+
+pub use observer::{StackSampler, Visible, WorkerOutput};
 
 use crate::{
     control::{ConnectionError, Incoming, Link, find_leader},
@@ -10,6 +15,8 @@ use crate::{
 };
 use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
+use flott_security::Connector;
+use observer::Observer;
 use std::{
     path::{Path, PathBuf},
     sync::mpsc,
@@ -40,8 +47,12 @@ pub struct TaskManagerOptions {
     pub slots: u32,
     /// The host on which its workers take records of others.
     pub bind: String,
+    /// What it shows other processes, and its workers do.
+    pub security: Connector,
     /// Where it keeps executables.
     pub folder: PathBuf,
+    /// What people may see of it.
+    pub visible: Visible,
     /// Time between signs of life.
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
@@ -56,6 +67,7 @@ pub struct TaskManagerOptions {
 /// # Errors
 /// Its folder cannot be used, or the JobManager refuses it.
 pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
+    crate::exchange::check_host(&options.bind, options.security.is_encrypted())?;
     let incarnation = format!("{:032x}", random_u128());
     let workers = Workers::new(ExecutableStore::open(&options.folder)?, options.clone());
     let mut lost_at: Option<Instant> = None;
@@ -96,7 +108,7 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
         incarnation: incarnation.to_owned(),
         workers: reported.clone(),
     };
-    let leader = find_leader(&options.job_manager, &Role::TaskManager(info))?;
+    let leader = find_leader(&options.job_manager, &options.security, &Role::TaskManager(info))?;
     tracing::info!(job_manager = leader.address, slots = options.slots, "registered at the JobManager");
     let no_link = |error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error);
     let link: Link<FromTaskManager> = Link::start(leader.stream.try_clone().map_err(no_link)?).map_err(no_link)?;
@@ -107,11 +119,13 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
         // Nobody could be told.
         link.send(FromTaskManager::WorkerEnded { job, worker, reason: "the worker ended while no JobManager led".to_owned() });
     }
+    let observer = Observer::start(link.clone(), workers.processes(), options.visible.clone())?;
     let _heart = beat(link, options.heartbeat_interval)?;
     loop {
         match incoming.next() {
             Ok(ToTaskManager::StartWorker { job, worker, program, token }) => workers.start(job, worker, program, token),
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
+            Ok(ToTaskManager::Ask(number, question)) => observer.ask(number, question),
             Ok(ToTaskManager::Heartbeat) => {}
             // To end would end the workers of all jobs.
             Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::error!(%error, "passed over"),

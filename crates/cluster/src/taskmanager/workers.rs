@@ -1,12 +1,13 @@
 //! The worker processes of a TaskManager.
 
-use super::{TaskManagerOptions, executables};
+use super::{TaskManagerOptions, executables, hand_over, output};
 use crate::{control::Link, executables::ExecutableStore};
 use flott_core::{Error, ErrorKind, id::JobId};
 use flott_rpc::control::{FromTaskManager, Notice, PART_VARIABLE, Part, Program};
 use std::{
     collections::HashMap,
     io::Write,
+    os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
@@ -106,6 +107,11 @@ impl Workers {
         }
     }
 
+    /// The way to learn which processes run.
+    pub(super) fn processes(&self) -> Processes {
+        Processes(self.running.clone())
+    }
+
     /// Ends a worker.
     pub(super) fn stop(&self, job: JobId, worker: u64) {
         if let Some(worker) = lock(&self.running).get_mut(&(job, worker)) {
@@ -116,6 +122,18 @@ impl Workers {
     /// Ends all workers.
     pub(super) fn stop_all(&self) {
         lock(&self.running).values_mut().for_each(kill);
+    }
+}
+
+/// The workers that run.
+#[derive(Debug, Clone)]
+pub(super) struct Processes(Running);
+
+impl Processes {
+    /// Each with its job, its number and its process.
+    pub(super) fn list(&self) -> Vec<(JobId, u64, u32)> {
+        let process = |worker: &Worker| if let Worker::Running(child) = worker { Some(child.id()) } else { None };
+        lock(&self.0).iter().filter_map(|((job, number), worker)| Some((*job, *number, process(worker)?))).collect()
     }
 }
 
@@ -143,7 +161,7 @@ fn spawn(
     program: Program,
     token: String,
 ) -> Result<Child, Error> {
-    let path = executables::get(store, &leader, &program.executable)?;
+    let path = executables::get(store, &leader, &options.security, &program.executable)?;
     if let Some(check) = options.check {
         check(&path, &program.configuration)?;
     }
@@ -152,22 +170,28 @@ fn spawn(
         job,
         worker,
         bind: options.bind.clone(),
-        configuration: program.configuration,
         folder: program.folder.clone(),
-        token,
         survives: options.survives,
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);
-    command.args(&program.arguments).env(PART_VARIABLE, part).stdin(Stdio::piped());
+    // In a group of its own: a signal from the terminal is for the TaskManager, with which it ends.
+    command.args(&program.arguments).env(PART_VARIABLE, part).stdin(Stdio::piped()).process_group(0);
     if program.folder.is_dir() {
         command.current_dir(&program.folder);
     }
+    hand_over::forget_secrets(&mut command);
+    output::capture(&mut command, &options.visible);
     tracing::info!(%job, worker, executable = %program.executable, "starting a worker");
-    command.spawn().map_err(|error| {
+    let mut child = command.spawn().map_err(|error| {
         let text = "the executable cannot be started here: it must be built for this platform and for its C library";
         Error::new(ErrorKind::Invalid, text).with_source(error)
-    })
+    })?;
+    hand_over::to_worker(&mut child, &options.security, program.configuration, token)?;
+    if let Err(error) = output::follow(&mut child, &options.visible, job, worker) {
+        tracing::error!(%job, worker, %error, "what a worker says is lost");
+    }
+    Ok(child)
 }
 
 /// Waits for the end of a worker; returns how it ended.

@@ -1,5 +1,6 @@
 //! A worker: the process that runs tasks of one job for a TaskManager. It is the user's program, whose `execute` leads here.
 
+mod log;
 mod parent;
 mod session;
 
@@ -7,7 +8,7 @@ use crate::{
     background::BackgroundThreads,
     control::{ConnectionError, Incoming, find_leader},
     enumerators,
-    exchange::{ChannelFailure, ExchangeSettings, NetworkExchange},
+    exchange::{self, ChannelFailure, ExchangeSettings, NetworkExchange},
     launch::{directory, no_thread, random_u128, refuse_abort, root_paths},
     tasks::{Figures, Mailboxes, Tasks},
     thread::SystemClock,
@@ -15,6 +16,7 @@ use crate::{
 use flott_core::{
     Error, ErrorKind,
     id::{AttemptId, JobId, SubtaskId},
+    secret::Secret,
     time::SharedClock,
 };
 use flott_graph::JobGraph;
@@ -25,6 +27,7 @@ use flott_rpc::{
     task::{TaskCommand, TaskDeployment, TaskReport},
 };
 use flott_runtime::{Elsewhere, TaskEnv, TaskReporter};
+use flott_security::Connector;
 use parent::Parent;
 use session::Session;
 use std::{
@@ -61,7 +64,9 @@ pub struct WorkerExecutor {
     /// The folder that the program was submitted from.
     pub folder: PathBuf,
     /// The secret that the workers of the job share.
-    pub token: String,
+    pub token: Secret,
+    /// What it shows other processes.
+    pub security: Connector,
     /// Whether it goes on without a JobManager until its TaskManager names the next one.
     pub survives: bool,
 }
@@ -85,6 +90,7 @@ impl WorkerExecutor {
             graph.settings.checkpoints.inline_threshold_bytes = usize::MAX;
         }
         root_paths(&mut graph.settings, &self.folder);
+        log::init();
         let parent = Parent::watch()?;
         let clock = SystemClock::default();
         let shared: SharedClock = Arc::new(clock);
@@ -118,7 +124,7 @@ impl WorkerExecutor {
         loop {
             let inventory = serving.session.begin(!first);
             let info = WorkerInfo { job, worker, data_address, topology: topology.clone(), inventory };
-            match find_leader(&leader, &Role::Worker(info)) {
+            match find_leader(&leader, &self.security, &Role::Worker(info)) {
                 Ok(found) => {
                     let stream = found.stream;
                     parent.serves(stream.try_clone().map_err(no_thread)?);
@@ -192,7 +198,9 @@ impl WorkerExecutor {
         let unusable = || format!("cannot listen on `{}` for other workers", self.bind);
         let mut addresses = (self.bind.as_str(), 0).to_socket_addrs().map_err(|error| Error::invalid(unusable()).with_source(error))?;
         let listen = addresses.next().ok_or_else(|| Error::invalid(unusable()))?;
-        let settings = ExchangeSettings::new(self.job, self.token.clone().into_bytes(), listen);
+        let token = self.token.expose().as_bytes().to_vec();
+        let settings =
+            ExchangeSettings { transport: exchange::transport(&self.security)?, ..ExchangeSettings::new(self.job, token, listen) };
         let broken = Mutex::new(broken);
         // Whoever hears of it lives as long as the process.
         NetworkExchange::start(settings, clock.clone(), Arc::new(move |failure| drop(lock(&broken).send(failure.clone()))))

@@ -4,9 +4,10 @@ use super::{LOST_JOB_MANAGER, end, lock};
 use crate::launch::no_thread;
 use flott_core::Error;
 use flott_rpc::control::Notice;
+use flott_security::Stream;
 use std::{
     io::BufRead,
-    net::{Shutdown, TcpStream},
+    net::Shutdown,
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -29,7 +30,7 @@ struct State {
     /// Named, and not connected to yet.
     leader: Option<String>,
     /// The connection to the one before.
-    serves: Option<TcpStream>,
+    serves: Option<Stream>,
 }
 
 impl State {
@@ -59,7 +60,7 @@ impl Parent {
                         state.leave();
                         hears.changed.notify_all();
                     }
-                    Err(error) => tracing::warn!(%error, line, "the TaskManager said something unknown"),
+                    Err(error) => tracing::warn!(%error, "the TaskManager said something unknown"),
                 }
             }
             tracing::error!("the TaskManager is gone; the worker ends");
@@ -70,7 +71,7 @@ impl Parent {
     }
 
     /// This process hears a JobManager from now on, until the TaskManager names another.
-    pub(super) fn serves(&self, stream: TcpStream) {
+    pub(super) fn serves(&self, stream: Stream) {
         let state = &mut *lock(&self.0.state);
         state.serves = Some(stream);
         if state.leader.is_some() {

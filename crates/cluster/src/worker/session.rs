@@ -6,9 +6,9 @@ use flott_rpc::{
     control::{FromWorker, ToWorker},
     inventory::WorkerInventory,
 };
+use flott_security::Stream;
 use std::{
     io,
-    net::TcpStream,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// The connection stands.
-    pub(super) fn connected(&self, stream: TcpStream) -> io::Result<()> {
+    pub(super) fn connected(&self, stream: Stream) -> io::Result<()> {
         let state = &mut *self.lock();
         let link = Link::start(stream)?;
         if let Way::Connecting(waiting) = &mut state.way {

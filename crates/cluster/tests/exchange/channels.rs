@@ -1,7 +1,12 @@
 use crate::worker::{CAPACITY, Worker, batch, key};
-use flott_core::{AnyBatch, Batch, batch::Timestamps, id::CheckpointId, operator::WatermarkStatus};
+use flott_core::{
+    AnyBatch, Batch,
+    batch::Timestamps,
+    id::{CheckpointId, OperatorId},
+    operator::WatermarkStatus,
+};
 use flott_rpc::task::{Barrier, SnapshotKind};
-use flott_runtime::StreamElement;
+use flott_runtime::{LatencyMarker, StreamElement};
 use std::thread;
 
 #[test]
@@ -26,6 +31,7 @@ fn all_kinds_of_elements_arrive_as_they_were_sent_in_their_order() {
         StreamElement::Barrier(savepoint),
         StreamElement::Batch(AnyBatch::new(Batch::<(String, u64)>::default())),
         StreamElement::Status(WatermarkStatus::Active),
+        StreamElement::LatencyMarker(LatencyMarker { source: OperatorId(u64::MAX), subtask: 3, marked_at: -1 }),
         StreamElement::Watermark(i64::MAX),
         StreamElement::EndOfInput,
         StreamElement::Barrier(last),

@@ -1,6 +1,7 @@
 //! Exchanges between two workers over loopback.
 
 mod channels;
+mod encrypted;
 mod ends;
 mod failures;
 mod worker;

@@ -10,20 +10,29 @@ use super::{
     suggestion::nearest,
     value::ConfigValue,
 };
+use crate::secret::HIDDEN;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// The values given to options.
 ///
 /// A value may be given by several [origins](Origin): the stronger one wins, whatever the order in which they are added. From
 /// weakest to strongest: the option's default, a configuration file, an environment variable, a command line argument, code.
 /// Of two values of one strength the later wins, except that a file may give an option only once.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Values of secret options are given out by [`get`](Self::get) alone.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configuration {
     values: BTreeMap<String, Value>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(key, value, origin)| (key, (value, origin)))).finish()
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Value {
     text: String,
     origin: Origin,
@@ -68,6 +77,9 @@ impl Configuration {
             let suggestion = nearest(key, options::all().map(|option| option.key)).map(str::to_owned);
             return Err(ConfigError::UnknownKey { key: key.to_owned(), origin, suggestion });
         };
+        if let (true, Origin::Argument(_)) = (option.is_secret(), &origin) {
+            return Err(ConfigError::SecretArgument { key: key.to_owned(), variable: option.variable() });
+        }
         if !option.accepts(value) {
             return Err(wrong_value(option, value, &origin));
         }
@@ -152,9 +164,15 @@ impl Configuration {
         }
     }
 
-    /// The values that were given, by key; defaults are not among them.
+    /// The values that were given, by key; defaults are not among them. In the place of a secret stands [`HIDDEN`].
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Origin)> {
-        self.values.iter().map(|(key, value)| (key.as_str(), value.text.as_str(), &value.origin))
+        self.values.iter().map(|(key, value)| (key.as_str(), shown(options::find(key), &value.text), &value.origin))
+    }
+
+    /// What a job takes along to other processes: everything but what concerns the one that submits it, where `security.` is.
+    pub fn of_job(&self) -> Configuration {
+        let values = self.values.iter().filter(|(key, _)| !key.starts_with("security."));
+        Configuration { values: values.map(|(key, value)| (key.clone(), value.clone())).collect() }
     }
 
     fn insert(&mut self, key: &str, text: String, origin: Origin) {
@@ -164,8 +182,19 @@ impl Configuration {
     }
 }
 
+/// `value`, unless it is a secret.
+fn shown<'a>(option: Option<&OptionInfo>, value: &'a str) -> &'a str {
+    // Of what this version does not know it cannot be told.
+    if option.is_none_or(OptionInfo::is_secret) { HIDDEN } else { value }
+}
+
 fn wrong_value(option: &OptionInfo, value: &str, origin: &Origin) -> ConfigError {
-    ConfigError::WrongValue { key: option.key.to_owned(), value: value.to_owned(), origin: origin.clone(), expected: option.expected() }
+    ConfigError::WrongValue {
+        key: option.key.to_owned(),
+        value: shown(Some(option), value).to_owned(),
+        origin: origin.clone(),
+        expected: option.expected(),
+    }
 }
 
 #[cfg(test)]

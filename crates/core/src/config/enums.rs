@@ -67,6 +67,16 @@ config_enum! {
         AtLeastOnce = "AT_LEAST_ONCE",
     }
 
+    /// What latencies are kept apart by.
+    LatencyGranularity {
+        /// Nothing.
+        Single = "single",
+        /// The source.
+        Operator = "operator",
+        /// The subtask of the source.
+        Subtask = "subtask",
+    }
+
     /// What becomes of the checkpoints of a job that ends.
     CheckpointRetention {
         /// They stay when the job is cancelled.
@@ -95,6 +105,20 @@ config_enum! {
         FailureRate = "failure-rate" | "failurerate",
         /// After a delay that grows with every failure.
         ExponentialDelay = "exponential-delay" | "exponentialdelay",
+    }
+
+    /// Whether a job waits for all its slots.
+    SchedulerType {
+        /// It does.
+        Default = "default",
+        /// It runs with fewer.
+        Adaptive = "adaptive",
+    }
+
+    /// What decides how parallel jobs are.
+    SchedulerExecutionMode {
+        /// The slots that there are.
+        Reactive = "reactive",
     }
 
     /// What starts again when a task fails.

@@ -41,6 +41,17 @@ pub enum ConfigError {
         /// What it should look like.
         expected: String,
     },
+    /// A secret is where everybody can read it.
+    #[error(
+        "option `{key}` is a secret and must not be an argument, which everybody on this machine can read; give it in the environment \
+         variable `{variable}` or in a file"
+    )]
+    SecretArgument {
+        /// The key of the option.
+        key: String,
+        /// The variable that sets it.
+        variable: String,
+    },
     /// One file gives two values.
     #[error("{path}:{line}: option `{key}` has a value already, in line {first_line}; remove one")]
     Duplicate {

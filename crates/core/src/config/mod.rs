@@ -21,7 +21,8 @@ mod value;
 pub use configuration::Configuration;
 pub use duration::{format_duration, parse_duration};
 pub use enums::{
-    CheckpointRetention, CheckpointingMode, ClaimMode, FailoverStrategy, HighAvailabilityType, RestartStrategyType, RuntimeMode,
+    CheckpointRetention, CheckpointingMode, ClaimMode, FailoverStrategy, HighAvailabilityType, LatencyGranularity, RestartStrategyType,
+    RuntimeMode, SchedulerExecutionMode, SchedulerType,
 };
 pub use error::ConfigError;
 pub use load::CONF_DIR_VARIABLE;

@@ -65,6 +65,7 @@ impl<T: ConfigValue> ConfigOption<T> {
             magnitude_text: T::magnitude_text,
             form: T::form,
             accepts: accepts::<T>,
+            secret: T::SECRET,
         }
     }
 
@@ -95,12 +96,18 @@ pub struct OptionInfo {
     magnitude_text: fn(f64) -> String,
     form: fn() -> String,
     accepts: fn(&str, Range) -> bool,
+    secret: bool,
 }
 
 impl OptionInfo {
     /// Whether `text` is a value of this option.
     pub fn accepts(&self, text: &str) -> bool {
         (self.accepts)(text, self.range)
+    }
+
+    /// Whether its values must be shown nowhere.
+    pub fn is_secret(&self) -> bool {
+        self.secret
     }
 
     /// What a value looks like, for example "a whole number, at least 1".

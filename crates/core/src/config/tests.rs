@@ -188,3 +188,23 @@ fn a_configuration_travels_with_its_origins() -> Result<(), Box<dyn std::error::
     assert_eq!(copy, configuration);
     Ok(())
 }
+
+#[test]
+fn a_secret_is_given_out_by_get_alone() -> Result<(), ConfigError> {
+    let configuration = file("security.token: canary\nparallelism.default: 2")?;
+    assert_eq!(configuration.get(&SECURITY_TOKEN)?.unwrap().expose(), "canary");
+    let listed: Vec<(&str, &str)> = configuration.iter().map(|(key, value, _)| (key, value)).collect();
+    assert_eq!(listed, [("parallelism.default", "2"), ("security.token", "******")]);
+    assert!(!format!("{configuration:?}").contains("canary"));
+    let error = message(Configuration::new().add_variables([("FLOTT_SECURITY_TOKEN", "can ary")]));
+    assert!(error.contains("`******`") && !error.contains("ary`"), "{error}");
+    let job = configuration.of_job();
+    assert_eq!((job.get(&SECURITY_TOKEN)?, job.get(&PARALLELISM_DEFAULT)?), (None, 2));
+    Ok(())
+}
+
+#[test]
+fn a_secret_must_not_be_an_argument() {
+    let error = message(Configuration::new().add_arguments(strings(&["-Dsecurity.token=canary"])));
+    assert!(error.contains("`FLOTT_SECURITY_TOKEN`") && !error.contains("canary"), "{error}");
+}

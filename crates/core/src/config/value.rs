@@ -8,6 +8,9 @@ pub trait ConfigValue: Sized {
     /// The words that mean "none" where the option is an `Option` of this type, besides the empty text.
     const NONE: &'static [&'static str] = &[];
 
+    /// Whether values must be shown nowhere.
+    const SECRET: bool = false;
+
     /// What a value looks like, for messages and the reference: "a whole number".
     fn form() -> String;
 
@@ -133,6 +136,8 @@ impl ConfigValue for Duration {
 }
 
 impl<T: ConfigValue> ConfigValue for Option<T> {
+    const SECRET: bool = T::SECRET;
+
     fn form() -> String {
         T::form()
     }

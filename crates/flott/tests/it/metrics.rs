@@ -1,7 +1,7 @@
 //! Figures of tasks and operators.
 
 use crate::support::{await_checkpoints, cancel, checkpointed, end_of, endless, env, eventually};
-use flott::{JobClient, connector::datagen::SequenceSource, metrics::names, prelude::*};
+use flott::{AccumulatorValue, JobClient, config::LatencyGranularity, connector::datagen::SequenceSource, metrics::names, prelude::*};
 
 /// The sum over all subtasks of a figure of an operator.
 fn of(client: &JobClient, operator: &str, figure: &str) -> i64 {
@@ -189,4 +189,79 @@ fn figures_of_a_restarted_task_are_those_of_its_newest_attempt() {
     let client = env.execute_async("restarted").unwrap();
     assert_eq!(end_of(&client).unwrap().restarts, 1);
     assert_eq!(of(&client, "once", names::NUM_RECORDS_IN), 10_000);
+}
+
+#[test]
+fn functions_have_meters_histograms_and_accumulators_that_are_seen_while_they_run() {
+    struct Watched {
+        calls: flott::metrics::Meter,
+        sizes: flott::metrics::Histogram,
+    }
+    impl ProcessFunction for Watched {
+        type In = u64;
+        type Out = u64;
+        fn process(&mut self, number: u64, context: &mut ProcessContext<'_, u64>) -> Result<(), BoxError> {
+            self.calls.mark(1);
+            self.sizes.update(7);
+            context.accumulate("numbers", AccumulatorValue::Long(1))?;
+            context.emit(number);
+            Ok(())
+        }
+    }
+    let env = env(2);
+    let open = |context: &mut RuntimeContext<'_>| {
+        Ok(Watched { calls: context.metrics().meter("calls"), sizes: context.metrics().histogram("sizes") })
+    };
+    endless(&env, 10_000.0).rebalance().process(open).name("watched").discard();
+    let client = env.execute_async("watched").unwrap();
+    eventually("all tasks count", || {
+        let figures = client.figures().unwrap();
+        let watched: Vec<_> = figures.iter().filter(|task| task.name.starts_with("watched")).collect();
+        let counted = |task: &&flott::TaskFigures| {
+            task.distributions[0].meters.get("calls").is_some_and(|calls| calls.count > 10)
+                && task.distributions[0].histograms.get("sizes").is_some_and(|sizes| (sizes.p50, sizes.p999) == (7.0, 7.0))
+        };
+        watched.len() == 2 && watched.iter().all(counted)
+    });
+    let so_far = client.accumulators().unwrap();
+    assert!(matches!(so_far["numbers"], AccumulatorValue::Long(numbers) if numbers > 20), "{so_far:?}");
+    cancel(&client);
+}
+
+#[test]
+fn latency_markers_come_to_every_operator_but_the_source_and_only_if_they_are_wanted() {
+    for (interval, granularity, ways) in [
+        (0, LatencyGranularity::Operator, 0),
+        (1, LatencyGranularity::Single, 1),
+        (1, LatencyGranularity::Operator, 1),
+        (1, LatencyGranularity::Subtask, 2),
+    ] {
+        let env = env(2);
+        env.set(&options::METRICS_LATENCY_INTERVAL, Duration::from_millis(interval));
+        env.set(&options::METRICS_LATENCY_GRANULARITY, granularity);
+        endless(&env, 10_000.0).name("numbers").map(|n| n).name("chained").rebalance().map(|n| n).name("behind").discard().name("sink");
+        let client = env.execute_async("latency").unwrap();
+        let latencies = || {
+            let figures = client.figures().unwrap();
+            figures.into_iter().map(|task| (task.name, task.latencies)).collect::<Vec<_>>()
+        };
+        eventually("markers or records have come", || {
+            let records = |task: &flott::TaskFigures| task.task.get(names::NUM_RECORDS_IN).is_some_and(|records| *records > 100);
+            let records = client.figures().unwrap().iter().any(|task| task.name.starts_with("behind") && records(task));
+            let latencies = latencies();
+            let come = latencies.len() == 4
+                && latencies.iter().all(|(name, found)| {
+                    // Two operators of the second task: what is behind, and the sink.
+                    let operators = if name.starts_with("behind") { 2 * ways } else { 1 };
+                    found.len() == operators && found.iter().all(|latency| latency.histogram.count > 3)
+                });
+            records && (interval == 0 || come)
+        });
+        if interval == 0 {
+            assert!(latencies().iter().all(|(_, found)| found.is_empty()));
+        }
+        let sources: Vec<bool> = latencies().iter().flat_map(|(_, found)| found).map(|latency| latency.source.is_some()).collect();
+        assert!(sources.iter().all(|known| *known == (granularity != LatencyGranularity::Single)));
+        cancel(&client);
+    }
 }

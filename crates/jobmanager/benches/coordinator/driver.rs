@@ -304,7 +304,11 @@ impl Driver {
             JobAction::DiscardCheckpoint { .. } | JobAction::RetainCheckpoints(_) | JobAction::DiscardAllCheckpoints => {
                 self.cost.other += 1
             }
-            JobAction::Reply(..) | JobAction::StatusChanged(_) | JobAction::Recovered | JobAction::Note(_) => {}
+            JobAction::Reply(..)
+            | JobAction::StatusChanged(_)
+            | JobAction::Recovered
+            | JobAction::WithdrawSlots(_)
+            | JobAction::Note(_) => {}
         }
     }
 
@@ -418,6 +422,7 @@ fn topology(shape: Shape, parallelism: u32) -> JobTopology {
         name: name(number),
         parallelism,
         max_parallelism: MAX_PARALLELISM,
+        fixed_parallelism: false,
         slot_sharing_group: "default".into(),
         operators: vec![OperatorTopology {
             id: OperatorId::from_uid(&name(number)),

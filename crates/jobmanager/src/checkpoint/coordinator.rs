@@ -8,6 +8,7 @@
 //! ```
 //! Clients come first, then the end of input, then the interval. Clients and the end of input wait for neither interval nor
 //! min_pause. A stop with savepoint waits until nothing else is under way, and nothing is begun until it has succeeded or failed.
+//! So does the checkpoint with which a change of parallelism begins: whoever asked for others loses none to it.
 //!
 //! The end of input: tasks that have come to their end wait for a checkpoint with their final state, to commit and finish. It is
 //! taken as soon as all running tasks have; where no interval is set, as soon as all of a region have. What becomes of a
@@ -64,6 +65,17 @@ pub(crate) enum Stop {
     Completed { request: RequestId, taken: SnapshotTaken },
 }
 
+/// The checkpoint with which a change of parallelism begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RescaleCheckpoint {
+    /// To be taken.
+    Wanted,
+    /// Under way.
+    Pending,
+    /// Its end; nothing is begun before it was heard.
+    Ended(Result<CheckpointId, String>),
+}
+
 /// Decides when checkpoints are taken, and what becomes of them.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckpointCoordinator {
@@ -84,6 +96,7 @@ pub(crate) struct CheckpointCoordinator {
     /// Before that time no final checkpoint is tried again.
     pub(super) final_not_before: Option<Duration>,
     pub(super) stop: Option<Stop>,
+    pub(super) rescale: Option<RescaleCheckpoint>,
     pub(super) completed: CompletedCheckpoints,
     /// Aborted ones that tasks may still answer.
     pub(super) aborted: VecDeque<(CheckpointId, SnapshotKind)>,
@@ -107,6 +120,7 @@ impl CheckpointCoordinator {
             failures_in_a_row: 0,
             final_not_before: None,
             stop: None,
+            rescale: None,
             completed: CompletedCheckpoints::new(restored),
             aborted: VecDeque::new(),
             fatal: None,
@@ -147,6 +161,37 @@ impl CheckpointCoordinator {
         }
     }
 
+    /// Whether the job is being stopped with a savepoint, or is about to be.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stop.is_some() || self.queue.iter().any(|(_, wanted)| matches!(wanted, Wanted::Stop { .. }))
+    }
+
+    /// A checkpoint is to be taken for a change of parallelism.
+    pub(crate) fn want_for_rescale(&mut self) {
+        self.rescale.get_or_insert(RescaleCheckpoint::Wanted);
+    }
+
+    /// What became of the checkpoint for a change of parallelism, if it has ended.
+    pub(crate) fn take_rescale_checkpoint(&mut self) -> Option<Result<CheckpointId, String>> {
+        match self.rescale.take() {
+            Some(RescaleCheckpoint::Ended(outcome)) => Some(outcome),
+            other => {
+                self.rescale = other;
+                None
+            }
+        }
+    }
+
+    /// Whether the checkpoint for a change of parallelism has ended, and nobody has heard of it yet.
+    pub(crate) fn rescale_checkpoint_ended(&self) -> bool {
+        matches!(self.rescale, Some(RescaleCheckpoint::Ended(_)))
+    }
+
+    /// There will be no change of parallelism: its checkpoint is one like others, if it is under way.
+    pub(crate) fn forget_rescale(&mut self) {
+        self.rescale = None;
+    }
+
     /// The job was being stopped with a savepoint that is complete, under another leader; whoever asked for it cannot be answered.
     pub(crate) fn stopped_before(&mut self, checkpoint: CheckpointId, location: String) {
         self.stop = Some(Stop::Completed { request: NOBODY, taken: SnapshotTaken { checkpoint, location } });
@@ -168,7 +213,9 @@ impl CheckpointCoordinator {
             JobRequest::TriggerCheckpoint => Wanted::Checkpoint,
             JobRequest::TriggerSavepoint { directory } => Wanted::Savepoint { directory },
             JobRequest::StopWithSavepoint { directory, drain } => Wanted::Stop { directory, drain },
-            JobRequest::Cancel => return context.reply(request, JobReply::Accepted),
+            JobRequest::Cancel | JobRequest::Rescale(_) | JobRequest::RescaleTo { .. } => {
+                return context.reply(request, JobReply::Accepted);
+            }
         };
         if self.batch {
             return context.reply(request, JobReply::Refused("a job in batch mode takes no checkpoints and no savepoints".into()));
@@ -194,7 +241,7 @@ impl CheckpointCoordinator {
             Phase::Finalizing { retry_at, .. } => *retry_at,
         });
         // While others come first their end is the next event, not a time.
-        let free = !self.is_busy() && self.queue.is_empty();
+        let free = !self.is_busy() && self.queue.is_empty() && self.rescale.is_none();
         let periodic = self.next_periodic.filter(|_| free).map(|due| due.max(self.after_pause()));
         pending.chain(periodic).chain(self.final_not_before).min()
     }
@@ -241,6 +288,14 @@ impl CheckpointCoordinator {
             }
             return true;
         }
+        if self.rescale == Some(RescaleCheckpoint::Wanted) {
+            if !self.pending.is_empty() {
+                return false;
+            }
+            self.rescale = Some(RescaleCheckpoint::Pending);
+            self.trigger(Cause::Rescale, context);
+            return true;
+        }
         if self.final_not_before.is_none() && self.needs_final(context.graph) {
             self.trigger(Cause::Final, context);
             return true;
@@ -257,7 +312,10 @@ impl CheckpointCoordinator {
 
     /// Whether what is under way leaves no room for another checkpoint.
     fn is_busy(&self) -> bool {
-        self.stop.is_some() || self.pending.len() >= self.max_concurrent() || self.pending.values().any(PendingCheckpoint::is_preparing)
+        self.stop.is_some()
+            || matches!(self.rescale, Some(RescaleCheckpoint::Pending | RescaleCheckpoint::Ended(_)))
+            || self.pending.len() >= self.max_concurrent()
+            || self.pending.values().any(PendingCheckpoint::is_preparing)
     }
 
     fn max_concurrent(&self) -> usize {

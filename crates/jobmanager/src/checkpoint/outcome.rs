@@ -12,7 +12,7 @@
 
 use super::{
     CheckpointFailure,
-    coordinator::{CheckpointCoordinator, Context, Stop, release_all},
+    coordinator::{CheckpointCoordinator, Context, RescaleCheckpoint, Stop, release_all},
     metadata,
     pending::{Acknowledgement, Cause, PendingCheckpoint, Phase, Wanted},
 };
@@ -186,7 +186,15 @@ impl CheckpointCoordinator {
             // The client is answered when the tasks have ended.
             Cause::Client { request, wanted: Wanted::Stop { .. } } => self.stop = Some(Stop::Completed { request, taken }),
             Cause::Client { request, .. } => context.reply(request, JobReply::Snapshot(taken)),
+            Cause::Rescale => self.end_rescale_checkpoint(Ok(id)),
             Cause::Periodic | Cause::Final => {}
+        }
+    }
+
+    fn end_rescale_checkpoint(&mut self, outcome: Result<CheckpointId, String>) {
+        // Unless nobody waits for it any more.
+        if self.rescale == Some(RescaleCheckpoint::Pending) {
+            self.rescale = Some(RescaleCheckpoint::Ended(outcome));
         }
     }
 
@@ -235,17 +243,21 @@ impl CheckpointCoordinator {
             match pending.cause {
                 Cause::Client { request, wanted } => self.queue.push_front((request, wanted)),
                 Cause::Periodic => self.again = true,
-                Cause::Final => {}
+                Cause::Rescale if self.rescale.is_some() => self.rescale = Some(RescaleCheckpoint::Wanted),
+                Cause::Rescale | Cause::Final => {}
             }
             return;
         }
         if !matches!(failure, CheckpointFailure::Subsumed(_)) {
             self.completed.count_failed();
         }
-        if let Cause::Client { request, .. } = pending.cause {
-            context.reply(request, JobReply::Refused(format!("checkpoint {id} failed: {failure}")));
+        if let Cause::Client { request, .. } = &pending.cause {
+            context.reply(*request, JobReply::Refused(format!("checkpoint {id} failed: {failure}")));
         }
-        if failure.counts() && !pending.kind.is_savepoint() {
+        if matches!(pending.cause, Cause::Rescale) {
+            // Who wants the change decides what follows.
+            self.end_rescale_checkpoint(Err(format!("checkpoint {id} failed: {failure}")));
+        } else if failure.counts() && !pending.kind.is_savepoint() {
             self.count_failure(&failure, context);
         }
     }
@@ -272,6 +284,7 @@ impl CheckpointCoordinator {
             context.reply(request, JobReply::Refused("the job has ended".into()));
         }
         self.fatal = None;
+        self.rescale = None;
     }
 
     /// The job has ended although the storage has not spoken: whoever waits for it is told.

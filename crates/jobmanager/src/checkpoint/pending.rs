@@ -43,6 +43,8 @@ pub(crate) enum Cause {
     Periodic,
     /// Input has ended: tasks wait for it to commit and finish.
     Final,
+    /// The job's parallelism is about to change.
+    Rescale,
     /// A client asked for it.
     Client { request: RequestId, wanted: Wanted },
 }

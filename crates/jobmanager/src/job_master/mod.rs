@@ -10,11 +10,12 @@
 //! ```
 //! A leader that takes over a job that runs starts as Reconciling instead, and adopts what is there.
 //!
-//! The parts: `tasks` hears what tasks, enumerators and slots say; `restarts` turns failures into deployments; `ending`
-//! brings the job to its end; `recovery` takes it over from another leader. After each event [`JobMaster::handle`] does all that has become due.
+//! The parts: `tasks` hears what tasks, enumerators and slots say; `restarts` turns failures into deployments; `rescale`
+//! changes the parallelism; `ending` brings the job to its end; `recovery` takes it over from another leader. After each event [`JobMaster::handle`] does all that has become due.
 
 mod ending;
 mod recovery;
+mod rescale;
 mod restarts;
 mod tasks;
 
@@ -24,21 +25,27 @@ use crate::{
     execution_graph::{ExecutionGraph, is_source},
     failover::Failover,
     random::Random,
+    requirements,
     restore::{self, RestoreError, RestoredSnapshot},
     scheduler::Scheduler,
     source::SourceCoordinator,
 };
 use ending::Ending;
 use flott_core::{
+    context::RuntimeMode,
     error::TaskFailure,
     id::{JobId, VertexId},
 };
-use flott_graph::{JobTopology, settings::JobSettings};
+use flott_graph::{
+    JobTopology,
+    settings::{JobSettings, SchedulerSettings},
+};
 use flott_rpc::{
     client::{JobOverview, JobReply, JobRequest, RequestId},
     status::JobStatus,
 };
 use recovery::Recovery;
+use rescale::Rescaling;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
@@ -61,7 +68,10 @@ pub struct JobMaster {
     coordinator: CheckpointCoordinator,
     failover: Failover,
     slots: Scheduler,
+    rescaling: Rescaling,
     started: bool,
+    /// Some of its tasks have been deployed, by this leader or another.
+    deployed: bool,
     /// Workers are awaited: the job was another leader's.
     recovery: Option<Recovery>,
     ending: Option<Ending>,
@@ -93,6 +103,13 @@ impl JobMaster {
             let id = VertexId(number as u32);
             is_source(&topology, id).then(|| (id, SourceCoordinator::new(id, vertex.parallelism)))
         });
+        let bounds = match settings.mode {
+            RuntimeMode::Streaming => requirements::initial(&topology, &settings.scheduler),
+            RuntimeMode::Batch => requirements::initial(&topology, &SchedulerSettings::default()),
+        };
+        let mut slots = Scheduler::new(&topology);
+        slots.set_timeout(settings.scheduler.resource_wait_timeout);
+        slots.want(requirements::slots_wanted(&topology, &bounds));
         Ok(JobMaster {
             id: job,
             status: JobStatus::Created,
@@ -100,10 +117,12 @@ impl JobMaster {
             broken_sources: BTreeSet::new(),
             coordinator: CheckpointCoordinator::new(job, epoch, &settings, restored),
             failover: Failover::new(settings.restart.clone(), Random::new(seed).next()),
-            slots: Scheduler::new(&topology),
+            slots,
+            rescaling: Rescaling::new(bounds),
             graph: ExecutionGraph::new(topology),
             settings,
             started: false,
+            deployed: false,
             recovery: None,
             ending: None,
             ended: false,
@@ -174,7 +193,8 @@ impl JobMaster {
         let ending = self.ending.as_ref().map(Ending::deadline);
         let incidents = self.failover.incidents().iter().flat_map(|incident| self.wakes_of(incident));
         let slots = self.slots.deadline().filter(|_| self.ending.is_none() && !self.failover.is_quiet());
-        ending.into_iter().chain(incidents).chain(slots).chain(self.coordinator.next_wake()).min()
+        let rescaling = self.rescaling.wake.filter(|_| self.ending.is_none());
+        ending.into_iter().chain(incidents).chain(slots).chain(rescaling).chain(self.coordinator.next_wake()).min()
     }
 
     /// The job as it stands.
@@ -187,6 +207,9 @@ impl JobMaster {
             checkpoints: self.coordinator.counts(),
             restarts: self.restarts,
             failures: self.failures.iter().cloned().collect(),
+            requirements: self.rescaling.bounds().to_vec(),
+            slots_wanted: self.slots.missing(),
+            rescales: self.rescaling.history(),
         }
     }
 
@@ -222,6 +245,8 @@ impl JobMaster {
             }
             self.restart_if_stop_failed(now, out);
             self.advance_slots(now, out);
+            self.kill_late(now, out);
+            self.advance_rescale(now, out);
             self.advance_restarts(now, out);
             if self.ending.is_none() && self.failover.is_quiet() && self.graph.all_finished() {
                 self.begin_end(now, flott_rpc::client::JobEnd::Finished, out);
@@ -230,7 +255,7 @@ impl JobMaster {
             self.with_coordinator(now, out, |coordinator, context| coordinator.advance(ready, context));
             match self.coordinator.take_fatal() {
                 Some(reason) => self.job_failure(now, "checkpoint coordinator", reason, out),
-                None if self.ending.is_none() => return,
+                None if self.ending.is_none() && !self.coordinator.rescale_checkpoint_ended() => return,
                 None => {}
             }
         }
@@ -259,6 +284,10 @@ impl JobMaster {
             self.begin_end(now, flott_rpc::client::JobEnd::Canceled, out);
         } else if self.ending.is_some() {
             out.push(JobAction::Reply(request, JobReply::Refused("the job is ending".into())));
+        } else if let JobRequest::Rescale(bounds) = body {
+            self.rescale_asked(request, bounds, out);
+        } else if let JobRequest::RescaleTo { all, vertices } = body {
+            self.rescale_asked_by_name(request, all, &vertices, out);
         } else {
             self.with_coordinator(now, out, |coordinator, context| coordinator.request(request, body, context));
         }

@@ -74,6 +74,9 @@ impl JobMaster {
             JobEvent::Tick => {}
             event => recovery.deferred.push(event),
         }
+        if let Some(parallelism) = recovery.ledger.parallelism().map(<[u32]>::to_vec) {
+            self.take_over_parallelism(&parallelism);
+        }
         let complete = self.is_accounted_for();
         if let Some(recovery) = self.recovery.take_if(|recovery| complete || recovery.deadline <= now.monotonic) {
             let deferred = self.adopt(now, recovery, out);
@@ -99,7 +102,10 @@ impl JobMaster {
         let known = tasks.iter().map(|task| task.attempt.attempt).max();
         self.coordinator.continue_above(CheckpointId(last_checkpoint));
         if known.is_none() {
-            // It was never deployed, or nothing of it is left.
+            // It was never deployed, or nothing of it is left but what it has stored.
+            if let Some(parallelism) = latest.as_ref().and_then(|latest| self.parallelism_of(latest)) {
+                self.take_over_parallelism(&parallelism);
+            }
             self.graph.number_attempts_from(self.coordinator.epoch_attempts());
             self.start(now);
             return recovery.deferred;
@@ -113,6 +119,7 @@ impl JobMaster {
         }
         let mut spare: BTreeSet<u32> = tasks.iter().map(|task| task.slot).collect();
         let mut tasks: BTreeMap<SubtaskId, TaskInventory> = tasks.into_iter().map(|task| (task.attempt.subtask, task)).collect();
+        let mut held = Vec::new();
         for region in 0..self.graph.regions().len() {
             let places = self.graph.regions().tasks(region).to_vec();
             let subtasks: Vec<SubtaskId> = places.iter().map(|place| self.graph.task(*place).subtask).collect();
@@ -121,9 +128,7 @@ impl JobMaster {
             let newest = subtasks.iter().filter_map(|subtask| tasks.get(subtask)).map(|task| task.attempt.attempt).max();
             for (place, subtask) in places.iter().zip(&subtasks) {
                 let Some(found) = tasks.remove(subtask).filter(|found| Some(found.attempt.attempt) == newest) else { continue };
-                if self.slots.adopt(*subtask, found.slot) {
-                    spare.remove(&found.slot);
-                }
+                held.push((matches!(found.state, TaskState::Ended(_)), *subtask, found.slot));
                 readers.insert(*subtask, found.reader.clone());
                 self.adopt_task(*place, found, latest.as_ref());
             }
@@ -133,10 +138,18 @@ impl JobMaster {
                 places.iter().for_each(|place| self.graph.task_mut(*place).attempt_above = number);
             }
         }
+        // Those in which something runs come first: the slot of a task that has ended may be lost, and another in its place.
+        held.sort_unstable();
+        for (_, subtask, slot) in held {
+            if self.slots.adopt(subtask, slot) {
+                spare.remove(&slot);
+            }
+        }
         if !spare.is_empty() {
             out.push(JobAction::ReleaseSlots(spare.into_iter().collect()));
         }
         self.started = true;
+        self.deployed = true;
         self.adopt_stop(latest.as_ref());
         self.tell_of_checkpoints(latest.as_ref(), last_checkpoint, out);
         self.adopt_sources(&enumerators, &made, &readers, latest.as_ref(), out);
@@ -241,7 +254,11 @@ impl JobMaster {
                 !all_go_on || broken && !self.graph.region_finished(*region)
             })
             .collect();
-        out.push(JobAction::Note(JobNote::Adopted { tasks: self.graph.tasks().len() - missing.len(), missing: missing.len() }));
+        out.push(JobAction::Note(JobNote::Adopted {
+            tasks: self.graph.tasks().len() - missing.len(),
+            missing: missing.len(),
+            parallelism: self.graph.topology().parallelism(),
+        }));
         if regions.is_empty() {
             return self.set_status(JobStatus::Running, out);
         }

@@ -133,18 +133,21 @@ impl JobMaster {
 
     /// Asks for slots that are missing.
     pub(super) fn advance_slots(&mut self, now: Now, out: &mut Vec<JobAction>) {
-        if self.failover.is_quiet() {
+        let quiet = self.failover.is_quiet();
+        if quiet && !self.slots.wants_more_than_needed() {
             return;
         }
         if let Some(count) = self.slots.request(now.monotonic) {
             let (needed, available) = (self.slots.needed(), self.slots.available());
-            out.push(JobAction::Note(JobNote::WaitingForSlots { needed, available }));
+            if needed > available {
+                out.push(JobAction::Note(JobNote::WaitingForSlots { needed, available }));
+            }
             out.push(JobAction::RequestSlots(count));
         }
-        if self.slots.deadline().is_some_and(|deadline| deadline <= now.monotonic) {
+        if !quiet && self.slots.deadline().is_some_and(|deadline| deadline <= now.monotonic) {
             self.slots.wait_again(now.monotonic);
             let (needed, available) = (self.slots.needed(), self.slots.available());
-            let waited = crate::scheduler::SLOT_REQUEST_TIMEOUT.as_secs();
+            let waited = self.slots.timeout().unwrap_or_default().as_secs();
             let reason = format!(
                 "the job needs {needed} slots, {available} were there after {waited} s; start more TaskManagers, give them more slots \
                  or lower the parallelism"
@@ -155,15 +158,19 @@ impl JobMaster {
         }
     }
 
-    /// Kills what does not end, and deploys what is ready.
-    pub(super) fn advance_restarts(&mut self, now: Now, out: &mut Vec<JobAction>) {
+    /// Kills what does not end.
+    pub(super) fn kill_late(&mut self, now: Now, out: &mut Vec<JobAction>) {
         let late = |incident: &&Incident| incident.kill_at <= now.monotonic && matches!(incident.waits_for, WaitsFor::Tasks { .. });
         let late: Vec<usize> = self.failover.incidents().iter().filter(late).flat_map(|incident| self.alive_in(incident)).collect();
         for place in late {
             self.kill_task(place, out);
         }
+    }
+
+    /// Deploys what is ready.
+    pub(super) fn advance_restarts(&mut self, now: Now, out: &mut Vec<JobAction>) {
         self.look_at_incidents();
-        if self.failover.is_quiet() || self.coordinator.is_finalizing() {
+        if self.failover.is_quiet() || self.coordinator.is_finalizing() || self.rescaling.holds {
             return;
         }
         let ready = |incident: &Incident| incident.deploy_at <= now.monotonic && matches!(incident.waits_for, WaitsFor::Time { .. });
@@ -202,9 +209,18 @@ impl JobMaster {
         match incident.waits_for {
             WaitsFor::Tasks { .. } => Some(incident.kill_at),
             // Behind that time it waits for the storage, not for time.
-            WaitsFor::Time { .. } => Some(incident.deploy_at).filter(|_| !self.coordinator.is_finalizing()),
+            WaitsFor::Time { .. } => Some(incident.deploy_at).filter(|_| !self.rescaling.holds && !self.coordinator.is_finalizing()),
             WaitsFor::Slot { .. } => None,
         }
+    }
+
+    pub(super) fn lacks_slots(&self, incident: &Incident) -> bool {
+        if !self.slots.lacks_any() || incident.regions.len() == self.graph.regions().len() {
+            return self.slots.lacks_any();
+        }
+        let places = incident.regions.iter().flat_map(|region| self.graph.regions().tasks(*region));
+        let mut subtasks = places.map(|place| self.graph.task(*place).subtask);
+        subtasks.any(|subtask| self.slots.slot_of(subtask).is_none())
     }
 
     fn deploy(&mut self, incident: &Incident, out: &mut Vec<JobAction>) {
@@ -217,6 +233,7 @@ impl JobMaster {
         for vertex in self.sources.keys().copied().collect::<Vec<_>>() {
             self.restore_source(vertex, incident, from, out);
         }
+        let parallelism = self.graph.topology().parallelism();
         let mut deployments = Vec::with_capacity(places.len());
         for place in places {
             let slot = self.slots.slot_of(self.graph.task(place).subtask);
@@ -233,9 +250,10 @@ impl JobMaster {
             task.accumulators.clear();
             if let (Some(attempt), Some(slot)) = (task.current(), slot) {
                 let enumerator = self.sources.get(&attempt.subtask.vertex).map_or(0, SourceCoordinator::enumerator);
-                deployments.push(TaskDeployment { attempt, slot, restore, enumerator });
+                deployments.push(TaskDeployment { attempt, slot, restore, parallelism: parallelism.clone(), enumerator });
             }
         }
+        self.deployed = true;
         out.push(JobAction::Note(JobNote::Deployed { tasks: deployments.len(), from }));
         out.push(JobAction::Deploy(deployments));
         if self.failover.is_quiet() {

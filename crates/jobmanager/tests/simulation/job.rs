@@ -8,7 +8,7 @@ use flott_core::{
 };
 use flott_graph::{
     EdgeTopology, JobTopology, OperatorTopology, VertexTopology,
-    settings::{FailoverSettings, JobSettings, RestartSettings},
+    settings::{FailoverSettings, JobSettings, RestartSettings, SchedulerMode, SchedulerSettings},
 };
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ impl Shape {
             name: format!("op{number}"),
             parallelism: parallelism[number],
             max_parallelism: 16,
+            fixed_parallelism: false,
             slot_sharing_group: if two_groups && number % 2 == 1 { "second".into() } else { "default".into() },
             operators: vec![OperatorTopology {
                 id: operator(number),
@@ -122,6 +123,14 @@ pub(crate) fn settings(random: &mut Random) -> JobSettings {
             reset_after: Duration::from_secs(10),
             attempts: None,
         }
+    };
+    settings.scheduler = SchedulerSettings {
+        mode: [SchedulerMode::Default, SchedulerMode::Default, SchedulerMode::Adaptive, SchedulerMode::Reactive][random.below(4) as usize],
+        resource_wait_timeout: random.percent(50).then(|| Duration::from_secs(300)),
+        submission_stabilization: Duration::from_millis(random.below(20)),
+        executing_stabilization: Duration::from_millis(random.below(60)),
+        cooldown: Duration::from_millis(random.below(60)),
+        max_checkpoint_failures: 1 + random.below(3) as u32,
     };
     settings.mode = if random.percent(10) { RuntimeMode::Batch } else { RuntimeMode::Streaming };
     settings

@@ -2,6 +2,7 @@
 
 mod faults;
 mod parts;
+mod slots;
 mod takeover;
 
 use crate::{
@@ -19,11 +20,11 @@ use flott_core::{
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_jobmanager::{
-    JobAction, JobEvent, JobMaster, Now, RestoredSnapshot,
+    JobAction, JobEvent, JobMaster, JobNote, Now, RestoredSnapshot,
     event::{CompletionOutcome, StorageReport},
 };
 use flott_rpc::{
-    client::{JobEnd, JobReply, JobRequest, RequestId},
+    client::{JobEnd, JobReply, JobRequest, RequestId, RescaleState},
     task::{EnumeratorCommand, EnumeratorReport, SnapshotKind, SubtaskCheckpointStats, TaskCommand, TaskReport},
 };
 use flott_storage::CheckpointMetadata;
@@ -53,6 +54,8 @@ enum Happening {
     Connects(usize),
     Fault,
     Client,
+    Grant,
+    Capacity,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,12 +93,17 @@ pub(crate) struct Summary {
     pub(crate) savepoints: u64,
     pub(crate) given_back: u64,
     pub(crate) unknown: u64,
+    pub(crate) rescales: u64,
+    pub(crate) shrunk: u64,
+    pub(crate) given_up: u64,
 }
 
 pub(crate) struct World {
     random: Random,
     shape: Shape,
+    /// As it is run; and as it was submitted.
     topology: JobTopology,
+    submitted: JobTopology,
     settings: JobSettings,
     job: JobMaster,
     now: Duration,
@@ -118,7 +126,7 @@ pub(crate) struct World {
     committed: BTreeMap<(VertexId, Record), u64>,
     requests: RequestId,
     open_requests: BTreeMap<RequestId, JobRequest>,
-    next_slot: u32,
+    supply: slots::Slots,
     slots: BTreeMap<AttemptId, u32>,
     outcome: Option<JobEnd>,
     stopped: Option<CheckpointId>,
@@ -142,6 +150,7 @@ impl World {
         World {
             random,
             shape,
+            submitted: topology.clone(),
             topology,
             settings,
             job,
@@ -163,7 +172,7 @@ impl World {
             committed: BTreeMap::new(),
             requests: 0,
             open_requests: BTreeMap::new(),
-            next_slot: 0,
+            supply: slots::Slots { capacity: u32::MAX, ..slots::Slots::default() },
             slots: BTreeMap::new(),
             outcome: None,
             stopped: None,
@@ -180,6 +189,13 @@ impl World {
         for _ in 0..self.random.below(12) {
             let at = start + Duration::from_micros(self.random.below(FAULTS_UNTIL.as_micros() as u64));
             self.at(at, Happening::Fault);
+        }
+        if self.random.percent(40) {
+            for _ in 0..1 + self.random.below(4) {
+                let at = start + Duration::from_micros(self.random.below(FAULTS_UNTIL.as_micros() as u64));
+                self.at(at, Happening::Capacity);
+            }
+            self.at(start + FAULTS_UNTIL, Happening::Capacity);
         }
         for _ in 0..self.random.below(5) {
             let at = start + Duration::from_micros(self.random.below(FAULTS_UNTIL.as_micros() as u64));
@@ -260,14 +276,21 @@ impl World {
     fn perform(&mut self, action: JobAction) {
         match action {
             JobAction::RequestSlots(count) => {
-                let slots = (self.next_slot..self.next_slot + count).collect();
-                self.next_slot += count;
-                self.soon(Happening::ToJob(JobEvent::Slots(slots)));
+                self.request_slots(count);
             }
+            JobAction::WithdrawSlots(count) => self.withdraw_slots(count),
+            JobAction::ReleaseSlots(slots) => self.release_slots(&slots),
             JobAction::Deploy(tasks) => {
                 self.generation += 1;
+                if let Some(first) = tasks.first() {
+                    self.topology = self.topology.with_parallelism(&first.parallelism);
+                }
                 for deployment in tasks {
                     let attempt = deployment.attempt;
+                    assert!(self.supply.held.contains(&deployment.slot), "{attempt} runs in a slot that the job does not hold");
+                    assert_eq!(deployment.parallelism, self.topology.parallelism());
+                    let (vertex, index) = (attempt.subtask.vertex, attempt.subtask.index);
+                    assert!(index < self.topology.vertex(vertex).parallelism, "{attempt} is one too many");
                     if let Some(earlier) = self.current.insert(attempt.subtask, attempt) {
                         assert!(self.ended.contains(&earlier), "{attempt} was deployed while {earlier} may be alive");
                         assert!(attempt.attempt > earlier.attempt);
@@ -343,6 +366,14 @@ impl World {
                         assert!(self.storage.savepoints.contains_key(&taken.checkpoint));
                         self.summary.savepoints += 1;
                     }
+                    (JobRequest::Rescale(bounds), JobReply::Refused(reason)) => assert!(
+                        bounds[0].lower == 0
+                            || bounds[0].upper == 17
+                            || reason.contains("stopped")
+                            || reason.contains("batch")
+                            || reason.contains("end"),
+                        "{bounds:?} were refused: {reason}"
+                    ),
                     (_, JobReply::Snapshot(taken)) => assert!(self.told_complete.contains(&taken.checkpoint)),
                     (_, JobReply::Accepted | JobReply::Refused(_)) => {}
                 }
@@ -351,7 +382,13 @@ impl World {
                 self.summary.restarts += outcome.restarts;
                 self.outcome = Some(outcome.end);
             }
-            JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) | JobAction::Note(_) => {}
+            JobAction::Note(JobNote::Rescale(change)) => match change.state {
+                RescaleState::Completed if change.from.iter().sum::<u32>() > change.to.iter().sum() => self.summary.shrunk += 1,
+                RescaleState::Completed => self.summary.rescales += 1,
+                RescaleState::Failed(_) => self.summary.given_up += 1,
+                RescaleState::TakingCheckpoint | RescaleState::Restarting | RescaleState::Superseded => {}
+            },
+            JobAction::StatusChanged(_) | JobAction::Note(_) => {}
         }
     }
 
@@ -410,6 +447,8 @@ impl World {
             Happening::Connects(worker) => self.connects(worker),
             Happening::Fault => self.fault(),
             Happening::Client => self.client(),
+            Happening::Grant => self.grant_slots(),
+            Happening::Capacity => self.change_capacity(),
         }
     }
 

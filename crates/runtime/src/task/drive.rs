@@ -143,6 +143,7 @@ impl Task {
         // A wake-up that nothing would follow must not be waited for: its time stays over, and the task would never sleep.
         let polls_source = self.phase == Phase::Reading && matches!(waiting, Waiting::Input);
         let timer = if self.phase == Phase::Orphaned { None } else { self.chain.next_wake(polls_source) };
+        let timer = timer.into_iter().chain(self.next_marker().filter(|_| polls_source)).min();
         let mut first = true;
         poll_fn(|cx| {
             if !std::mem::take(&mut first) || self.mailbox.register(cx.waker()) {
@@ -185,6 +186,7 @@ impl Task {
     }
 
     fn read_source(&mut self, cx: &mut Context<'_>) -> Result<Polled> {
+        self.send_marker();
         let (polled, request) = self.chain.source(|source, output| {
             // An error ends the call here: the operator that it comes from, perhaps one behind the source, stays the one to blame.
             let polled = match source.poll(cx, output) {
@@ -251,6 +253,7 @@ impl Task {
                 let actions = self.aligner.barrier(channel, barrier);
                 self.align(actions)?;
             }
+            StreamElement::LatencyMarker(marker) => self.note_marker(marker),
             StreamElement::EndOfInput => {
                 self.ended_channels[channel] = true;
                 if self.phase == Phase::Reading && self.ended_channels.iter().all(|ended| *ended) {

@@ -11,11 +11,12 @@
 
 mod checkpoint;
 mod drive;
+mod latency;
 mod setup;
 
 use crate::{
-    aligner::Aligner, chain::Chain, env::TaskEnv, gate::ChannelSender, gate::InputGate, mailbox::Mailbox, metrics::TaskMetrics,
-    panics::Catching, snapshot::PendingSnapshot, valve::WatermarkValve,
+    aligner::Aligner, chain::Chain, env::TaskEnv, gate::ChannelSender, gate::InputGate, latency::Markers, mailbox::Mailbox,
+    metrics::TaskMetrics, panics::Catching, snapshot::PendingSnapshot, valve::WatermarkValve,
 };
 use flott_core::{
     BoxError,
@@ -80,6 +81,8 @@ pub struct Task {
     valve: WatermarkValve,
     mailbox: Mailbox,
     metrics: TaskMetrics,
+    /// `None`: the job has no latency markers.
+    markers: Option<Markers>,
     accumulators: Accumulators,
     phase: Phase,
     snapshot: Option<PendingSnapshot>,

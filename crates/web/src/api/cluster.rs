@@ -37,7 +37,7 @@ pub(crate) fn config(call: &Call) -> Handled {
         timezone_offset: options.time_zone.1,
         flink_version: &options.version,
         flink_revision: &options.revision,
-        features: Features { web_submit: options.submit, web_cancel: options.cancel, web_rescale: false, web_history: false },
+        features: Features { web_submit: options.submit, web_cancel: options.cancel, web_rescale: options.rescale, web_history: false },
     })
 }
 

@@ -1,18 +1,22 @@
 //! Metrics: names, values as text, and values aggregated over jobs, subtasks or TaskManagers.
 
 use crate::{
-    api::{states::entered, vertices::find},
+    api::{
+        collected::Collected,
+        states::{entered, vertex_id},
+        vertices::find,
+    },
     cluster::ClusterError,
     http::{
         answer::{Handled, Refusal, ok},
         call::{Call, parse_job},
     },
-    model::{Attempt, Checkpoint, CheckpointStatus, Checkpoints, Job, Metrics, Process, Vertex},
+    model::{Attempt, Checkpoint, CheckpointStatus, Checkpoints, Job, Metrics, Process, TaskManager, Vertex},
     rates::Watched,
     statistics::java_number,
 };
 use flott_core::time::{Timestamp, millis};
-use flott_rpc::status::JobStatus;
+use flott_rpc::{figures::Latency, status::JobStatus};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,16 +52,17 @@ fn texts(metrics: &Metrics) -> BTreeMap<String, String> {
     metrics.iter().map(|(name, value)| (name.clone(), java_number(*value))).collect()
 }
 
+/// The metrics of a subtask and of its operators, with their rates.
+pub(crate) fn collected(call: &Call, job: &Job, vertex: &Vertex, subtask: usize, attempt: &Attempt) -> Collected {
+    let mut flat = Collected::flat(attempt);
+    let watched = Watched { job: job.id, vertex: vertex.id, subtask, attempt: attempt.number };
+    call.app.rates.add(watched, attempt, &mut flat);
+    Collected::of(attempt, flat)
+}
+
 /// The metrics of a subtask with those of its operators, under `operator.name`, and their rates.
 pub(crate) fn of_newest_attempt(call: &Call, job: &Job, vertex: &Vertex, subtask: usize, attempt: &Attempt) -> Metrics {
-    let mut all = attempt.metrics.clone();
-    for (operator, metrics) in &attempt.operator_metrics {
-        let operator = identifier(operator);
-        all.extend(metrics.iter().map(|(name, value)| (format!("{operator}.{name}"), *value)));
-    }
-    let watched = Watched { job: job.id, vertex: vertex.id, subtask, attempt: attempt.number };
-    call.app.rates.add(watched, attempt, &mut all);
-    all
+    collected(call, job, vertex, subtask, attempt).by_name(attempt)
 }
 
 /// The name of an operator as part of the name of a metric.
@@ -68,7 +73,20 @@ pub(crate) fn identifier(operator: &str) -> String {
 /// `GET /jobs/:job/metrics`
 pub(crate) fn of_job(call: &Call) -> Handled {
     let job = call.cluster().job(call.job()?)?;
-    answer(call, &job_metrics(call, &job)?)
+    let mut all = job_metrics(call, &job)?;
+    for (index, attempt) in job.vertices.iter().flat_map(|vertex| vertex.subtasks.iter().map(|one| &one.current).enumerate()) {
+        all.extend(attempt.latencies.iter().flat_map(|latency| latency_metrics(index, latency)));
+    }
+    answer(call, &all)
+}
+
+/// The figures of a latency under Flink's names.
+fn latency_metrics(index: usize, latency: &Latency) -> impl Iterator<Item = (String, String)> {
+    let source = latency.source.map(|id| format!("source_id.{}.", vertex_id(id))).unwrap_or_default();
+    let subtask = latency.source_subtask.map(|subtask| format!("source_subtask_index.{subtask}.")).unwrap_or_default();
+    let operator = vertex_id(latency.operator);
+    let name = format!("latency.{source}{subtask}operator_id.{operator}.operator_subtask_index.{index}.latency");
+    latency.histogram.parts().into_iter().map(move |(part, value)| (format!("{name}_{part}"), java_number(value)))
 }
 
 /// `GET /jobs/:job/vertices/:vertex/metrics`
@@ -102,9 +120,14 @@ pub(crate) fn of_coordinator(call: &Call) -> Handled {
 /// `GET /jobmanager/metrics`
 pub(crate) fn of_job_manager(call: &Call) -> Handled {
     let task_managers = call.cluster().task_managers()?;
+    answer(call, &job_manager_metrics(call, &call.cluster().job_manager()?.metrics, &task_managers)?)
+}
+
+/// The metrics of the JobManager: its own, and what follows from jobs and slots.
+pub(crate) fn job_manager_metrics(call: &Call, own: &Metrics, task_managers: &[TaskManager]) -> Result<BTreeMap<String, String>, Refusal> {
     let slots = || task_managers.iter().flat_map(|task_manager| &task_manager.slots);
     let running = call.cluster().jobs()?.iter().filter(|job| !job.status.is_terminal()).count();
-    let mut all = texts(&call.cluster().job_manager()?.metrics);
+    let mut all = texts(own);
     let counts = [
         ("numRegisteredTaskManagers", task_managers.len()),
         ("numRunningJobs", running),
@@ -112,7 +135,7 @@ pub(crate) fn of_job_manager(call: &Call) -> Handled {
         ("taskSlotsAvailable", slots().filter(|slot| slot.job.is_none()).count()),
     ];
     all.extend(counts.map(|(name, count)| (name.to_owned(), count.to_string())));
-    answer(call, &all)
+    Ok(all)
 }
 
 /// `GET /taskmanagers/:tm/metrics`
@@ -135,7 +158,7 @@ pub(crate) fn check_process(call: &Call, process: &Process) -> Result<(), Refusa
 }
 
 /// A job's own metrics, and what follows from its state and checkpoints. Its own win.
-fn job_metrics(call: &Call, job: &Job) -> Result<BTreeMap<String, String>, Refusal> {
+pub(crate) fn job_metrics(call: &Call, job: &Job) -> Result<BTreeMap<String, String>, Refusal> {
     let checkpoints = match call.cluster().checkpoints(job.id) {
         Ok(checkpoints) => Some(checkpoints),
         // The job may have gone in the meantime; the rest is still true.
@@ -157,7 +180,9 @@ fn job_metrics(call: &Call, job: &Job) -> Result<BTreeMap<String, String>, Refus
     let downtime = time_in(job, JobStatus::Restarting, now) + time_in(job, JobStatus::Failing, now);
     all.insert("uptime".to_owned(), uptime.to_string());
     all.insert("downtime".to_owned(), downtime.to_string());
-    all.insert("numRestarts".to_owned(), job.restarts.to_string());
+    for name in ["numRestarts", "fullRestarts"] {
+        all.insert(name.to_owned(), job.restarts.to_string());
+    }
     if let Some(checkpoints) = checkpoints {
         checkpoint_metrics(&checkpoints, &mut all);
     }

@@ -79,6 +79,12 @@ pub(crate) fn stop(call: &Call) -> Handled {
     begin(call, (Kind::Savepoint, job, id), move |cluster| cluster.stop(job, directory.as_deref(), drain).map(Some))
 }
 
+/// `PATCH /jobs/:job/rescaling`
+pub(crate) fn rescale(call: &Call, parallelism: u32) -> Handled {
+    let (id, job) = (call.app.operations.new_id(), known_job(call)?);
+    begin(call, (Kind::Rescaling, job, id), move |cluster| cluster.rescale(job, parallelism).map(|()| None))
+}
+
 /// Operations that belong to no job.
 const NO_JOB: JobId = JobId(0);
 
@@ -132,6 +138,11 @@ pub(crate) fn poll_checkpoint(call: &Call) -> Handled {
 /// `GET /jobs/:job/savepoints/:trigger`
 pub(crate) fn poll_savepoint(call: &Call) -> Handled {
     poll(call, (Kind::Savepoint, call.job()?, call.trigger()?), |taken| (Some(taken.location), None))
+}
+
+/// `GET /jobs/:job/rescaling/:trigger`
+pub(crate) fn poll_rescaling(call: &Call) -> Handled {
+    poll(call, (Kind::Rescaling, call.job()?, call.trigger()?), |_| (None, None))
 }
 
 /// `GET /savepoint-disposal/:trigger`

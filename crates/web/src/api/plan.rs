@@ -119,6 +119,7 @@ mod tests {
             id: OperatorId(1),
             name: "a -> b".to_owned(),
             operators: operators.iter().map(|name| (*name).to_owned()).collect(),
+            operator_ids: vec![],
             slot_sharing_group: None,
             parallelism: 1,
             max_parallelism: 128,

@@ -46,7 +46,7 @@ struct Jvm {
 pub(crate) fn environment(call: &Call) -> Handled {
     let arguments = call.cluster().job_manager()?.arguments;
     let options = arguments.iter().map(|argument| match argument.split_once('=') {
-        Some((key, value)) => format!("{key}={}", shown(key, value)),
+        Some((key, value)) => format!("{key}={}", shown(key.trim_start_matches("-D"), value)),
         None => argument.clone(),
     });
     let version = format!("none: Flott {} is a native program", env!("CARGO_PKG_VERSION"));

@@ -314,15 +314,3 @@ fn level(ratio: f64) -> &'static str {
         _ => "high",
     }
 }
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FlameGraph {
-    end_timestamp: i64,
-}
-
-/// `GET .../flamegraph`: says that it is switched off.
-pub(crate) fn flame_graph(call: &Call) -> Handled {
-    find(call)?;
-    ok(&FlameGraph { end_timestamp: -2 })
-}

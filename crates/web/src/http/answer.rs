@@ -8,11 +8,19 @@ use axum::{
 };
 use serde::Serialize;
 
-/// A JSON answer.
+/// An answer: JSON, as a rule.
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
+    media: &'static str,
     body: Vec<u8>,
+}
+
+impl Answer {
+    /// A text, with status 200.
+    pub(crate) fn text(media: &'static str, text: String) -> Self {
+        Answer { status: StatusCode::OK, media, body: text.into_bytes() }
+    }
 }
 
 /// What a handler returns.
@@ -34,7 +42,7 @@ pub(crate) fn accepted(value: &impl Serialize) -> Handled {
 
 fn with_status(status: StatusCode, value: &impl Serialize) -> Handled {
     match serde_json::to_vec(value) {
-        Ok(body) => Ok(Answer { status, body }),
+        Ok(body) => Ok(Answer { status, media: "application/json; charset=UTF-8", body }),
         Err(error) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the answer cannot be written as JSON: {error}"))),
     }
 }
@@ -43,8 +51,7 @@ impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
-        let json = HeaderValue::from_static("application/json; charset=UTF-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media));
         response
     }
 }

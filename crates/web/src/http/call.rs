@@ -117,9 +117,10 @@ impl Call {
 
     /// Where the client has found the server.
     pub(crate) fn url(&self) -> String {
+        let scheme = if self.app.options.tls.is_some() { "https" } else { "http" };
         match &self.host {
-            Some(host) => format!("http://{host}"),
-            None => format!("http://{}", self.app.address),
+            Some(host) => format!("{scheme}://{host}"),
+            None => format!("{scheme}://{}", self.app.address),
         }
     }
 

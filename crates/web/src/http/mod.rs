@@ -1,5 +1,6 @@
 //! What all calls share: how one is taken apart, answered, refused, guarded.
 
+pub(crate) mod access;
 pub(crate) mod answer;
 pub(crate) mod asset;
 pub(crate) mod call;

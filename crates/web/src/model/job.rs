@@ -4,10 +4,18 @@ use flott_core::{
     accumulator::AccumulatorValue,
     error::TaskFailure,
     id::{JobId, OperatorId},
+    metrics::HistogramFigures,
     time::Timestamp,
 };
-use flott_rpc::status::{JobStatus, TaskStatus};
+use flott_rpc::{
+    client::ParallelismBounds,
+    figures::Latency,
+    status::{JobStatus, TaskStatus},
+};
 use std::collections::BTreeMap;
+
+/// A vertex by its first operator, and how many subtasks it may have.
+pub type VertexBounds = (OperatorId, ParallelismBounds);
 
 /// Figures by name; the names are Flink's, as in [`flott_core::metrics::names`].
 pub type Metrics = BTreeMap<String, f64>;
@@ -86,6 +94,8 @@ pub struct Vertex {
     pub name: String,
     /// The names of its operators, in the order of the chain.
     pub operators: Vec<String>,
+    /// Their ids.
+    pub operator_ids: Vec<OperatorId>,
     /// The slot sharing group.
     pub slot_sharing_group: Option<String>,
     /// Number of subtasks.
@@ -135,6 +145,10 @@ pub struct Attempt {
     pub metrics: Metrics,
     /// The metrics of its operators by the operator's name, in the order of the chain.
     pub operator_metrics: Vec<(String, Metrics)>,
+    /// The histograms of its operators: the operator's place in the chain, the name, and what it says.
+    pub histograms: Vec<(usize, String, HistogramFigures)>,
+    /// How long latency markers were on their way to its operators.
+    pub latencies: Vec<Latency>,
     /// Its accumulators.
     pub accumulators: BTreeMap<String, AccumulatorValue>,
 }

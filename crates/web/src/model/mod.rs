@@ -5,10 +5,12 @@ mod checkpoint;
 mod executable;
 mod job;
 mod process;
+mod stacks;
 
 pub use checkpoint::{
     Checkpoint, CheckpointConfig, CheckpointStatus, CheckpointTotals, Checkpoints, Restore, SubtaskCheckpoint, VertexCheckpoint,
 };
 pub use executable::{ClaimMode, Executable, Plan, Program, RunRequest};
-pub use job::{Attempt, ExecutionConfig, Failure, Input, Job, JobSummary, Metrics, Subtask, Vertex};
+pub use job::{Attempt, ExecutionConfig, Failure, Input, Job, JobSummary, Metrics, Subtask, Vertex, VertexBounds};
 pub use process::{Hardware, JobManager, LogFile, LogKind, Process, Slot, TaskManager, ThreadInfo};
+pub use stacks::{Stacks, TakenStack, TakenStacks};

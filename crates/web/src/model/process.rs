@@ -19,6 +19,8 @@ pub struct JobManager {
     pub configuration: Vec<(String, String)>,
     /// Its command line, without the name of the program.
     pub arguments: Vec<String>,
+    /// The name of its machine.
+    pub host: String,
     /// Its metrics. The server adds those that follow from jobs and slots.
     pub metrics: Metrics,
 }
@@ -28,6 +30,8 @@ pub struct JobManager {
 pub struct TaskManager {
     /// Its id.
     pub id: String,
+    /// The name of its machine.
+    pub host: String,
     /// Where it is reached.
     pub address: String,
     /// The port for data.

@@ -41,7 +41,8 @@ fn every_call_that_is_described_is_answered() {
         calls(&served).into_iter().partition(|(method, path)| method == "DELETE" && path != "/cluster");
     for (method, path) in others.into_iter().chain(removing) {
         // There is no operation to ask about, no file in the upload, no path in the disposal.
-        let refused = path.contains("{trigger}") || path.ends_with("/upload") || path == "/savepoint-disposal";
+        let refused =
+            path.contains("{trigger}") || path.ends_with("/upload") || path == "/savepoint-disposal" || path.ends_with("/rescaling");
         let answer = send(served.address(), &method, &filled(&path, value), &[], b"");
         let expected: &[u16] = if refused { &[400, 404] } else { &[200, 202] };
         assert!(expected.contains(&answer.status), "{method} {path}: {}", answer.status);

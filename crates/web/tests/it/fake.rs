@@ -4,10 +4,12 @@ use flott_core::{
     accumulator::AccumulatorValue,
     error::TaskFailure,
     id::{CheckpointId, JobId, OperatorId},
+    metrics::HistogramFigures,
     time::{Clock, Timestamp},
 };
 use flott_rpc::{
-    client::SnapshotTaken,
+    client::{ParallelismBounds, SnapshotTaken},
+    figures::Latency,
     status::{JobStatus, TaskStatus},
     task::SubtaskCheckpointStats,
 };
@@ -136,7 +138,11 @@ fn attempt(number: u32, records: f64) -> Attempt {
             ("busyTimeMsPerSecond", 250.0),
             ("backPressuredTimeMsPerSecond", 300.0),
         ]),
-        operator_metrics: vec![("Sink: Writer".to_owned(), named(&[("numRecordsIn", records)]))],
+        operator_metrics: ["Keyed Aggregation", "Map", "Sink: Writer"]
+            .map(|name| (name.to_owned(), named(&[("numRecordsIn", records)])))
+            .to_vec(),
+        histograms: Vec::new(),
+        latencies: Vec::new(),
         accumulators: BTreeMap::from([("lines".to_owned(), AccumulatorValue::Long(records as i64))]),
     }
 }
@@ -147,21 +153,22 @@ pub(crate) const SOURCE: OperatorId = OperatorId(0xbc76);
 pub(crate) const COUNT: OperatorId = OperatorId(0x20ba_6b65_f974_81d5);
 
 fn vertices() -> Vec<Vertex> {
-    let subtasks = || {
-        vec![
-            Subtask { current: attempt(0, 362_448.0), earlier: vec![] },
-            Subtask { current: attempt(1, 364_491.0), earlier: vec![attempt(0, 5.0)] },
-        ]
+    let subtasks = |id| {
+        let spread = HistogramFigures { count: 9, p99: 40.0, ..HistogramFigures::default() };
+        let latency = Latency { source: Some(SOURCE), source_subtask: None, operator: id, histogram: spread };
+        let current = Attempt { histograms: vec![(1, "waiting".to_owned(), spread)], latencies: vec![latency], ..attempt(0, 362_448.0) };
+        vec![Subtask { current, earlier: vec![] }, Subtask { current: attempt(1, 364_491.0), earlier: vec![attempt(0, 5.0)] }]
     };
-    let vertex = |id, operators: &[&str], inputs| Vertex {
+    let vertex = |id: OperatorId, operators: &[&str], inputs| Vertex {
         id,
         name: operators.join(" -> "),
         operators: operators.iter().map(|name| (*name).to_owned()).collect(),
+        operator_ids: (0..operators.len() as u64).map(|place| OperatorId(id.0 + place)).collect(),
         slot_sharing_group: None,
         parallelism: 2,
         max_parallelism: 128,
         inputs,
-        subtasks: subtasks(),
+        subtasks: subtasks(id),
     };
     let input = Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None };
     vec![vertex(SOURCE, &["Source: gen"], vec![]), vertex(COUNT, &["Keyed Aggregation", "Map", "Sink: Writer"], vec![input])]
@@ -297,6 +304,25 @@ impl Cluster for Fake {
         self.snapshot(job)
     }
 
+    fn requirements(&self, job: JobId) -> Result<Vec<VertexBounds>> {
+        self.job(job)?;
+        Ok(vec![(SOURCE, ParallelismBounds::exactly(2)), (COUNT, ParallelismBounds { lower: 1, upper: 4 })])
+    }
+
+    fn set_requirements(&self, job: JobId, requirements: &[VertexBounds]) -> Result<()> {
+        self.job(job)?;
+        self.note(format!("requirements {requirements:?}"));
+        if requirements.iter().any(|(_, bounds)| bounds.upper > 128 && bounds.upper < u32::MAX) {
+            return Err(ClusterError::BadRequest("parallelism exceeds its maximum".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn rescale(&self, job: JobId, parallelism: u32) -> Result<()> {
+        self.note(format!("rescale {parallelism}"));
+        self.snapshot(job).map(drop)
+    }
+
     fn dispose_savepoint(&self, location: &str) -> Result<()> {
         self.note(format!("dispose {location}"));
         Ok(())
@@ -305,6 +331,7 @@ impl Cluster for Fake {
     fn task_managers(&self) -> Result<Vec<TaskManager>> {
         Ok(vec![TaskManager {
             id: TASK_MANAGER.to_owned(),
+            host: "vm".to_owned(),
             address: "127.0.0.1:39749".to_owned(),
             data_port: Some(40805),
             last_heartbeat: Some(START),
@@ -319,6 +346,7 @@ impl Cluster for Fake {
         Ok(JobManager {
             configuration: vec![pair("parallelism.default", "1"), pair("rest.password", "hunter2")],
             arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
+            host: "vm".to_owned(),
             metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),
         })
     }
@@ -336,6 +364,23 @@ impl Cluster for Fake {
 
     fn threads(&self, _: &Process) -> Result<Vec<ThreadInfo>> {
         Ok(vec![ThreadInfo { name: "flott-job".to_owned(), text: "\"flott-job\" waiting".to_owned() }])
+    }
+
+    fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<Stacks> {
+        if job != RUNNING {
+            return Ok(Stacks::Ended);
+        }
+        if vertex == SOURCE {
+            return Ok(Stacks::Waiting);
+        }
+        let stack = |subtask, on_cpu, frames: &str, count| TakenStack {
+            subtask,
+            on_cpu,
+            frames: frames.split(' ').map(str::to_owned).collect(),
+            count,
+        };
+        let stacks = vec![stack(0, true, "drive process hash", 30), stack(0, false, "drive wait", 70), stack(1, true, "drive process", 5)];
+        Ok(Stacks::Taken(Arc::new(TakenStacks { at: START, stacks, message: None })))
     }
 
     fn executables(&self) -> Result<Vec<Executable>> {

@@ -177,3 +177,28 @@ fn addresses_are_those_that_the_client_uses() {
     let answer = send(served.address(), "GET", &path, &["Host: localhost:9999"], b"");
     assert_eq!(answer.json()["url"], "http://localhost:9999/#/job-manager/logs");
 }
+
+#[test]
+fn a_flame_graph_is_the_tree_of_the_stacks_that_are_wanted() {
+    let served = Served::new();
+    let graph = |query: &str| ask(&served, &format!("/jobs/:job/vertices/:vertex/flamegraph{query}"));
+    let hash = json!({"name": "hash", "value": 30, "children": []});
+    let wait = json!({"name": "wait", "value": 70, "children": []});
+    let process = |value, children: Vec<&Value>| json!({"name": "process", "value": value, "children": children});
+    let root = |value, children: Vec<Value>| {
+        let drive = json!({"name": "drive", "value": value, "children": children});
+        json!({"endTimestamp": START, "data": {"name": "root", "value": value, "children": [drive]}})
+    };
+    assert_eq!(graph(""), root(105, vec![process(35, vec![&hash]), wait.clone()]));
+    assert_eq!(graph("?type=on_cpu"), root(35, vec![process(35, vec![&hash])]));
+    assert_eq!(graph("?type=OFF_CPU&subtaskindex=0"), root(70, vec![wait]));
+    assert_eq!(graph("?type=on_cpu&subtaskindex=1"), root(5, vec![process(5, vec![])]));
+    let empty = json!({"endTimestamp": START, "data": {"name": "root", "value": 0, "children": []}});
+    assert_eq!(graph("?type=off_cpu&subtaskindex=1"), empty);
+    let path = |job, vertex: u64, query: &str| format!("/jobs/{job}/vertices/{vertex:032x}/flamegraph{query}");
+    let get = |path: String| get(served.address(), &path);
+    assert_eq!(get(path(RUNNING, crate::fake::SOURCE.0, "")).json(), json!({"endTimestamp": -3}));
+    assert_eq!(get(path(FINISHED, COUNT.0, "")).json(), json!({"endTimestamp": -1}));
+    assert_eq!(get(path(RUNNING, COUNT.0, "?type=hot")).status, 400);
+    assert_eq!(get(path(RUNNING, COUNT.0, "?subtaskindex=2")).status, 404);
+}

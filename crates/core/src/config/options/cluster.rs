@@ -24,14 +24,12 @@ options! {
     REST_PORT: u32 = "rest.port", "8081",
         "The port of the REST server.", between(0, 65535);
     REST_BIND_ADDRESS: String = "rest.bind-address", "localhost",
-        "The host on which the REST server listens. Only of this machine: nobody is asked who they are yet.";
+        "The host on which the REST server listens. One that other machines reach needs `security.ssl.rest.enabled` and `security.tokens.file`.";
     REST_SERVER_MAX_CONTENT_LENGTH: MemorySize = "rest.server.max-content-length", "1 gb",
         "The largest executable that the REST server takes. Flink's default is 100 MB; debug builds are larger.",
         between(1048576, 1099511627776);
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
-    ENV_LOG_DIR: Option<String> = "env.log.dir", "",
-        "The folder that the logs of the cluster's processes are in, which REST shows.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
         "The folder for executables; the system's folder for temporary files if there is none.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",

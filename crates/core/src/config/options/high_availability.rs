@@ -7,7 +7,7 @@ options! {
     HIGH_AVAILABILITY_TYPE: HighAvailabilityType = "high-availability.type", "none",
         "Where JobManagers agree on who leads, and keep the jobs that the next leader takes over: a directory (`file`), etcd, S3.";
     HIGH_AVAILABILITY_STORAGE_DIR: Option<String> = "high-availability.storageDir", "",
-        "The directory that all JobManagers reach: a path or a `file://` address for `file`, `s3://bucket/path` for `s3`.";
+        "The directory that all JobManagers reach: a path or a `file://` address.";
     HIGH_AVAILABILITY_CLUSTER_ID: String = "high-availability.cluster-id", "default",
         "The cluster's name of letters, digits, `-` and `_`: several clusters may share a store.";
     HIGH_AVAILABILITY_JOBMANAGERS: Option<String> = "high-availability.jobmanagers", "",
@@ -29,6 +29,8 @@ options! {
         "The file with the certificate (PEM) that is shown to etcd, if it asks for one.";
     HIGH_AVAILABILITY_ETCD_KEY: Option<String> = "high-availability.etcd.tls.key", "",
         "The file with the key (PEM) of that certificate.";
+    HIGH_AVAILABILITY_S3_PATH: Option<String> = "high-availability.s3.path", "",
+        "Where in S3 JobManagers agree on who leads, and keep the jobs: `s3://bucket/path`.";
     S3_ENDPOINT: Option<String> = "s3.endpoint", "",
         "The address of what speaks the protocol of S3, such as `http://localhost:9000`. None: that of AWS for the region.";
     S3_REGION: String = "s3.region", "us-east-1",

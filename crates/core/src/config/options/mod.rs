@@ -21,22 +21,31 @@ macro_rules! options {
 mod checkpointing;
 mod cluster;
 mod high_availability;
+mod metrics;
 mod pipeline;
 mod restart;
+mod scheduling;
+mod security;
 
 pub use checkpointing::*;
 pub use cluster::*;
 pub use high_availability::*;
+pub use metrics::*;
 pub use pipeline::*;
 pub use restart::*;
+pub use scheduling::*;
+pub use security::*;
 
 /// The options by subject, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &[OptionInfo]); 5] = [
+pub(super) const SECTIONS: [(&str, &[OptionInfo]); 8] = [
     ("Programs", pipeline::ALL),
     ("Checkpoints, savepoints and recovery", checkpointing::ALL),
     ("Restarts", restart::ALL),
+    ("Rescaling", scheduling::ALL),
     ("Cluster", cluster::ALL),
     ("High availability of the JobManager", high_availability::ALL),
+    ("Security", security::ALL),
+    ("Metrics, logs and flame graphs", metrics::ALL),
 ];
 
 /// Every option.

@@ -34,16 +34,8 @@ impl World {
                 }
             }
             (68..76, _) => {
-                let lost: Vec<u32> = (0..self.next_slot).filter(|_| self.random.percent(30)).collect();
-                let gone: Vec<AttemptId> = self.slots.iter().filter(|(_, slot)| lost.contains(slot)).map(|(attempt, _)| *attempt).collect();
-                for attempt in gone {
-                    self.tasks.remove(&attempt);
-                    self.cut_off.insert(attempt);
-                    self.ended.insert(attempt);
-                    let worker = self.worker_of(attempt);
-                    self.worker(worker).ledger.lost(attempt);
-                }
-                self.tell(JobEvent::SlotsLost(lost));
+                let lost = self.supply.held.clone().into_iter().filter(|_| self.random.percent(30)).collect();
+                self.lose_slots(lost);
             }
             (76..84, _) => {
                 let Some(vertex) = self.some_source() else { return };
@@ -75,10 +67,11 @@ impl World {
 
     pub(super) fn client(&mut self) {
         self.requests += 1;
-        let body = match self.random.below(4) {
+        let body = match self.random.below(8) {
             0 => JobRequest::TriggerCheckpoint,
             1 | 2 => JobRequest::TriggerSavepoint { directory: Some("/savepoints".into()) },
-            _ => JobRequest::StopWithSavepoint { directory: Some("/savepoints".into()), drain: false },
+            3 => JobRequest::StopWithSavepoint { directory: Some("/savepoints".into()), drain: false },
+            _ => JobRequest::Rescale(self.some_bounds()),
         };
         self.open_requests.insert(self.requests, body.clone());
         self.tell(JobEvent::Client { request: self.requests, body });
@@ -91,7 +84,7 @@ impl World {
             match happening {
                 // Requests under way reach the storage or do not.
                 (_, Happening::StorageCompletes(metadata, kind)) if self.random.percent(50) => _ = self.storage.complete(&metadata, &kind),
-                ((time, _), again @ (Happening::Fault | Happening::Client)) => self.at(time, again),
+                ((time, _), again @ (Happening::Fault | Happening::Client | Happening::Capacity)) => self.at(time, again),
                 _ => {}
             }
         }
@@ -107,9 +100,10 @@ impl World {
         self.ended.clear();
         self.cut_off.clear();
         self.slots.clear();
+        self.forget_slots();
         self.workers.clear();
         self.fifo.clear();
-        self.queue.retain(|_, happening| matches!(happening, Happening::Fault | Happening::Client));
+        self.queue.retain(|_, happening| matches!(happening, Happening::Fault | Happening::Client | Happening::Capacity));
         for host in self.hosts.values_mut() {
             host.enumerator = None;
             host.handled = 0;
@@ -117,6 +111,7 @@ impl World {
         if self.random.percent(50) {
             self.topology = self.shape.topology(&mut self.random, self.settings.mode == RuntimeMode::Batch);
         }
+        self.submitted = self.topology.clone();
         if let Some(metadata) = &from {
             self.told_complete.insert(metadata.checkpoint);
             self.storage.kept.insert(metadata.checkpoint, metadata.clone());

@@ -95,11 +95,10 @@ impl World {
     }
 
     pub(super) fn enumerator_hears(&mut self, vertex: VertexId, number: u64, command: EnumeratorCommand) {
-        let readers = self.topology.vertex(vertex).parallelism;
         self.worker(World::worker_of_source(vertex)).ledger.enumerator_command(vertex, number, &command);
         let Some(host) = self.hosts.get_mut(&vertex) else { return };
-        if let EnumeratorCommand::Create { restored, .. } = &command {
-            host.enumerator = Some(Enumerator::new(readers, host.eager, &host.splits, restored.as_deref()));
+        if let EnumeratorCommand::Create { restored, readers, .. } = &command {
+            host.enumerator = Some(Enumerator::new(*readers, host.eager, &host.splits, restored.as_deref()));
             host.made += 1;
             host.handled = number;
             let made = host.made;

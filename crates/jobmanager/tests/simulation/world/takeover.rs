@@ -89,6 +89,7 @@ impl World {
         }
         let restored = latest.map(|metadata| RestoredSnapshot { location: format!("chk-{}", metadata.checkpoint), metadata, owned: true });
         let (topology, settings) = (self.topology.clone(), self.settings.clone());
+        self.job_was_taken_over();
         self.job = JobMaster::new(JobId(7), self.storage.epoch, topology, settings, restored, self.random.next()).unwrap();
         self.tell(JobEvent::Recover { last_checkpoint: self.storage.begun, wait: WAIT });
     }
@@ -99,6 +100,7 @@ impl World {
             let inventory = worker.ledger.inventory();
             let ended = inventory.tasks.iter().filter(|task| matches!(task.state, TaskState::Ended(_)));
             self.ended.extend(ended.map(|task| task.attempt));
+            self.adopted_slots(&inventory);
             self.tell(JobEvent::Adopted(Box::new(inventory)));
         }
     }

@@ -1,4 +1,4 @@
-//! A way to etcd that can be cut: before a request gets there, or after, so that only the answer is lost.
+//! A way to a server that can be cut: before a request gets there, or after, so that only the answer is lost.
 
 use std::{
     io::{Read, Write},
@@ -13,7 +13,7 @@ use std::{
 /// What becomes of what is sent from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Cut {
+pub enum Cut {
     /// It gets there, and so does the answer.
     Nothing,
     /// It gets there, but the answer does not get back: the connection ends.
@@ -25,21 +25,27 @@ pub(crate) enum Cut {
 }
 
 /// Passes bytes on to an address. Its threads end with the test's process.
-pub(crate) struct Proxy {
-    pub(crate) port: u16,
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
     cut: Arc<AtomicU8>,
 }
 
 impl Proxy {
-    pub(crate) fn to(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    /// A way to a port of this machine.
+    ///
+    /// # Panics
+    /// There is no port for it.
+    pub fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let cut = Arc::new(AtomicU8::new(Cut::Nothing as u8));
-        let proxy = Proxy { port: listener.local_addr().unwrap().port(), cut: cut.clone() };
+        let proxy = Proxy { port: listener.local_addr().expect("the address of a listener").port(), cut: cut.clone() };
         thread::spawn(move || {
             for client in listener.incoming() {
                 let server = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)));
                 let (Ok(client), Ok(server)) = (client, server) else { continue };
-                let (from, to, cut_there) = (client.try_clone().unwrap(), server.try_clone().unwrap(), cut.clone());
+                let (Ok(from), Ok(to)) = (client.try_clone(), server.try_clone()) else { continue };
+                let cut_there = cut.clone();
                 thread::spawn(move || pump(from, to, &cut_there, Cut::Requests));
                 let cut_back = cut.clone();
                 thread::spawn(move || pump(server, client, &cut_back, Cut::Answers));
@@ -48,11 +54,13 @@ impl Proxy {
         proxy
     }
 
-    pub(crate) fn endpoint(&self) -> String {
+    /// Its address: `http://host:port`.
+    pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) fn cut(&self, cut: Cut) {
+    /// Cuts the way, or mends it.
+    pub fn cut(&self, cut: Cut) {
         self.cut.store(cut as u8, Ordering::SeqCst);
     }
 }

@@ -1,11 +1,18 @@
 //! Metrics: counted by tasks once a batch, read by whoever watches.
 
+mod histogram;
+mod meter;
+
+pub use histogram::{HISTORY, Histogram, HistogramFigures};
+pub use meter::{Meter, MeterFigures};
+
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 /// A number that only grows.
@@ -68,6 +75,8 @@ pub mod names {
 struct Registered {
     counters: BTreeMap<String, Counter>,
     gauges: BTreeMap<String, Gauge>,
+    meters: BTreeMap<String, Meter>,
+    histograms: BTreeMap<String, Histogram>,
 }
 
 /// The metrics of one operator or task, by name.
@@ -75,19 +84,43 @@ struct Registered {
 pub struct MetricGroup(Arc<Mutex<Registered>>);
 
 impl MetricGroup {
+    fn lock(&self) -> MutexGuard<'_, Registered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The counter `name`; the same one for the same name.
     pub fn counter(&self, name: &str) -> Counter {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).counters.entry(name.to_owned()).or_default().clone()
+        self.lock().counters.entry(name.to_owned()).or_default().clone()
     }
 
     /// The gauge `name`; the same one for the same name.
     pub fn gauge(&self, name: &str) -> Gauge {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).gauges.entry(name.to_owned()).or_default().clone()
+        self.lock().gauges.entry(name.to_owned()).or_default().clone()
     }
 
-    /// All values as they are now.
+    /// The meter `name`; the same one for the same name.
+    pub fn meter(&self, name: &str) -> Meter {
+        self.lock().meters.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// The histogram `name`; the same one for the same name.
+    pub fn histogram(&self, name: &str) -> Histogram {
+        self.lock().histograms.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// What the meters say at the monotonic time `now`.
+    pub fn read_meters(&self, now: Duration) -> BTreeMap<String, MeterFigures> {
+        self.lock().meters.iter().map(|(name, meter)| (name.clone(), meter.read(now))).collect()
+    }
+
+    /// What the histograms say now.
+    pub fn read_histograms(&self) -> BTreeMap<String, HistogramFigures> {
+        self.lock().histograms.iter().map(|(name, histogram)| (name.clone(), histogram.read())).collect()
+    }
+
+    /// All counters and gauges as they are now.
     pub fn read(&self) -> BTreeMap<String, i64> {
-        let registered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let registered = self.lock();
         let counters = registered.counters.iter().map(|(name, counter)| (name.clone(), counter.get().min(i64::MAX as u64) as i64));
         let gauges = registered.gauges.iter().map(|(name, gauge)| (name.clone(), gauge.get()));
         counters.chain(gauges).collect()

@@ -1,4 +1,8 @@
-//! What every coordination store must do: the suite that each of them is given.
+//! What every coordination store must do: the suite that each of them is given, and a way to its server that can be cut.
+
+mod proxy;
+
+pub use proxy::{Cut, Proxy};
 
 use crate::{CoordinationStore, Expected, Key, RemoveOutcome, Version, WriteOutcome};
 use std::{
