@@ -99,6 +99,7 @@ const METRICS: Route = Route {
 /// Calls about the cluster as a whole.
 const CLUSTER: &[Route] = &[
     json("GET", "/config", cluster::config, "What dashboards have to know"),
+    json("GET", "/auth/whoami", cluster::who_am_i, "The name and role that the caller's token was given (not Flink's)"),
     json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
     METRICS,
     json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
