@@ -53,6 +53,7 @@ const pages = () => {
     ["exceptions", `#/jobs/${jobs.broken}/exceptions`, "cannot be delivered"],
     ["timeline", `#/jobs/${jobs.slow}/timeline`, "deploying"],
     ["configuration", `#/jobs/${jobs.machine}/configuration`, "Restart strategy"],
+    ["rescale", `#/jobs/${jobs.slow}/rescale`, "Needs"],
     ["taskmanagers", "#/task-managers", "tm-1"],
     ["taskmanager", "#/task-managers/tm-0/metrics", "CPU cores"],
     ["taskmanager-log", "#/task-managers/tm-0/log", "registered at the JobManager"],

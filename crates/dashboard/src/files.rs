@@ -4,13 +4,6 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
-        path: "assets/Chart-C9gmrsI_.js",
-        content_type: "text/javascript",
-        tag: "\"d5afebeae77edda0\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/Chart.js.gz"),
-    },
-    File {
         path: "assets/Chart-CnsZ1jie.css",
         content_type: "text/css",
         tag: "\"0fd9465202f6dfce\"",
@@ -18,9 +11,16 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/Chart.css.gz"),
     },
     File {
-        path: "assets/JobGraph-CIpUWDgP.js",
+        path: "assets/Chart-D-VRwQm1.js",
         content_type: "text/javascript",
-        tag: "\"43eff6afaaf082e0\"",
+        tag: "\"03ce7f345fb05779\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/Chart.js.gz"),
+    },
+    File {
+        path: "assets/JobGraph-BLORoLvy.js",
+        content_type: "text/javascript",
+        tag: "\"dc21679178b5ef09\"",
         immutable: true,
         gzip: include_bytes!("../assets/JobGraph.js.gz"),
     },
@@ -39,6 +39,13 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
+        path: "assets/index-DgXhfD1E.js",
+        content_type: "text/javascript",
+        tag: "\"a0b2bc12ef3f9c7e\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
         path: "assets/index-Dwit5xUL.css",
         content_type: "text/css",
         tag: "\"b0618519c45ff066\"",
@@ -46,16 +53,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/index-Iy4gdeat.js",
-        content_type: "text/javascript",
-        tag: "\"f1d014eba106c5b0\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"699b06b18fe7c77e\"",
+        tag: "\"3f2ce683b7a142b2\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

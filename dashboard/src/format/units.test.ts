@@ -46,6 +46,7 @@ describe("units", () => {
     expect(metric("busyTimeMsPerSecond", 430)).toBe("43 %");
     expect(metric("0.numBytesOutPerSecond", 2048)).toBe("2 KiB/s");
     expect([metric("Status.JVM.Memory.Heap.Used", 2048), metric("taskSlotsTotal", 8)]).toEqual(["2 KiB", "8"]);
+    expect(metric("Status.JVM.CPU.Time", 2e9)).toBe("2 s");
     expect(metric("write.numRecordsInPerSecond", 10)).toBe("10/s");
   });
 });

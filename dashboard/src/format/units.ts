@@ -131,6 +131,8 @@ export function lag(watermark: Maybe, now: number): string {
 export function metric(name: string, value: Maybe): string {
   if (!known(value)) return NONE;
   const last = name.slice(name.lastIndexOf(".") + 1);
+  // The only one that is counted in ns.
+  if (name === "Status.JVM.CPU.Time") return duration(value / 1e6);
   if (/TimeMsPerSecond$/.test(last)) return percent(value / 1000);
   if (/Bytes.*PerSecond$/i.test(last)) return byteRate(value);
   if (/PerSecond$/.test(last)) return rate(value);
