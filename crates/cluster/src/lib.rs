@@ -22,6 +22,8 @@ mod launch;
 mod plan_only;
 mod remote;
 mod restore;
+#[cfg(feature = "stepped")]
+pub mod stepped;
 mod storage_thread;
 pub mod taskmanager;
 mod tasks;

@@ -1,7 +1,9 @@
 //! A worker: the process that runs tasks of one job for a TaskManager. It is the user's program, whose `execute` leads here.
 
 mod parent;
-mod session;
+pub(crate) mod session;
+#[cfg(feature = "stepped")]
+pub(crate) mod stepped;
 
 use crate::{
     background::BackgroundThreads,
