@@ -228,6 +228,7 @@ impl World {
                 }
                 master.outcome = Some(outcome.end);
             }
+            JobAction::Recovered => self.sim.violation("a job that was started takes over another"),
             JobAction::Note(note) => self.note(term, &note),
         }
     }
@@ -384,7 +385,7 @@ impl World {
 
     /// Checks what must always hold of the checkpoints that are kept.
     pub(crate) fn check_registers(&self) {
-        oracle::registers(self);
+        oracle::registers(&self.sim, &self.files, &self.claimed);
     }
 }
 
