@@ -25,6 +25,8 @@ mod process;
 mod remote;
 mod restore;
 mod rolling;
+#[cfg(feature = "stepped")]
+pub mod stepped;
 mod storage_thread;
 pub mod taskmanager;
 mod tasks;
