@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A JSON answer.
@@ -19,7 +20,7 @@ pub(crate) struct Answer {
 pub(crate) type Handled = Result<Answer, Refusal>;
 
 /// An object without fields.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Empty {}
 
 /// `value`, with status 200.
@@ -91,7 +92,7 @@ impl From<ClusterError> for Refusal {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Errors<'a> {
     errors: [&'a str; 1],
 }
