@@ -4,9 +4,12 @@ mod arch;
 mod bench;
 mod chaos;
 mod error;
+mod fuzz;
+mod http;
 mod kill_test;
 mod paths;
 mod process;
+mod rest_test;
 mod sim;
 mod test;
 mod text;
@@ -55,6 +58,8 @@ enum Task {
     KillTest(kill_test::KillTestArgs),
     /// Kill, stop and cut off the processes of a cluster at random, and check that its job's output is exact
     Chaos(chaos::ChaosArgs),
+    /// Feed a decoder with made-up bytes; needs a nightly compiler
+    Fuzz(fuzz::FuzzArgs),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +71,7 @@ fn main() -> ExitCode {
         Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

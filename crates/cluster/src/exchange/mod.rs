@@ -18,6 +18,7 @@ mod incoming;
 mod outgoing;
 mod peers;
 
+pub(crate) use element::{decode_batch, decode_control};
 use flott_core::{
     Error, ErrorKind,
     exchange::BatchCodec,
