@@ -40,7 +40,7 @@ size() { if [ -f "$1" ]; then echo $(($(wc -c <"$1") + 1)); else echo 1; fi; }
 
 out="$(size "$log/flott-jobmanager.out")"
 running="$(cat "$log/jobmanager.pid" 2>/dev/null || true)"
-start jobmanager jobmanager
+start jobmanager "-Djobmanager.archive.fs.dir=$root/history" jobmanager
 [ "$(cat "$log/jobmanager.pid")" = "$running" ] || await jobmanager "JobManager at" "$log/flott-jobmanager.out" "$out"
 logged="$(size "$log/flott-taskmanager.log")"
 running="$(cat "$log/taskmanager.pid" 2>/dev/null || true)"

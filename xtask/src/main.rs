@@ -11,6 +11,7 @@ mod paths;
 mod process;
 mod rest_test;
 mod sim;
+mod static_build;
 mod test;
 mod text;
 
@@ -60,6 +61,8 @@ enum Task {
     Chaos(chaos::ChaosArgs),
     /// Feed a decoder with made-up bytes; needs a nightly compiler
     Fuzz(fuzz::FuzzArgs),
+    /// Build a job that needs no C library, and run it; skipped where the target cannot be installed
+    StaticBuild,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::KillTest(args) => kill_test::run(&args),
         Task::Chaos(args) => chaos::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
+        Task::StaticBuild => static_build::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

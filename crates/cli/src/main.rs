@@ -2,8 +2,10 @@
 //!
 //! Flags are Flink's where the thing is the same.
 
+mod config;
 mod high_availability;
 mod jobs;
+mod new;
 mod processes;
 mod rest;
 mod run;
@@ -38,6 +40,10 @@ enum Command {
     Run(run::RunArgs),
     /// Prints the plan of a program's job, as JSON, without running it
     Info(run::InfoArgs),
+    /// Writes a package for a job
+    New(new::NewArgs),
+    /// Prints the options that are set, and where
+    Config(config::ConfigArgs),
     /// Lists jobs
     List(jobs::ListArgs),
     /// Ends a job without finishing anything
@@ -65,6 +71,8 @@ fn main() -> ExitCode {
         Command::Taskmanager => processes::task_manager(&config),
         Command::Run(args) => run::run(&config, &args),
         Command::Info(args) => run::info(&config, &args),
+        Command::New(args) => new::new(&args),
+        Command::Config(args) => config::config(&config, &args),
         Command::List(args) => jobs::list(&config, &args),
         Command::Cancel(args) => jobs::cancel(&config, &args),
         Command::Stop(args) => jobs::stop(&config, &args),

@@ -1,6 +1,7 @@
 //! The processes of a cluster.
 
 use crate::{bind_address, job_manager_addresses, rest::Rest};
+use bytes::Bytes;
 use flott_cluster::{
     HighAvailability, JobManager, JobManagerOptions, SystemClock,
     taskmanager::{self, TaskManagerOptions},
@@ -9,8 +10,15 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, HighAvailabilityType, options},
 };
-use flott_web::{Elsewhere, Options, Server};
-use std::{net::ToSocketAddrs, path::PathBuf, process::ExitCode, sync::Arc, thread};
+use flott_executable::Machine;
+use flott_web::{Asset, Elsewhere, Options, Server};
+use std::{
+    net::ToSocketAddrs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+};
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
@@ -44,8 +52,10 @@ fn rest(config: &Configuration, manager: &JobManager) -> Result<Server, Error> {
     let uploads = folder(config)?;
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone())),
+        assets: Some(Arc::new(dashboard)),
         ..Options::new(Arc::new(SystemClock::default()))
     };
     let unusable = |error| {
@@ -70,6 +80,13 @@ fn elsewhere(manager: JobManager) -> Elsewhere {
     })
 }
 
+/// A file of the dashboard.
+fn dashboard(path: &str) -> Option<Asset> {
+    let file = flott_dashboard::file(path)?;
+    let body = Bytes::from_static(file.gzip);
+    Some(Asset { content_type: file.content_type, body, gzip: true, tag: Some(file.tag), immutable: file.immutable })
+}
+
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let id = match config.get(&options::TASKMANAGER_RESOURCE_ID)? {
@@ -85,8 +102,14 @@ pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        check: Some(check_executable),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// This machine may be another one than that to which the executable was brought.
+fn check_executable(path: &Path, config: &Configuration) -> Result<(), Error> {
+    flott_executable::check_named(path, "the executable", Machine::here())?.require(config)
 }
 
 /// The folder for executables, which all processes of this user share: they are named by their content.

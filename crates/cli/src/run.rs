@@ -7,7 +7,11 @@ use flott_core::{
     Error, ErrorKind,
     config::{Configuration, Origin, options},
 };
-use flott_rpc::control::{PART_VARIABLE, Part};
+use flott_executable::{Executable, Machine};
+use flott_rpc::{
+    control::{PART_VARIABLE, Part},
+    manifest::Panics,
+};
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -47,6 +51,9 @@ pub(crate) struct RunArgs {
 /// Arguments of `flott info`.
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
+    /// Print what the executable was built for and with, rather than the plan of its job; it is not run
+    #[arg(short, long)]
+    executable: bool,
     /// The program
     program: PathBuf,
     /// Its arguments
@@ -65,6 +72,7 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
     for (key, value) in given {
         config.set_raw(key, &value, Origin::Argument(format!("{key}={value}")))?;
     }
+    check(&args.program, &config)?;
     let part = match args.target.as_str() {
         "local" => None,
         _ => {
@@ -76,9 +84,53 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
     start(&config, part.as_ref(), &args.program, &args.arguments)
 }
 
-/// Prints the plan of a program.
+/// Prints the plan of a program, or what its executable says of itself.
 pub(crate) fn info(config: &Configuration, args: &InfoArgs) -> Result<ExitCode, Error> {
+    if args.executable {
+        print!("{}", describe(&flott_executable::check(&args.program, Machine::here())?));
+        return Ok(ExitCode::SUCCESS);
+    }
+    check(&args.program, config)?;
     start(config, Some(&Part::Plan), &args.program, &args.arguments)
+}
+
+/// Checks a program before it is started or brought to anybody; advice on how it was built goes to its owner.
+fn check(program: &Path, config: &Configuration) -> Result<(), Error> {
+    let executable = flott_executable::check(program, Machine::here())?;
+    executable.require(config)?;
+    if let Some(advice) = executable.advice() {
+        eprintln!("{advice}");
+    }
+    Ok(())
+}
+
+/// An executable, for people.
+fn describe(executable: &Executable) -> String {
+    let manifest = &executable.manifest;
+    let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let seen = |fact: Option<bool>| fact.map_or("unknown", |is_so| if is_so { "yes" } else { "no" }).to_owned();
+    let library = executable.glibc.map_or("no glibc".to_owned(), |version| format!("glibc {version} or newer"));
+    let panics = match manifest.panics {
+        Panics::Unwind => "unwind",
+        Panics::Abort => "abort",
+    };
+    let lines = [
+        ("executable", executable.name.clone()),
+        ("flott", format!("{} (protocol {})", manifest.version, manifest.protocol)),
+        ("platform", format!("{} Linux, {library}", executable.architecture)),
+        ("state backends", list(&manifest.state_backends)),
+        ("storage", list(&manifest.storage_schemes)),
+        ("features", list(&manifest.features)),
+        ("panics", panics.to_owned()),
+        ("overflow checks", seen(executable.overflow_checks)),
+        ("frame pointers", seen(executable.frame_pointers)),
+        ("debug assertions", seen(Some(manifest.debug_assertions))),
+    ];
+    let mut text: String = lines.map(|(name, value)| format!("{:18}{value}\n", format!("{name}:"))).concat();
+    if let Some(advice) = executable.advice() {
+        text.push_str(&format!("{advice}\n"));
+    }
+    text
 }
 
 fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments: &[String]) -> Result<ExitCode, Error> {

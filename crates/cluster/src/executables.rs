@@ -16,7 +16,7 @@ const CHUNK_BYTES: u64 = 1 << 20;
 /// How long an executable is kept that nobody asks for.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The largest executable, bytes.
-const MOST_BYTES: u64 = 2 << 30;
+pub(crate) const MOST_BYTES: u64 = 2 << 30;
 
 /// Executables.
 #[derive(Debug, Clone)]

@@ -16,7 +16,10 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -28,6 +31,9 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// Bytes of an executable that are sent at once.
 const CHUNK_BYTES: usize = 1 << 20;
+
+/// Whether this program has submitted a job.
+static EXECUTED: AtomicBool = AtomicBool::new(false);
 
 /// Asks a JobManager, with a connection for each question.
 #[derive(Debug, Clone)]
@@ -131,6 +137,13 @@ impl JobManagerClient {
         let unreadable = |error: io::Error| {
             Error::new(ErrorKind::Unavailable, format!("cannot read the program `{}`", path.display())).with_source(error)
         };
+        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > executables::MOST_BYTES {
+            let (path, most) = (path.display(), executables::MOST_BYTES);
+            return Err(Error::invalid(format!(
+                "`{path}` has {bytes} bytes, more than the {most} that a cluster takes: strip it (`strip = true`)"
+            )));
+        }
         let id = executables::digest(path)?;
         let stream = find_leader(&self.address, &Role::Client)?.stream;
         match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
@@ -179,6 +192,12 @@ impl RemoteCluster {
 impl JobExecutor for RemoteCluster {
     fn submit(&self, mut graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error> {
         refuse_abort()?;
+        if EXECUTED.swap(true, Ordering::Relaxed) {
+            return Err(Error::invalid(
+                "a program can execute one job on a cluster: its workers run `main` up to the first `execute`, and would run the first job \
+                 again; start the program once for each job, for example with an argument that says which",
+            ));
+        }
         let no_folder = |error| Error::new(ErrorKind::Unavailable, "this program's working folder is gone").with_source(error);
         let program = Program {
             executable: self.executable.clone(),

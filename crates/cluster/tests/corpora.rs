@@ -25,11 +25,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const TARGETS: [(&str, fn(&[u8]), fn() -> Vec<Vec<u8>>); 4] = [
-    ("frames", fuzzing::frames, frames),
-    ("messages", fuzzing::messages, messages),
-    ("metadata", fuzzing::metadata, metadata),
-    ("elements", fuzzing::elements, elements),
+/// A decoder, and real messages for it.
+struct Target {
+    name: &'static str,
+    decode: fn(&[u8]),
+    seeds: fn() -> Vec<Vec<u8>>,
+}
+
+const TARGETS: [Target; 4] = [
+    Target { name: "frames", decode: fuzzing::frames, seeds: frames },
+    Target { name: "messages", decode: fuzzing::messages, seeds: messages },
+    Target { name: "metadata", decode: fuzzing::metadata, seeds: metadata },
+    Target { name: "elements", decode: fuzzing::elements, seeds: elements },
 ];
 
 fn corpus(target: &str) -> PathBuf {
@@ -38,7 +45,7 @@ fn corpus(target: &str) -> PathBuf {
 
 #[test]
 fn every_file_of_the_corpora_is_decoded_or_refused() {
-    for (name, decode, seeds) in TARGETS {
+    for Target { name, decode, seeds } in TARGETS {
         let folder = corpus(name);
         if std::env::var_os("UPDATE_CORPUS").is_some() {
             fs::create_dir_all(&folder).unwrap();
@@ -56,7 +63,7 @@ fn every_file_of_the_corpora_is_decoded_or_refused() {
 
 #[test]
 fn what_is_cut_or_damaged_is_refused_without_a_panic() {
-    for (_, decode, seeds) in TARGETS {
+    for Target { decode, seeds, .. } in TARGETS {
         for seed in seeds() {
             for length in 0..seed.len().min(400) {
                 decode(&seed[..length]);

@@ -32,6 +32,7 @@ impl StreamExecutionEnvironment {
     /// A program that `flott run` has started submits its jobs to the cluster; one that a TaskManager has started runs the tasks of
     /// its job, with the configuration that it was submitted with. The program's code is the same everywhere.
     pub fn get() -> Result<Self, Error> {
+        crate::manifest::keep();
         let part = part()?;
         let config = match &part {
             Some(Part::Worker { configuration, .. }) => configuration.clone(),

@@ -95,6 +95,7 @@
 
 mod arguments;
 mod environment;
+mod manifest;
 mod progress;
 pub mod snapshots;
 

@@ -40,6 +40,6 @@ pub use id::incarnation_id;
 pub use job_store::JobStore;
 pub use key::{InvalidKey, Key};
 pub use memory::MemoryStore;
-pub use open::{election_settings, open_store};
+pub use open::{cluster_id, election_settings, open_store};
 pub use retriever::{Leader, LeaderRetriever};
 pub use store::{CoordinationStore, Expected, RemoveOutcome, Version, Versioned, WriteOutcome};

@@ -35,7 +35,7 @@ pub fn election_settings(configuration: &Configuration, address: &str, rest_addr
 ///
 /// # Errors
 /// It is none.
-pub(crate) fn cluster_id(configuration: &Configuration) -> Result<String, Error> {
+pub fn cluster_id(configuration: &Configuration) -> Result<String, Error> {
     let id = configuration.get(&options::HIGH_AVAILABILITY_CLUSTER_ID)?;
     match Key::new(id.as_str()) {
         Ok(key) if key.segments().count() == 1 => Ok(id),

@@ -2,10 +2,11 @@
 
 use flott_ha::{CoordinationStore, Expected, FileStore, Key, WriteOutcome};
 use std::{
+    collections::VecDeque,
     env,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Lines, Write},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 const DIRECTORY: &str = "KILLED_WRITER_DIRECTORY";
@@ -46,37 +47,46 @@ fn start(directory: &Path) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// The numbers that a writer says it has written.
-fn numbers(output: impl BufRead) -> Vec<u64> {
-    // A line that was cut off when the process died says nothing.
-    output.lines().map_while(Result::ok).filter_map(|line| line.rsplit_once("wrote ")?.1.parse().ok()).collect()
+/// What a writer says it has written, line by line.
+struct Output(Lines<BufReader<ChildStdout>>);
+
+impl Output {
+    fn of(writer: &mut Child) -> Self {
+        Output(BufReader::new(writer.stdout.take().unwrap()).lines())
+    }
+}
+
+impl Iterator for Output {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        // A line that was cut off when the process died says nothing.
+        self.0.by_ref().map_while(Result::ok).find_map(|line| line.rsplit_once("wrote ")?.1.parse().ok())
+    }
 }
 
 #[test]
 fn no_write_is_lost_or_done_twice_however_often_writers_are_killed() {
     let directory = tempfile::tempdir().unwrap();
     let store = FileStore::open(directory.path()).unwrap();
-    let mut writers: Vec<Child> = (0..WRITERS).map(|_| start(directory.path())).collect();
-    let mut written = Vec::new();
+    let mut writers: VecDeque<Child> = (0..WRITERS).map(|_| start(directory.path())).collect();
+    let mut all = Vec::new();
     for kill in 0..KILLS {
-        // Each is killed after the others have got some writes done, which is at any point of its own.
-        let before = read(&store).0;
-        while read(&store).0 < before + 1 + kill as u64 % 3 {
-            std::hint::spin_loop();
-        }
-        let mut victim = writers.remove(0);
+        let mut victim = writers.pop_front().unwrap();
+        let mut output = Output::of(&mut victim);
+        // It dies some time after a write, which is at any point of a later one.
+        all.extend(output.by_ref().take(1 + kill % 3));
         victim.kill().unwrap();
         victim.wait().unwrap();
-        written.push(numbers(BufReader::new(victim.stdout.take().unwrap())));
-        writers.push(start(directory.path()));
+        all.extend(output);
+        writers.push_back(start(directory.path()));
     }
     for mut writer in writers {
         writer.kill().unwrap();
         writer.wait().unwrap();
-        written.push(numbers(BufReader::new(writer.stdout.take().unwrap())));
+        all.extend(Output::of(&mut writer));
     }
     let last = read(&store).0;
-    let mut all = written.concat();
     all.sort_unstable();
     let count = all.len();
     all.dedup();

@@ -9,7 +9,8 @@
 //! The first deployment of a job goes the same way, without a failure. Regions that fail together are deployed together.
 //!
 //! The restart strategy is asked once for each failure. Two things soften it. A lost attempt is not its program's fault: the first
-//! loss of a region in a minute restarts it at once (and still counts). And failures of other regions before the delay is over, or
+//! loss of a region restarts it at once (and still counts), and so does one after a checkpoint was completed since, or after a minute:
+//! it got on in between. And failures of other regions before the delay is over, or
 //! within a second of a loss, have the same cause as far as anyone can tell: one lost process must not use up all restarts.
 
 use crate::restart::RestartStrategy;
@@ -21,7 +22,7 @@ use std::{
 
 /// How long tasks have to end after they were told to. Flink's `task.cancellation.timeout`.
 pub const CANCELLATION_TIMEOUT: Duration = Duration::from_secs(180);
-/// A region that loses an attempt is restarted at once if it has lost none for so long.
+/// A region that loses an attempt is restarted at once if it has lost none for so long, also if there are no checkpoints.
 const QUIET_AFTER_LOSS: Duration = Duration::from_secs(60);
 /// Losses of other regions within that time belong together.
 const SAME_LOSS: Duration = Duration::from_secs(1);
@@ -132,6 +133,11 @@ impl Failover {
         }
     }
 
+    /// A checkpoint is complete: every region has got on since its last loss.
+    pub(crate) fn progressed(&mut self) {
+        self.losses.clear();
+    }
+
     /// Regions are to be deployed; with others, if they are being started again together with them.
     pub(crate) fn begin(&mut self, mut incident: Incident) {
         if !self.regions.is_disjoint(&incident.regions) {
@@ -191,6 +197,15 @@ mod tests {
         assert_eq!(failover.decide(secs(10), &regions([0]), true), Some(secs(5)));
         assert_eq!(failover.decide(secs(80), &regions([0]), true), Some(secs(0)));
         assert_eq!(failover.decide(secs(81), &regions([0]), false), Some(secs(5)));
+    }
+
+    #[test]
+    fn a_region_that_got_on_since_its_last_loss_restarts_at_once() {
+        let mut failover = fixed(9);
+        assert_eq!(failover.decide(secs(0), &regions([0]), true), Some(secs(0)));
+        failover.progressed();
+        assert_eq!(failover.decide(secs(2), &regions([0]), true), Some(secs(0)));
+        assert_eq!(failover.decide(secs(4), &regions([0]), true), Some(secs(5)));
     }
 
     #[test]

@@ -25,8 +25,7 @@ use flott_graph::{JobTopology, settings::JobSettings};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-/// The version of these messages. Processes of different versions refuse each other.
-pub const PROTOCOL: u32 = 1;
+pub use crate::protocol::{OLDEST_PROTOCOL, PROTOCOL, refusal};
 
 /// The first message of a connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,5 +9,7 @@ pub mod client;
 pub mod control;
 pub mod gateway;
 pub mod inventory;
+pub mod manifest;
+mod protocol;
 pub mod status;
 pub mod task;

@@ -16,6 +16,9 @@ mod table;
 mod test_support;
 mod timers;
 
+/// The state backends that there are, by Flink's names.
+pub const BACKENDS: &[&str] = &["hashmap"];
+
 pub use error::StateError;
 pub use store::{AggregateFunction, AggregatingState, KeyedStore, ListState, MapKey, MapState, ReducingState, ValueState};
 pub use table::{Entry, KeyedTable, OccupiedEntry, VacantEntry};

@@ -24,6 +24,9 @@ mod metadata;
 mod register;
 mod storage;
 
+/// The schemes of addresses that checkpoints can be kept at.
+pub const SCHEMES: &[&str] = &["file"];
+
 pub use directory::{CheckpointDirectory, FoundCheckpoints};
 pub use error::StorageError;
 pub use file_storage::FileStorage;

@@ -47,9 +47,10 @@ fn operation(path: &str, route: &Route, schemas: &mut SchemaGenerator) -> Value 
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = in_path.map(|name| json!({"name": name, "in": "path", "required": true, "schema": path_parameter(name)}));
     let in_query = route.query.iter().map(|name| json!({"name": name, "in": "query", "schema": {"type": "string"}}));
-    let (media, answer) = match route.answer {
-        Some(schema) => ("application/json", json!({"schema": schema(schemas)})),
-        None => ("text/plain", json!({"schema": {"type": "string"}})),
+    let (media, answer) = match (route.answer, route.action) {
+        (Some(schema), _) => ("application/json", json!({"schema": schema(schemas)})),
+        (None, Action::Log(_)) => ("text/plain", json!({"schema": {"type": "string"}})),
+        (None, _) => ("application/json", json!({})),
     };
     let errors = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}});
     let mut operation = json!({

@@ -2,13 +2,14 @@
 
 use crate::{
     api::{
-        applications, attempts, checkpoint_details, checkpoints, cluster, executables, job, jobs,
+        applications, attempts, checkpoint_details, checkpoints, cluster, executables, flow, job, jobs,
         metrics::{self, Metric},
         operations, plan, processes, task_managers, vertices,
     },
     app::App,
     http::{
         answer::{Empty, Refusal},
+        asset,
         call::{Handler, route},
         guard::guard,
         leader::follow_leader,
@@ -20,9 +21,8 @@ use crate::{
 };
 use axum::{
     Router,
-    body::Body,
     extract::{Request, State},
-    http::{HeaderValue, Method, header},
+    http::Method,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::MethodFilter,
@@ -143,10 +143,13 @@ const CLUSTER: &[Route] = &[
 const JOBS: &[Route] = &[
     json("GET", "/jobs", jobs::jobs, "Ids and states of jobs").gives::<jobs::Jobs<jobs::JobIdAndStatus>>(),
     json("GET", "/jobs/overview", jobs::overview, "Jobs with their times and tasks").gives::<jobs::Jobs<jobs::JobDetails>>(),
+    json("GET", "/jobs/flow", flow::of_jobs, "Rates, load, restarts and last checkpoint of all jobs (not Flink's)").gives::<flow::Flows>(),
     json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs")
         .gives::<Vec<Aggregate>>()
         .query(&["get", "agg", "jobs"]),
     json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan").gives::<job::JobAnswer>(),
+    json("GET", "/jobs/{job}/flow", flow::of_job, "Rates, load and bottleneck of a job's whole graph at once (not Flink's)")
+        .gives::<flow::GraphFlow>(),
     json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").gives::<Empty>().query(&["mode"]),
     json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job").gives::<Empty>(),
     json("GET", "/jobs/{job}/status", jobs::status, "The state of a job").gives::<jobs::Status>(),
@@ -175,7 +178,9 @@ const SNAPSHOTS: &[Route] = &[
         .gives::<operations::Triggered>()
         .takes(SAVEPOINT),
     json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop").gives::<Operation>(),
-    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job").gives::<checkpoints::CheckpointsAnswer>(),
+    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job")
+        .gives::<checkpoints::CheckpointsAnswer>()
+        .query(&["limit"]),
     json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint")
         .gives::<operations::Triggered>()
         .takes(TRIGGER),
@@ -315,9 +320,7 @@ async fn unknown(State(app): State<Arc<App>>, request: Request) -> Response {
     if let Some(assets) = app.options.assets.as_ref().filter(|_| reads) {
         let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
         if let Some(asset) = assets(name) {
-            let mut response = Response::new(Body::from(asset.body));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
-            return response;
+            return asset::answer(asset, request.headers());
         }
     }
     Refusal::not_found(format!("Unable to load requested file {path}.")).into_response()

@@ -26,6 +26,19 @@ pub struct Asset {
     pub content_type: &'static str,
     /// What is in it.
     pub body: Bytes,
+    /// Whether `body` is compressed with gzip.
+    pub gzip: bool,
+    /// Its entity tag, with quotes.
+    pub tag: Option<&'static str>,
+    /// Whether its name changes with its content.
+    pub immutable: bool,
+}
+
+impl Asset {
+    /// A file that is neither compressed nor cached.
+    pub fn plain(content_type: &'static str, body: Bytes) -> Self {
+        Asset { content_type, body, gzip: false, tag: None, immutable: false }
+    }
 }
 
 /// Finds the file of a dashboard by its path without the slash in front, such as `index.html`.

@@ -220,6 +220,7 @@ impl World {
             JobAction::RetainCheckpoints(keep) => self.store(term, StorageAction::Retain(keep)),
             JobAction::DiscardAllCheckpoints => self.store(term, StorageAction::DiscardAll),
             JobAction::Reply(request, reply) => self.reply(term, request, reply),
+            JobAction::Recovered => {}
             JobAction::StatusChanged(status) => self.sim.trace(format_args!("{term} is {status}")),
             JobAction::Ended(outcome) => {
                 self.sim.trace(format_args!("{term} has ended: {:?}", outcome.end));

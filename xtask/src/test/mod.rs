@@ -1,5 +1,6 @@
 //! `cargo xtask test`: the one command that runs every check and test.
 
+mod dashboard;
 mod package;
 mod steps;
 

@@ -1,4 +1,4 @@
-//! The packaged crates as a user gets them: a fresh program on them builds and runs.
+//! The packaged crates as a user gets them: a fresh program on them builds and runs, and what `flott new` makes passes its tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,7 +35,37 @@ pub(super) fn run() -> Result<()> {
         return Err(Error::other(format!("the README's word count printed\n{printed}")));
     }
     println!("a fresh program: clean debug build in {seconds:.1} s, {} third-party crates (cap {cap})", third_party.len());
-    Ok(())
+    let made = directory.path().join("made");
+    make_job(&made, &crates)?;
+    // As `fresh` was built, so that nothing is built twice: the package's own flags are for profilers.
+    process::run(cargo_in(&made).arg("test").env("CARGO_TARGET_DIR", program.join("target")).env("RUSTFLAGS", ""))?;
+    process::run(cargo_in(&made).args(["fmt", "--check"]))
+}
+
+/// A package as `flott new` writes it.
+fn make_job(made: &Path, crates: &[(String, PathBuf)]) -> Result<()> {
+    let mut new = process::cargo();
+    new.args(["run", "--quiet", "--package", "flott-cli", "--bin", "flott", "--", "new", "made", "--dir"]).arg(made);
+    process::run(new.arg("--flott").arg(facade(crates)?))?;
+    on_packages(made, crates)
+}
+
+fn facade(crates: &[(String, PathBuf)]) -> Result<&Path> {
+    let found = crates.iter().find(|(name, _)| name == "flott");
+    found.map(|(_, folder)| folder.as_path()).ok_or_else(|| Error::other("`cargo package` made no package of `flott`"))
+}
+
+/// Lets a program use the packages in place of published ones, and the versions that everything else here is tested with.
+fn on_packages(program: &Path, crates: &[(String, PathBuf)]) -> Result<()> {
+    let manifest = program.join("Cargo.toml");
+    let mut text = fs::read_to_string(&manifest).map_err(Error::io("read", &manifest))?;
+    text.push_str("\n[patch.crates-io]\n");
+    for (name, folder) in crates.iter().filter(|(name, _)| name != "flott") {
+        text.push_str(&format!("{name} = {{ path = {folder:?} }}\n"));
+    }
+    fs::write(&manifest, text).map_err(Error::io("write", &manifest))?;
+    let (lock, ours) = (program.join("Cargo.lock"), paths::repository().join("Cargo.lock"));
+    fs::copy(&ours, &lock).map(|_| ()).map_err(Error::io("copy", &ours))
 }
 
 /// Packages all crates and unpacks them into `directory`; gives their names and folders.
@@ -61,21 +91,9 @@ fn package(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
 
 /// A program as `cargo new` and `cargo add flott` make it, with the README's word count.
 fn make_program(program: &Path, crates: &[(String, PathBuf)]) -> Result<()> {
-    let Some((_, facade)) = crates.iter().find(|(name, _)| name == "flott") else {
-        return Err(Error::other("`cargo package` made no package of `flott`"));
-    };
     process::run(process::cargo().args(["new", "--quiet", "--vcs", "none", "--name", "fresh"]).arg(program))?;
-    let manifest = program.join("Cargo.toml");
-    let mut text = fs::read_to_string(&manifest).map_err(Error::io("read", &manifest))?;
-    text.push_str("\n[patch.crates-io]\n");
-    for (name, folder) in crates.iter().filter(|(name, _)| name != "flott") {
-        text.push_str(&format!("{name} = {{ path = {folder:?} }}\n"));
-    }
-    fs::write(&manifest, text).map_err(Error::io("write", &manifest))?;
-    process::run(cargo_in(program).args(["add", "--quiet", "--path"]).arg(facade))?;
-    // The versions that everything else here is tested with.
-    let (lock, ours) = (program.join("Cargo.lock"), paths::repository().join("Cargo.lock"));
-    fs::copy(&ours, &lock).map_err(Error::io("copy", &ours))?;
+    on_packages(program, crates)?;
+    process::run(cargo_in(program).args(["add", "--quiet", "--path"]).arg(facade(crates)?))?;
     let main = program.join("src/main.rs");
     fs::write(&main, word_count()?).map_err(Error::io("write", &main))
 }

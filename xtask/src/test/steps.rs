@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::package;
+use super::{dashboard, package};
 use crate::error::Result;
 use crate::process::{cargo, run};
 use crate::{arch, chaos, process, rest_test, sim};
@@ -25,7 +25,19 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "fmt", about: "every file is formatted as rustfmt does it", build: nothing, check: fmt },
     Step { name: "arch", about: "crates depend on each other only along allowed edges", build: nothing, check: arch::run },
     Step { name: "clippy", about: "no warning in any target of the workspace", build: clippy, check: nothing },
+    Step {
+        name: "dashboard",
+        about: "the dashboard's sources are sound, and the committed files are what they build",
+        build: nothing,
+        check: dashboard::check,
+    },
     Step { name: "test", about: "unit, integration and documentation tests of the workspace", build: test_build, check: test_run },
+    Step {
+        name: "browser",
+        about: "the dashboard works in a browser on a real cluster; pictures of every page are in target/dashboard",
+        build: dashboard::build_programs,
+        check: dashboard::browse,
+    },
     Step {
         name: "chaos",
         about: "the output of a job is exact while its cluster is killed, stopped and cut off",
@@ -45,7 +57,12 @@ pub(super) const STEPS: &[Step] = &[
         check: sim::check,
     },
     Step { name: "doc", about: "the documentation builds without a warning", build: doc, check: nothing },
-    Step { name: "package", about: "a fresh program on the packaged crates builds and runs", build: nothing, check: package::run },
+    Step {
+        name: "package",
+        about: "a fresh program, and one of `flott new`, build and run on the packaged crates",
+        build: nothing,
+        check: package::run,
+    },
     Step {
         name: "benchmarks",
         about: "the peers of the benchmarks build without a warning, and their tests pass",

@@ -12,6 +12,7 @@ use flott_core::{
     config::{Configuration, options},
     id::JobId,
 };
+use flott_executable::Machine;
 use flott_rpc::{
     client::{JobReply, JobRequest, SnapshotTaken},
     status::JobStatus,
@@ -188,6 +189,7 @@ impl Cluster for Rest {
     }
 
     fn add_executable(&self, name: &str, file: &Path) -> Result<model::Executable> {
+        flott_executable::check_named(file, name, Machine::here()).map_err(|error| of(&error))?;
         let id = self.manager.add_executable(file).map_err(|error| of(&error))?;
         Ok(self.executables.add(name, id))
     }

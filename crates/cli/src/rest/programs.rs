@@ -1,12 +1,16 @@
 //! Runs uploaded programs in short-lived processes of their own: to learn their graph, or as clients that submit their job.
 
 use flott_cluster::JobManager;
-use flott_core::{config::options, id::JobId};
+use flott_core::{
+    config::{Configuration, Origin, options},
+    id::JobId,
+};
+use flott_executable::Machine;
 use flott_graph::{JobTopology, VertexTopology};
 use flott_rpc::control::{ExecutableId, PART_VARIABLE, Part};
 use flott_web::{ClusterError, Result, model};
 use std::{
-    io::Read,
+    io::{ErrorKind, Read},
     process::{Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
@@ -14,8 +18,8 @@ use std::{
 
 /// How long a program may take to come to its `execute`.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How much of what a program prints is kept, bytes.
-const MOST_OUTPUT: u64 = 16 << 20;
+/// How much of the end of what a program prints is kept, bytes: a plan is one line.
+const MOST_OUTPUT: usize = 16 << 20;
 
 /// The graph of a program.
 pub(super) fn plan(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<model::Plan> {
@@ -60,6 +64,7 @@ fn start(manager: &JobManager, executable: &ExecutableId, request: &model::RunRe
     let failed = |error: &dyn std::fmt::Display| ClusterError::Failed(error.to_string());
     let path = manager.executable(executable).map_err(|error| super::of(&error))?;
     let path = path.ok_or_else(|| ClusterError::NotFound("the executable was removed: upload it again".to_owned()))?;
+    let program = flott_executable::check_named(&path, "the executable", Machine::here()).map_err(|error| super::of(&error))?;
     let mut command = Command::new(path);
     command.args(&request.arguments).env(PART_VARIABLE, serde_json::to_string(part).map_err(|error| failed(&error))?);
     let claim = request.claim_mode.map(|mode| match mode {
@@ -73,21 +78,16 @@ fn start(manager: &JobManager, executable: &ExecutableId, request: &model::RunRe
         (options::STATE_RECOVERY_IGNORE_UNCLAIMED_STATE.key(), request.allow_non_restored_state.then(|| "true".to_owned())),
     ];
     let own = own.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?)));
+    let mut asked = Configuration::new();
     for (key, value) in request.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(own) {
-        let option = options::find(key).ok_or_else(|| ClusterError::BadRequest(format!("there is no option `{key}`")))?;
-        command.env(option.variable(), value);
+        asked.set_raw(key, value, Origin::Argument(format!("{key}={value}"))).map_err(|error| super::of(&error.into()))?;
+        command.envs(options::find(key).map(|option| (option.variable(), value)));
     }
+    program.require(&asked).map_err(|error| super::of(&error))?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| {
         ClusterError::BadRequest(format!("the executable cannot be started here ({error}): it must be built for this platform"))
     })?;
-    let read = |from: Option<Box<dyn Read + Send>>| {
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // What is cut short is judged by what there is of it.
-            let _ = from.map(|from| from.take(MOST_OUTPUT).read_to_end(&mut bytes));
-            String::from_utf8_lossy(&bytes).into_owned()
-        })
-    };
+    let read = |from: Option<Box<dyn Read + Send>>| thread::spawn(move || from.map_or_else(String::new, |from| end_of(from, MOST_OUTPUT)));
     let out = read(child.stdout.take().map(|out| Box::new(out) as Box<dyn Read + Send>));
     let err = read(child.stderr.take().map(|err| Box::new(err) as Box<dyn Read + Send>));
     let start = Instant::now();
@@ -107,6 +107,25 @@ fn start(manager: &JobManager, executable: &ExecutableId, request: &model::RunRe
     Ok(Finished { status, out: text(out)?, err: text(err)? })
 }
 
+/// The last `most` bytes of a text, as far as it can be read. All of it is taken, so that whoever writes it can go on.
+fn end_of(mut from: impl Read, most: usize) -> String {
+    let mut kept = Vec::new();
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => kept.extend_from_slice(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // What is cut short is judged by what there is of it.
+            Err(_) => break,
+        }
+        if kept.len() >= 2 * most {
+            kept.drain(..kept.len() - most);
+        }
+    }
+    String::from_utf8_lossy(&kept[kept.len().saturating_sub(most)..]).into_owned()
+}
+
 /// A vertex without subtasks.
 pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> model::Vertex {
     let head = |vertex: &VertexTopology| vertex.operators[0].id;
@@ -124,5 +143,18 @@ pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> mode
         max_parallelism: vertex.max_parallelism,
         inputs: topology.inputs(vertex.id).map(input).collect(),
         subtasks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_end_of_what_a_program_prints_is_kept() {
+        let text = "0123456789".repeat(100_000);
+        assert_eq!(end_of(text.as_bytes(), 15), "567890123456789");
+        assert_eq!(end_of(text.as_bytes(), 2_000_000), text);
+        assert_eq!(end_of(&b""[..], 10), "");
     }
 }

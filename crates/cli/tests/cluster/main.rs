@@ -1,5 +1,7 @@
 //! Clusters of real processes: jobs are submitted to them, and parts of them are killed.
 
+mod commands;
+mod executables;
 mod high_availability;
 mod processes;
 mod rest;
@@ -128,7 +130,7 @@ fn what_cannot_be_submitted_is_refused_with_the_cure() {
     std::fs::write(&program, "this is text").unwrap();
     let output = cluster.ask(&["run", program.to_str().unwrap()]);
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("must be an executable"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is no executable"), "{}", String::from_utf8_lossy(&output.stderr));
     let output = cluster.ask(&["cancel", "00000000000000000000000000000000"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no job 00000000000000000000000000000000"));
     let output = cluster.ask(&["-Djobmanager.rpc.port=1", "list"]);

@@ -38,9 +38,14 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start() -> Self {
+        Cluster::start_with(&[])
+    }
+
+    /// Starts a JobManager with options of its own.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = flott(folder.path());
-        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0", "jobmanager"]).stdout(Stdio::piped());
+        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped());
         let mut job_manager = command.spawn().unwrap();
         let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
         let mut address = |what: &str| {
@@ -78,6 +83,21 @@ impl Cluster {
         let mut child = self.task_managers.remove(id).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+    }
+
+    /// The number of the JobManager's process.
+    pub(crate) fn job_manager_process(&self) -> u32 {
+        self.job_manager.id()
+    }
+
+    /// Where the REST server listens, `host:port`.
+    pub(crate) fn rest_address(&self) -> &str {
+        &self.rest
+    }
+
+    /// The port of the JobManager.
+    pub(crate) fn port(&self) -> &str {
+        &self.port
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -236,5 +256,10 @@ pub(crate) fn flott(folder: &Path) -> Command {
 
 /// The example beside the program, which cargo builds together with the tests of the package.
 pub(crate) fn job_program() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples/cluster_job")
+    example("cluster_job")
+}
+
+/// An example of this package.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_flott")).parent().unwrap().join("examples").join(name)
 }

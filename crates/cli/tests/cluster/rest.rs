@@ -88,9 +88,8 @@ fn an_executable_is_uploaded_planned_run_and_stopped_by_rest() {
 fn what_is_no_job_is_refused_by_rest() {
     let cluster = Cluster::with_task_managers(&[1]);
     let body = b"--cut\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"text.txt\"\r\n\r\nthis is text\r\n--cut--\r\n";
-    let (_, uploaded) = cluster.call("POST", "/jars/upload", ("multipart/form-data; boundary=cut", body));
-    let id = uploaded["filename"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let (status, refused) = cluster.call("POST", &format!("/jars/{id}/run"), (JSON, b"{}"));
+    let (status, refused) = cluster.call("POST", "/jars/upload", ("multipart/form-data; boundary=cut", body));
     assert_eq!(status, 400);
-    assert!(refused["errors"][0].as_str().unwrap().contains("cannot be started here"), "{refused}");
+    assert!(refused["errors"][0].as_str().unwrap().contains("`text.txt` is no executable"), "{refused}");
+    assert_eq!(cluster.get("/jars")["files"].as_array().unwrap().len(), 0);
 }

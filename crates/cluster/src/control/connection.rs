@@ -30,6 +30,14 @@ pub(crate) enum ConnectionError {
     /// The network failed.
     #[error("the connection failed: {0}")]
     Io(io::Error),
+    /// What came is whole, but no message that this version knows. The next may be one.
+    #[error("received a message that Flott {} does not understand ({reason}): was the other side built with a later version?", env!("CARGO_PKG_VERSION"))]
+    NotUnderstood {
+        /// What there is in it that is not known.
+        reason: String,
+        /// The message.
+        body: Vec<u8>,
+    },
     /// What came is no message.
     #[error("received what is no message: {0}; is the other side a process of Flott?")]
     Malformed(String),
@@ -37,13 +45,18 @@ pub(crate) enum ConnectionError {
 
 impl From<ConnectionError> for Error {
     fn from(error: ConnectionError) -> Self {
-        let kind = if let ConnectionError::Malformed(_) = error { ErrorKind::Data } else { ErrorKind::Unavailable };
+        let kind = match error {
+            ConnectionError::Malformed(_) => ErrorKind::Data,
+            // It would be the same again.
+            ConnectionError::NotUnderstood { .. } => ErrorKind::Invalid,
+            _ => ErrorKind::Unavailable,
+        };
         Error::new(kind, error.to_string())
     }
 }
 
 /// A message as bytes.
-fn encode<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
+pub(super) fn encode<M: Serialize>(message: &M) -> io::Result<Vec<u8>> {
     let mut frame = vec![0; 8];
     let mut serializer = rmp_serde::Serializer::new(&mut frame).with_struct_map().with_bytes(BytesMode::ForceAll);
     message.serialize(&mut serializer).map_err(io::Error::other)?;
@@ -80,7 +93,15 @@ pub(crate) fn receive<M: DeserializeOwned>(mut from: impl Read) -> Result<M, Con
     if flott_storage::block_crc(&body) != crc {
         return Err(ConnectionError::Malformed("the checksum is wrong".to_owned()));
     }
-    rmp_serde::from_slice(&body).map_err(|error| ConnectionError::Malformed(error.to_string()))
+    decode(&body).map_err(|reason| ConnectionError::NotUnderstood { reason, body })
+}
+
+/// A message from its bytes.
+///
+/// # Errors
+/// What there is in it that is not known.
+pub(super) fn decode<M: DeserializeOwned>(body: &[u8]) -> Result<M, String> {
+    rmp_serde::from_slice(body).map_err(|error| error.to_string())
 }
 
 fn read_exact(mut from: impl Read, into: &mut [u8], may_end: bool) -> Result<(), ConnectionError> {

@@ -1,7 +1,13 @@
 //! Connections between the processes of a cluster, and what is asked over them.
 
 mod client;
+#[cfg(test)]
+mod compatibility;
 mod connection;
+mod stranger;
 
 pub(crate) use client::{ask, ask_once, find_leader};
+#[cfg(test)]
+pub(crate) use connection::connect;
 pub(crate) use connection::{ConnectionError, Incoming, Link, receive, send};
+pub(crate) use stranger::refusal_of_stranger;

@@ -2,15 +2,15 @@
 
 use super::{JobManager, Registered, State, remote_host::slots_of};
 use crate::{
-    control::{ConnectionError, Incoming, Link, receive, send},
+    control::{ConnectionError, Incoming, Link, receive, refusal_of_stranger, send},
     executables::Incoming as IncomingExecutable,
     host::WorkerNotice,
     launch::no_thread,
 };
 use flott_core::Error;
 use flott_rpc::control::{
-    ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, PROTOCOL, Role, TaskManagerInfo, ToTaskManager, ToWorker, Welcome,
-    WorkerInfo,
+    ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, Role, TaskManagerInfo, ToTaskManager, ToWorker, Welcome, WorkerInfo,
+    refusal,
 };
 use std::{
     io,
@@ -48,18 +48,13 @@ pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), E
 fn greet(manager: &JobManager, stream: TcpStream) {
     let hello = stream.set_read_timeout(Some(HELLO_TIMEOUT)).map_err(ConnectionError::Io).and_then(|()| receive::<Hello>(&stream));
     let result = match hello {
-        Ok(hello) if hello.protocol != PROTOCOL => refuse(
-            &stream,
-            format!(
-                "it was built with Flott {} (protocol {}), the JobManager with {} (protocol {PROTOCOL}): build both with one version",
-                hello.version,
-                hello.protocol,
-                env!("CARGO_PKG_VERSION")
-            ),
-        ),
+        Ok(hello) if refusal(hello.protocol, &hello.version).is_some() => {
+            refuse(&stream, refusal(hello.protocol, &hello.version).unwrap_or_default())
+        }
         Ok(Hello { role: Role::Client, .. }) => client(manager, stream),
         Ok(Hello { role: Role::TaskManager(info), .. }) => task_manager(manager, stream, info),
         Ok(Hello { role: Role::Worker(info), .. }) => worker(manager, stream, info),
+        Err(ConnectionError::NotUnderstood { reason, body }) => refuse(&stream, refusal_of_stranger(&body, &reason)),
         Err(error) => {
             tracing::warn!(%error, "a connection did not say who it is");
             return;
@@ -79,8 +74,12 @@ fn client(manager: &JobManager, stream: TcpStream) -> io::Result<()> {
     let Some(peer) = welcome(manager, &stream)? else { return Ok(()) };
     let mut requests: Incoming<ClientRequest> = Incoming::new(stream.try_clone()?, None)?;
     let mut executable = None;
-    while let Ok(request) = requests.next() {
-        let reply = answer(manager, request, &mut executable);
+    loop {
+        let reply = match requests.next() {
+            Ok(request) => answer(manager, request, &mut executable),
+            Err(error @ ConnectionError::NotUnderstood { .. }) => Err(error.into()),
+            Err(_) => break,
+        };
         send(&stream, &reply.unwrap_or_else(|error| ClientReply::Failed(error.kind(), error.to_string())))?;
     }
     manager.lock().peers.remove(&peer);
@@ -168,6 +167,8 @@ fn task_manager(manager: &JobManager, stream: TcpStream, info: TaskManagerInfo) 
                 }
             }
             Ok(FromTaskManager::Heartbeat) => {}
+            // It only tells: to go without is better than to lose its workers.
+            Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::warn!(%error, task_manager = id, "passed over"),
             Err(error) => break format!("TaskManager `{id}` is gone: {error}"),
         }
     };
@@ -195,7 +196,8 @@ fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &st
     if let Some(peer) = peer {
         state.peers.remove(&peer);
     }
-    if !state.task_managers.get(id).is_some_and(|known| peer.is_none_or(|peer| known.peer == peer)) {
+    let newer = |known: &Registered| peer.is_some_and(|peer| known.peer != peer);
+    if state.task_managers.get(id).is_none_or(newer) {
         return;
     }
     tracing::warn!(task_manager = id, reason, "a TaskManager is gone");
@@ -270,4 +272,55 @@ fn worker(manager: &JobManager, stream: TcpStream, info: WorkerInfo) -> io::Resu
         job.worker_lost(number, format!("worker {number} is gone: {error}"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        control::{ask, connect, find_leader},
+        jobmanager::JobManagerOptions,
+    };
+    use flott_core::ErrorKind;
+    use flott_rpc::control::{OLDEST_PROTOCOL, PROTOCOL};
+    use serde::Serialize;
+
+    fn job_manager(folder: &tempfile::TempDir) -> JobManager {
+        let (interval, timeout) = (Duration::from_secs(1), Duration::from_secs(50));
+        JobManager::start(JobManagerOptions {
+            bind: "localhost:0".to_owned(),
+            folder: folder.path().join("executables"),
+            heartbeat_interval: interval,
+            heartbeat_timeout: timeout,
+            archive: None,
+            elected: false,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_request_of_tomorrow_is_answered_and_the_next_one_too() {
+        #[derive(Serialize)]
+        enum Tomorrow {
+            ReadMinds { of: u32 },
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let stream = find_leader(&job_manager(&folder).address().to_string(), &Role::Client).unwrap().stream;
+        send(&stream, &Tomorrow::ReadMinds { of: 7 }).unwrap();
+        let reply: ClientReply = receive(&stream).unwrap();
+        assert!(matches!(&reply, ClientReply::Failed(ErrorKind::Invalid, reason) if reason.contains("`ReadMinds`")), "{reply:?}");
+        assert_eq!(ask(&stream, &ClientRequest::ListJobs).unwrap(), ClientReply::Jobs(Vec::new()));
+    }
+
+    #[test]
+    fn a_process_of_another_protocol_is_told_which_side_to_renew() {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = job_manager(&folder);
+        for (protocol, says) in [(PROTOCOL + 1, "renew the cluster first"), (OLDEST_PROTOCOL - 1, "no longer understands")] {
+            let stream = connect(&manager.address().to_string()).unwrap();
+            send(&stream, &Hello { protocol, version: "9.9.9".to_owned(), role: Role::Client }).unwrap();
+            let welcome: Welcome = receive(&stream).unwrap();
+            assert!(matches!(&welcome, Welcome::Refused(reason) if reason.contains(says) && reason.contains("9.9.9")), "{welcome:?}");
+        }
+    }
 }

@@ -7,18 +7,28 @@
 //! ```
 
 use super::{
-    JobManager, Term,
+    JobHistory, JobManager, Term,
     jobs::Job,
     records::{self, EndedRecord, RunningRecord},
     starting::{Beginning, STORE_RETRY},
 };
 use crate::launch::{self, launch, no_thread};
-use flott_core::{Error, ErrorKind, id::JobId};
+use flott_core::{
+    Error, ErrorKind,
+    error::TaskFailure,
+    id::{JobId, SubtaskId},
+    time::Clock,
+};
 use flott_ha::{
     CoordinationStore, ElectionSettings, Elector, JobStore, Leadership, LeadershipEvent, LeaseRecord, StoreError, job_store::StoredJobs,
 };
 use flott_jobmanager::JobEvent;
+use flott_rpc::{
+    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview},
+    status::{JobStatus, TaskStatus},
+};
 use std::{
+    collections::BTreeMap,
     net::Shutdown,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -144,7 +154,10 @@ impl JobManager {
         for job in &running {
             match self.prepare(&term, job.id, &job.bytes) {
                 Ok(beginning) => beginnings.push(beginning),
-                Err(error) => tracing::error!(%error, job = %job.id, "a job of the leader before cannot go on"),
+                Err(error) => {
+                    tracing::error!(%error, job = %job.id, "a job of the leader before cannot go on");
+                    self.show_failed(job.id, &job.bytes, &error);
+                }
             }
         }
         {
@@ -170,6 +183,37 @@ impl JobManager {
         let state = &mut *self.lock();
         state.term = Some(term).filter(Term::is_valid);
         state.serve_if_recovered();
+    }
+
+    /// Shows a job that cannot go on here as failed. It stays in the store: another leader may be able to run it.
+    fn show_failed(&self, id: JobId, bytes: &[u8], error: &Error) {
+        let Ok(record) = records::decode::<RunningRecord>(bytes) else { return };
+        let RunningRecord { program, topology, settings, started, .. } = record;
+        let now = self.0.clock.wall();
+        let failure = TaskFailure { causes: TaskFailure::causes_of(error), ..TaskFailure::without_task("job", "") };
+        let tasks = topology
+            .vertices
+            .iter()
+            .flat_map(|vertex| (0..vertex.parallelism).map(|index| (SubtaskId { vertex: vertex.id, index }, TaskStatus::Created)));
+        let overview = JobOverview {
+            id,
+            name: topology.name.clone(),
+            status: JobStatus::Failed,
+            tasks: tasks.collect(),
+            checkpoints: CheckpointCounts::default(),
+            restarts: 0,
+            failures: vec![failure.clone()],
+        };
+        let history = JobHistory {
+            entered: vec![(JobStatus::Created, started), (JobStatus::Failed, now)],
+            failures: [(now, failure.clone())].into(),
+            ..JobHistory::default()
+        };
+        let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
+        let outcome = JobOutcome { end, accumulators, restarts: 0, checkpoints: CheckpointCounts::default() };
+        let slots = BTreeMap::new();
+        let record = EndedRecord { program, topology, settings, started, ended: now, history, overview, outcome, slots };
+        self.lock().jobs.insert(id, Job::ended(record));
     }
 
     /// Prepares a job to be taken over.

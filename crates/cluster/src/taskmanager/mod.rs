@@ -8,10 +8,10 @@ use crate::{
     executables::ExecutableStore,
     launch::random_u128,
 };
-use flott_core::{Error, ErrorKind};
+use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::control::{FromTaskManager, Role, TaskManagerInfo, ToTaskManager};
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -23,6 +23,9 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// How long workers go on while nobody leads. Flink's `taskmanager.registration.timeout`.
 const ABANDONED_AFTER: Duration = Duration::from_secs(300);
+
+/// Says why an executable cannot run on this machine with a job's configuration.
+pub type ExecutableCheck = fn(&Path, &Configuration) -> Result<(), Error>;
 
 /// What a TaskManager is started with.
 #[derive(Debug, Clone)]
@@ -43,6 +46,8 @@ pub struct TaskManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
     pub heartbeat_timeout: Duration,
+    /// Asked before a worker is started.
+    pub check: Option<ExecutableCheck>,
 }
 
 /// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again. Workers end with it, unless they are to
@@ -108,6 +113,8 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
             Ok(ToTaskManager::StartWorker { job, worker, program, token }) => workers.start(job, worker, program, token),
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
             Ok(ToTaskManager::Heartbeat) => {}
+            // To end would end the workers of all jobs.
+            Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::error!(%error, "passed over"),
             Err(error) => return Ok(error),
         }
     }

@@ -144,6 +144,9 @@ fn spawn(
     token: String,
 ) -> Result<Child, Error> {
     let path = executables::get(store, &leader, &program.executable)?;
+    if let Some(check) = options.check {
+        check(&path, &program.configuration)?;
+    }
     let part = Part::Worker {
         job_manager: leader,
         job,

@@ -20,7 +20,7 @@ mod tasks;
 
 use crate::{
     checkpoint::{CheckpointCoordinator, CompletedCheckpoints, Context},
-    event::{JobAction, JobEvent, JobNote, Now, StorageReport},
+    event::{CompletionOutcome, JobAction, JobEvent, JobNote, Now, StorageReport},
     execution_graph::{ExecutionGraph, is_source},
     failover::Failover,
     random::Random,
@@ -242,7 +242,11 @@ impl JobMaster {
                 self.with_coordinator(now, out, |c, context| c.begun(checkpoint, outcome, context))
             }
             StorageReport::Completed { checkpoint, outcome } => {
+                let complete = matches!(outcome, CompletionOutcome::Complete(_));
                 self.with_coordinator(now, out, |c, context| c.finalized(checkpoint, outcome, context));
+                if complete {
+                    self.failover.progressed();
+                }
             }
             StorageReport::DiscardFailed(reason) => out.push(JobAction::Note(JobNote::DiscardFailed(reason))),
             StorageReport::Fenced(reason) => self.fenced(now, reason, out),

@@ -209,6 +209,7 @@ impl<'a> Restored<'a> {
 /// `GET /jobs/:job/checkpoints`
 pub(crate) fn checkpoints(call: &Call) -> Handled {
     let (checkpoints, config) = find(call)?;
+    let shown = call.query_number("limit")?.map_or(call.app.options.checkpoint_history, |limit| limit as usize);
     let Checkpoints { totals, history, restored, .. } = &*checkpoints;
     let completed = || history.iter().filter(|checkpoint| checkpoint.status == CheckpointStatus::Completed);
     let failed = history.iter().find(|checkpoint| matches!(checkpoint.status, CheckpointStatus::Failed { .. }));
@@ -237,7 +238,7 @@ pub(crate) fn checkpoints(call: &Call) -> Handled {
             failed: failed.map(answer),
             restored: restored.as_ref().map(Restored::of),
         },
-        history: history.iter().take(call.app.options.checkpoint_history).map(answer).collect(),
+        history: history.iter().take(shown).map(answer).collect(),
     })
 }
 

@@ -53,12 +53,17 @@ fn texts(metrics: &Metrics) -> BTreeMap<String, String> {
 pub(crate) fn of_newest_attempt(call: &Call, job: &Job, vertex: &Vertex, subtask: usize, attempt: &Attempt) -> Metrics {
     let mut all = attempt.metrics.clone();
     for (operator, metrics) in &attempt.operator_metrics {
-        let operator: String = operator.chars().map(|c| if " .:,".contains(c) { '_' } else { c }).collect();
+        let operator = identifier(operator);
         all.extend(metrics.iter().map(|(name, value)| (format!("{operator}.{name}"), *value)));
     }
     let watched = Watched { job: job.id, vertex: vertex.id, subtask, attempt: attempt.number };
     call.app.rates.add(watched, attempt, &mut all);
     all
+}
+
+/// The name of an operator as part of the name of a metric.
+pub(crate) fn identifier(operator: &str) -> String {
+    operator.chars().map(|c| if " .:,".contains(c) { '_' } else { c }).collect()
 }
 
 /// `GET /jobs/:job/metrics`
@@ -246,7 +251,7 @@ fn aggregated(call: &Call, all: &[Metrics]) -> Handled {
 }
 
 /// The mean distance from the average in percent of it, at most 100.
-fn skew(values: &[f64], average: f64) -> f64 {
+pub(crate) fn skew(values: &[f64], average: f64) -> f64 {
     if average == 0.0 {
         return 0.0;
     }

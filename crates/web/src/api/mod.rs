@@ -2,10 +2,12 @@
 
 pub(crate) mod applications;
 pub(crate) mod attempts;
+pub(crate) mod bottleneck;
 pub(crate) mod checkpoint_details;
 pub(crate) mod checkpoints;
 pub(crate) mod cluster;
 pub(crate) mod executables;
+pub(crate) mod flow;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod metrics;

@@ -9,8 +9,11 @@ use crate::{
     },
 };
 use axum::{
-    extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State, multipart::Field},
-    http::StatusCode,
+    extract::{
+        DefaultBodyLimit, FromRequest, Multipart, Request, State,
+        multipart::{Field, MultipartError},
+    },
+    http::{StatusCode, header},
     response::IntoResponse,
     routing::{MethodRouter, post},
 };
@@ -25,10 +28,12 @@ use tokio::sync::mpsc;
 /// The longest name that is kept, bytes.
 const NAME_BYTES_MAX: usize = 200;
 
+/// What may come on top of an executable: the envelope of the parts.
+const ENVELOPE_BYTES_MAX: u64 = 64 * 1024;
+
 /// The route that takes an executable.
 pub(crate) fn upload(bytes_max: u64) -> MethodRouter<Arc<App>> {
-    // The envelope of the parts comes on top.
-    let body_bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX).saturating_add(64 * 1024);
+    let body_bytes_max = usize::try_from(bytes_max.saturating_add(ENVELOPE_BYTES_MAX)).unwrap_or(usize::MAX);
     post(|State(app): State<Arc<App>>, request: Request| async move {
         match receive(&app, request).await {
             Ok((name, file)) => {
@@ -49,9 +54,14 @@ fn store(app: &App, name: &str, file: &NamedTempFile) -> Result<Answer, Refusal>
 /// Takes the one file of the request.
 async fn receive(app: &App, request: Request) -> Result<(String, NamedTempFile), Refusal> {
     let _transfer = app.transfer().await?;
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > app.options.upload_bytes_max.saturating_add(ENVELOPE_BYTES_MAX)) {
+        // Before any of it has come.
+        return Err(too_large(app.options.upload_bytes_max));
+    }
     let mut parts = Multipart::from_request(request, &()).await.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let mut received = None;
-    while let Some(part) = parts.next_field().await.map_err(|error| Refusal::new(error.status(), error.body_text()))? {
+    while let Some(part) = parts.next_field().await.map_err(|error| refusal(app, &error))? {
         let Some(name) = part.file_name() else { continue };
         if received.is_some() {
             return Err(Refusal::bad_request("exactly one file must be sent, and there are more"));
@@ -77,11 +87,10 @@ async fn write(app: &App, mut part: Field<'_>) -> Result<NamedTempFile, Refusal>
         Ok(file)
     });
     let mut bytes = 0;
-    while let Some(piece) = next_piece(&mut part).await? {
+    while let Some(piece) = next_piece(app, &mut part).await? {
         bytes += piece.len() as u64;
         if bytes > bytes_max {
-            let message = format!("the executable is larger than the {bytes_max} bytes that this server takes");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message));
+            return Err(too_large(bytes_max));
         }
         // The writer has failed if it takes no more; what it returns below says why.
         if pieces.send(piece).await.is_err() {
@@ -93,10 +102,22 @@ async fn write(app: &App, mut part: Field<'_>) -> Result<NamedTempFile, Refusal>
     writing.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
+fn refusal(app: &App, error: &MultipartError) -> Refusal {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(app.options.upload_bytes_max),
+        status => Refusal::new(status, error.body_text()),
+    }
+}
+
+fn too_large(bytes_max: u64) -> Refusal {
+    let message = format!("the executable is larger than the {bytes_max} bytes that this server takes (`rest.server.max-content-length`)");
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
 /// The next piece of a part, if it comes soon.
-async fn next_piece(part: &mut Field<'_>) -> Result<Option<Bytes>, Refusal> {
+async fn next_piece(app: &App, part: &mut Field<'_>) -> Result<Option<Bytes>, Refusal> {
     match tokio::time::timeout(STALL, part.chunk()).await {
-        Ok(piece) => piece.map_err(|error| Refusal::new(error.status(), error.body_text())),
+        Ok(piece) => piece.map_err(|error| refusal(app, &error)),
         Err(_) => Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, "nothing of the upload has come for a while")),
     }
 }

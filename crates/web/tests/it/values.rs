@@ -147,7 +147,7 @@ fn secrets_are_not_shown() {
 #[test]
 fn a_dashboard_is_served_beside_the_calls() {
     let served = Served::with(|options| {
-        let page = Asset { content_type: "text/html", body: Bytes::from_static(b"<html>") };
+        let page = Asset::plain("text/html", Bytes::from_static(b"<html>"));
         options.assets = Some(Arc::new(move |name: &str| (name == "index.html").then(|| page.clone())));
     });
     let page = get(served.address(), "/");

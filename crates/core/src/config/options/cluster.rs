@@ -1,6 +1,6 @@
 //! Options of a cluster's processes and of what runs in them: `jobmanager.`, `taskmanager.`, `heartbeat.`, `exchange.`, `sink.`.
 
-use super::{ConfigOption, OptionInfo};
+use super::{super::memory_size::MemorySize, ConfigOption, OptionInfo};
 use std::time::Duration;
 
 options! {
@@ -25,6 +25,9 @@ options! {
         "The port of the REST server.", between(0, 65535);
     REST_BIND_ADDRESS: String = "rest.bind-address", "localhost",
         "The host on which the REST server listens. Only of this machine: nobody is asked who they are yet.";
+    REST_SERVER_MAX_CONTENT_LENGTH: MemorySize = "rest.server.max-content-length", "1 gb",
+        "The largest executable that the REST server takes. Flink's default is 100 MB; debug builds are larger.",
+        between(1048576, 1099511627776);
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
     ENV_LOG_DIR: Option<String> = "env.log.dir", "",

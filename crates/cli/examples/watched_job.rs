@@ -1,0 +1,51 @@
+//! What the tests of the dashboard watch: a wide graph with a sink that is slow, or that breaks.
+//!
+//!     watched_job slow     # the sink takes its time, so that everything before it waits
+//!     watched_job panic    # the sink panics at its 500th record, each time that it is started
+//!     watched_job even     # nothing waits
+
+use flott::{connector::datagen::GeneratorSource, prelude::*};
+use std::{
+    error::Error,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// The work of a slow sink on a record.
+const SLOW: Duration = Duration::from_millis(5);
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = flott::program_arguments()?;
+    let mode = arguments.get(1).map_or("even", String::as_str).to_owned();
+    if !["slow", "panic", "even"].contains(&mode.as_str()) {
+        return Err(format!("`{mode}` is none of `slow`, `panic`, `even`").into());
+    }
+    let env = StreamExecutionEnvironment::get()?;
+    let source = |rate| GeneratorSource::new(u64::MAX, |index, _| index).records_per_second(rate);
+    // Event time is the time of day, so that there is a lag to see.
+    let time = WatermarkStrategy::for_monotonous_timestamps().with_timestamp_assigner(|_: &u64, _| now_ms());
+    let orders = env.from_source(source(2000.0), time, "orders").uid("orders");
+    let visits = env.from_source(source(500.0), WatermarkStrategy::no_watermarks(), "visits").uid("visits");
+    let priced = orders.map(|number| number * 3).name("prices").uid("prices");
+    let all = priced.rebalance().union(&visits.rebalance()).filter(|number| number % 10 != 0).name("without returns").uid("returns");
+    let totals = all.key_by(|number| number % 20).reduce(|one, other| one.max(other)).name("totals").uid("totals");
+    totals
+        .rebalance()
+        .map(move |number| {
+            // A worker keeps `main`'s arguments, not its threads: what the sink does is told by them alone.
+            match mode.as_str() {
+                "slow" => std::thread::sleep(SLOW),
+                "panic" => assert!(number < 500, "order {number} cannot be delivered"),
+                _ => {}
+            }
+            number
+        })
+        .name("delivery")
+        .uid("delivery")
+        .discard();
+    env.execute("watched-job")?;
+    Ok(())
+}

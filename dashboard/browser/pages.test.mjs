@@ -1,0 +1,201 @@
+/** Every page, in both themes and on wide and narrow screens: it shows what is there, is accessible, and nothing fails. */
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { Cluster, eventually, example } from "./cluster.mjs";
+import { accessible, fits, launch, open, picture, SIZES } from "./page.mjs";
+
+let cluster;
+let browser;
+let jobs;
+
+before(async () => {
+  browser = await launch();
+  cluster = await Cluster.start();
+  const often = ["-Dexecution.checkpointing.interval=500 ms"];
+  const restarts = [
+    "-Drestart-strategy.type=fixed-delay",
+    "-Drestart-strategy.fixed-delay.attempts=1",
+    "-Drestart-strategy.fixed-delay.delay=200 ms",
+  ];
+  const machine = await cluster.stateMachine();
+  const words = await cluster.submit(example("word_count"), ["--output", cluster.path("words")]);
+  const slow = await cluster.submit(example("watched_job"), ["slow"], ["-Dparallelism.default=2", ...often]);
+  const broken = await cluster.submit(example("watched_job"), ["panic"], restarts);
+  await Promise.all([cluster.reaches(words, "FINISHED"), cluster.reaches(broken, "FAILED"), cluster.reaches(slow, "RUNNING")]);
+  await eventually("checkpoints are complete", async () => (await cluster.get(`jobs/${machine}/checkpoints`)).counts.completed > 5);
+  await eventually("the bottleneck is known", async () => (await cluster.get(`jobs/${slow}/flow`)).bottleneck !== null);
+  const { vertices } = await cluster.get(`jobs/${slow}`);
+  jobs = { machine, words, slow, broken, vertex: vertices.at(-1).id };
+});
+
+after(async () => {
+  await browser?.close();
+  cluster?.stop();
+});
+
+/** Name, address, and a text that shows that the page is there. */
+const pages = () => {
+  const vertex = (tab) => `#/jobs/${jobs.slow}/overview?vertex=${jobs.vertex}&tab=${tab}`;
+  return [
+    ["overview", "#/overview", "state-machine"],
+    ["jobs", "#/jobs", "word-count"],
+    ["graph", `#/jobs/${jobs.slow}/overview`, "Bottleneck:"],
+    ["graph-of-two", `#/jobs/${jobs.machine}/overview`, "Source: generator"],
+    ["vertex-subtasks", vertex("subtasks"), "Received"],
+    ["vertex-load", vertex("backpressure"), "Shares of the time"],
+    ["vertex-metrics", vertex("metrics"), "numRecordsInPerSecond"],
+    ["vertex-watermarks", vertex("watermarks"), "Behind"],
+    ["vertex-taskmanagers", vertex("task-managers"), "tm-"],
+    ["vertex-accumulators", vertex("accumulators"), "The vertex has none"],
+    ["vertex-flame-graph", vertex("flame-graph"), "Off CPU"],
+    ["checkpoints", `#/jobs/${jobs.machine}/checkpoints`, "Guarantee"],
+    ["exceptions", `#/jobs/${jobs.broken}/exceptions`, "cannot be delivered"],
+    ["timeline", `#/jobs/${jobs.slow}/timeline`, "deploying"],
+    ["configuration", `#/jobs/${jobs.machine}/configuration`, "Restart strategy"],
+    ["taskmanagers", "#/task-managers", "tm-1"],
+    ["taskmanager", "#/task-managers/tm-0/metrics", "CPU cores"],
+    ["taskmanager-log", "#/task-managers/tm-0/log", "registered at the JobManager"],
+    ["jobmanager", "#/job-manager/metrics", "numRunningJobs"],
+    ["jobmanager-configuration", "#/job-manager/configuration", "env.log.dir"],
+    ["jobmanager-log", "#/job-manager/log", "a TaskManager has registered"],
+    ["jobmanager-files", "#/job-manager/files", "flott-jobmanager.log"],
+    ["jobmanager-threads", "#/job-manager/threads", "flott-web"],
+    ["submit", "#/submit", "Upload an executable"],
+  ];
+};
+
+for (const scheme of ["light", "dark"]) {
+  for (const size of SIZES) {
+    test(`every page is there, ${scheme}, ${size.width} px wide`, async () => {
+      const { page, sound, context } = await open(browser, { scheme, size });
+      for (const [name, address, text] of pages()) {
+        await page.goto(`${cluster.url}/${address}`);
+        await page.getByText(text).first().waitFor({ state: "attached" });
+        await page.waitForLoadState("networkidle");
+        await fits(page, name);
+        await accessible(page, name);
+        await picture(page, `${name}-${scheme}-${size.width}`);
+      }
+      await context.close();
+      sound();
+    });
+  }
+}
+
+test("addresses of Flink's dashboard lead to the same things", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/job/running/${jobs.machine}/overview`);
+  await page.getByRole("heading", { name: "state-machine" }).waitFor();
+  await page.goto(`${cluster.url}/#/task-manager/tm-0/logs`);
+  await page.getByText("registered at the JobManager").waitFor();
+  await context.close();
+  sound();
+});
+
+test("the graph tells rates, load and the way of the records", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/jobs/${jobs.slow}/overview`);
+  const sink = page.locator("a.vertex", { hasText: "delivery" });
+  await sink.getByText("bottleneck").waitFor();
+  await page.locator(".edge-label", { hasText: "hash" }).getByText("/s").waitFor();
+  await page.locator("a.vertex", { hasText: "totals" }).hover();
+  await page.locator(".vertex-upstream", { hasText: "orders" }).waitFor();
+  await page.locator(".vertex-downstream", { hasText: "delivery" }).waitFor();
+  await sink.click();
+  await page.getByRole("region", { name: /^vertex delivery/ }).waitFor();
+  assert.match(page.url(), /vertex=[0-9a-f]{32}/);
+  await page.keyboard.press("Escape");
+  await page.getByRole("region", { name: /^vertex delivery/ }).waitFor({ state: "detached" });
+  await context.close();
+  sound();
+});
+
+test("a panic is shown with its cause, line and task", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/jobs/${jobs.broken}/exceptions`);
+  await page
+    .getByText(/order \d+ cannot be delivered/)
+    .first()
+    .waitFor();
+  await page
+    .getByText(/watched_job\.rs:\d+/)
+    .first()
+    .waitFor();
+  await page
+    .getByText(/task delivery \(1\/1\)/)
+    .first()
+    .waitFor();
+  await page.getByRole("heading", { name: "2 failures, 1 restart" }).waitFor();
+  await context.close();
+  sound();
+});
+
+test("a log is searched, filtered, read from the end and downloaded", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/job-manager/log`);
+  await page.getByText("checkpoint completed").first().waitFor();
+  await page.getByLabel("Search the log").fill("TaskManager has registered");
+  await page.getByText(/2 of \d+ lines/).waitFor();
+  await page.getByLabel("Level").selectOption("ERROR");
+  await page.getByText("No line matches.").waitFor();
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download" }).click();
+  assert.equal((await download).suggestedFilename(), "log.txt");
+  await context.close();
+  sound();
+});
+
+test("the keyboard reaches everything, and what is chosen stays in the address", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/jobs`);
+  await page.getByText("word-count").waitFor();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to content");
+  await page.getByRole("button", { name: "Name" }).first().focus();
+  await page.keyboard.press("Enter");
+  await eventually("the order is in the address", () => page.url().includes("sort=-name"));
+  await page.reload();
+  await page.getByRole("columnheader", { name: "Name" }).first().waitFor();
+  assert.equal(await page.getByRole("columnheader", { name: "Name" }).first().getAttribute("aria-sort"), "descending");
+  await context.close();
+  sound();
+});
+
+test("theme and zone are remembered", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/overview`);
+  await page.getByRole("button", { name: "theme: auto" }).click();
+  await page.getByRole("button", { name: "theme: light" }).click();
+  await page.getByRole("button", { name: "local time" }).click();
+  await page.reload();
+  await page.getByText(" UTC").first().waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await context.close();
+  sound();
+});
+
+test("a hidden tab asks nothing", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/overview`);
+  await page.getByText("state-machine").waitFor();
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await page.waitForLoadState("networkidle");
+  let calls = 0;
+  page.on("request", () => {
+    calls += 1;
+  });
+  const { "refresh-interval": interval } = await cluster.get("config");
+  await page.waitForTimeout(interval + 1000);
+  assert.equal(calls, 0);
+  await page.evaluate(() => {
+    Object.defineProperty(document, "hidden", { value: false, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await eventually("it asks again", () => calls > 0);
+  await context.close();
+  sound();
+});

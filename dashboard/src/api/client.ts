@@ -1,0 +1,97 @@
+/** Calls of the REST server, and what is known of the connection to it. */
+
+import { Store } from "./store";
+
+/** A call that was answered with an error, or not at all. */
+export class CallError extends Error {
+  constructor(
+    message: string,
+    /** The HTTP status; 0 if nothing was answered. */
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+export interface Connection {
+  /** When the server last answered, ms since 1970. */
+  heardAt: number;
+  /** Since when it does not. */
+  lostAt: number | null;
+}
+
+export const connection = new Store<Connection>({ heardAt: Date.now(), lostAt: null });
+
+export interface Session {
+  /** Whether the server has asked who is there. */
+  login: boolean;
+  token: string | null;
+}
+
+const TOKEN = "flott.token";
+
+export const session = new Store<Session>({ login: false, token: sessionStorage.getItem(TOKEN) });
+
+/** Keeps a token for this tab, or forgets it. */
+export function setToken(token: string | null): void {
+  if (token === null) sessionStorage.removeItem(TOKEN);
+  else sessionStorage.setItem(TOKEN, token);
+  session.set({ login: false, token });
+}
+
+function heard(): void {
+  connection.set({ heardAt: Date.now(), lostAt: null });
+}
+
+function lost(): void {
+  const { heardAt, lostAt } = connection.get();
+  if (lostAt === null) connection.set({ heardAt, lostAt: heardAt });
+}
+
+/** Headers that say who asks. */
+export function credentials(): Record<string, string> {
+  const { token } = session.get();
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
+}
+
+/** Sends a request; gives the answer if its status is a good one. */
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, headers: { ...credentials(), ...init.headers } });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    lost();
+    throw new CallError("the JobManager cannot be reached", 0);
+  }
+  heard();
+  if (response.ok) return response;
+  if (response.status === 401) session.set({ login: true, token: session.get().token });
+  throw new CallError(await reason(response), response.status);
+}
+
+async function reason(response: Response): Promise<string> {
+  const text = await response.text().catch(() => "");
+  try {
+    const body = JSON.parse(text) as { errors?: string[] };
+    if (body.errors?.length) return body.errors.join("\n");
+  } catch {
+    // Not JSON: a proxy has answered.
+  }
+  return text.slice(0, 300) || `the server answered with status ${response.status}`;
+}
+
+/** `GET path`, as JSON. */
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  const response = await request(path, signal ? { signal } : {});
+  return (await response.json()) as T;
+}
+
+/** Another method than GET, with a JSON body. */
+export async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const init: RequestInit = { method };
+  if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+  const response = await request(path, init);
+  const text = await response.text();
+  return (text ? JSON.parse(text) : {}) as T;
+}

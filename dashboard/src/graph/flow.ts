@@ -1,0 +1,79 @@
+/** The figures of a graph. Each vertex is watched on its own, so that an update draws vertices anew and not the graph. */
+
+import { Store } from "../api/store";
+import type { GraphFlow, VertexFlow } from "../api/types";
+import type { Graph, GraphEdge } from "./model";
+
+/** Values that a small line shows. */
+const KEPT = 40;
+
+export interface VertexFigures {
+  flow: VertexFlow | null;
+  /** Records a second in the past, oldest first. */
+  past: readonly number[];
+  bottleneck: boolean;
+  /** The time of the server when the figures were taken. */
+  now: number;
+}
+
+const UNKNOWN: VertexFigures = { flow: null, past: [], bottleneck: false, now: 0 };
+
+/** What is lit up while the pointer is over a vertex. */
+export interface Lit {
+  over: string;
+  upstream: ReadonlySet<string>;
+  downstream: ReadonlySet<string>;
+}
+
+export class FlowFigures {
+  readonly lit = new Store<Lit | null>(null);
+  private readonly vertices = new Map<string, Store<VertexFigures>>();
+
+  vertex(id: string): Store<VertexFigures> {
+    let store = this.vertices.get(id);
+    if (!store) {
+      store = new Store(UNKNOWN);
+      this.vertices.set(id, store);
+    }
+    return store;
+  }
+
+  update(flow: GraphFlow): void {
+    for (const vertex of flow.vertices) {
+      const store = this.vertex(vertex.id);
+      const seen = store.get();
+      if (seen.now === flow.now) continue;
+      const rate = vertex["records-in-rate"] ?? vertex["records-out-rate"];
+      const past = rate === null ? seen.past : [...seen.past, rate].slice(-KEPT);
+      store.set({ flow: vertex, past, bottleneck: flow.bottleneck?.vertex === vertex.id, now: flow.now });
+    }
+  }
+}
+
+/** The colour of a vertex as Flink's dashboard has it: from blue to red as it is busy, from there to grey as it is back-pressured. */
+export function loadColor(flow: VertexFlow | null): string {
+  const busy = flow?.busy?.max ?? 0;
+  const waits = flow?.backpressured?.max ?? 0;
+  return `color-mix(in srgb, color-mix(in srgb, var(--load-idle), var(--load-busy) ${pct(busy)}), var(--load-waits) ${pct(waits)})`;
+}
+
+function pct(share: number): string {
+  return `${Math.round(Math.min(1, Math.max(0, share)) * 100)}%`;
+}
+
+/**
+ * Records a second on an edge. A task counts what it sends and what it gets, over all its edges: where its receiver has no other input,
+ * that is what it gets; otherwise what the sender sends, as every edge carries all of it.
+ */
+export function edgeRate(edge: GraphEdge, edges: readonly GraphEdge[], from: VertexFlow | null, to: VertexFlow | null): number | null {
+  const alone = edges.every((other) => other.to !== edge.to || other === edge);
+  if (alone && to?.["records-in-rate"] !== undefined) return to["records-in-rate"];
+  return from?.["records-out-rate"] ?? null;
+}
+
+export function graphRates(graph: Graph, flow: GraphFlow): Map<string, number | null> {
+  const flows = new Map(flow.vertices.map((vertex) => [vertex.id, vertex]));
+  return new Map(
+    graph.edges.map((edge) => [edge.id, edgeRate(edge, graph.edges, flows.get(edge.from) ?? null, flows.get(edge.to) ?? null)]),
+  );
+}

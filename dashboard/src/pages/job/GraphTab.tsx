@@ -1,0 +1,198 @@
+/** The graph of a job with its figures, and its vertices in a table; one of them may be opened. */
+
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { usePolled } from "../../api/poll";
+import type { GraphFlow, Job, Vertex, VertexFlow } from "../../api/types";
+import { href, setQuery, useRoute } from "../../app/router";
+import { bytes, compact, count, NONE, rate } from "../../format/units";
+import { FlowFigures } from "../../graph/flow";
+import { graphOf, shownName } from "../../graph/model";
+import { Ago, Card, Facts, Failure, Loading, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
+import { type Column, Table } from "../../parts/Table";
+import { hasEnded } from "../jobList";
+import { VertexPanel } from "../vertex/VertexPanel";
+
+const JobGraph = lazy(() => import("../../graph/JobGraph"));
+
+interface Row {
+  vertex: Vertex;
+  flow: VertexFlow | undefined;
+  job: string;
+}
+
+/** Sources receive from outside and sinks send there: what they count themselves is known to `flow`. */
+const received = ({ vertex, flow }: Row) => flow?.["records-in"] ?? vertex.metrics["read-records"];
+const sent = ({ vertex, flow }: Row) => flow?.["records-out"] ?? vertex.metrics["write-records"];
+
+function Records({ records, size }: { records: number; size: number }) {
+  return (
+    <span className="nowrap" title={`${count(records)} records`}>
+      {compact(records)} {size > 0 && <span className="faint">{bytes(size)}</span>}
+    </span>
+  );
+}
+
+const COLUMNS: Column<Row>[] = [
+  {
+    id: "name",
+    title: "Vertex",
+    order: ({ vertex }) => vertex.name,
+    cell: ({ vertex, job }) => (
+      <a className="strong" href={href(["jobs", job, "overview"], { vertex: vertex.id })}>
+        {shownName(vertex.name)}
+      </a>
+    ),
+  },
+  { id: "status", title: "Status", order: ({ vertex }) => vertex.status, cell: ({ vertex }) => <State state={vertex.status} /> },
+  { id: "tasks", title: "Tasks", order: ({ vertex }) => vertex.parallelism, cell: ({ vertex }) => <Tasks tasks={vertex.tasks} /> },
+  {
+    id: "busy",
+    title: "Busy",
+    order: ({ flow }) => flow?.busy?.max,
+    cell: ({ flow }) => (flow?.busy ? <Meter label="busy" share={flow.busy.max} /> : NONE),
+  },
+  {
+    id: "waits",
+    title: "Back-pressured",
+    order: ({ flow }) => flow?.backpressured?.max,
+    cell: ({ flow }) => (flow?.backpressured ? <Meter label="back-pressured" share={flow.backpressured.max} kind="waits" /> : NONE),
+  },
+  {
+    id: "in-rate",
+    title: "In",
+    numeric: true,
+    order: ({ flow }) => flow?.["records-in-rate"],
+    cell: ({ flow }) => rate(flow?.["records-in-rate"]),
+  },
+  {
+    id: "out-rate",
+    title: "Out",
+    numeric: true,
+    order: ({ flow }) => flow?.["records-out-rate"],
+    cell: ({ flow }) => rate(flow?.["records-out-rate"]),
+  },
+  {
+    id: "received",
+    title: "Received",
+    numeric: true,
+    order: received,
+    cell: (row) => <Records records={received(row)} size={row.vertex.metrics["read-bytes"]} />,
+  },
+  {
+    id: "sent",
+    title: "Sent",
+    numeric: true,
+    order: sent,
+    cell: (row) => <Records records={sent(row)} size={row.vertex.metrics["write-bytes"]} />,
+  },
+  {
+    id: "duration",
+    title: "Duration",
+    numeric: true,
+    order: ({ vertex }) => vertex.duration,
+    cell: ({ vertex }) => <Since start={vertex["start-time"]} end={vertex["end-time"]} />,
+  },
+];
+
+const key = ({ vertex }: Row) => vertex.id;
+const text = ({ vertex }: Row) => vertex.name;
+
+export function GraphTab({ job }: { job: Job }) {
+  const { data: flow, error } = usePolled<GraphFlow>(`jobs/${job.jid}/flow`);
+  const { query } = useRoute();
+  const opened = query.get("vertex");
+  const [figures] = useState(() => new FlowFigures());
+  const fresh = graphOf(job.plan, job.vertices);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- the same key is the same graph, which must not be laid out again
+  const graph = useMemo(() => fresh, [fresh.key]);
+  useEffect(() => {
+    if (flow) figures.update(flow);
+  }, [flow, figures]);
+  const rows = useMemo(() => {
+    const flows = new Map(flow?.vertices.map((vertex) => [vertex.id, vertex]));
+    return job.vertices.map((vertex) => ({ vertex, flow: flows.get(vertex.id), job: job.jid }));
+  }, [job, flow]);
+  const vertex = opened ? job.vertices.find(({ id }) => id === opened) : undefined;
+  return (
+    <>
+      <Failure error={error} what="The figures of the graph" />
+      <Summary job={job} flow={flow} />
+      <div className={vertex ? "graph-and-panel" : ""}>
+        <section className={`card graph-card ${graph.vertices.length > 3 ? "" : "graph-small"}`} aria-label="Job graph">
+          <Suspense fallback={<Loading what="Drawing the graph" />}>
+            <JobGraph graph={graph} figures={figures} />
+          </Suspense>
+          <Legend />
+        </section>
+        {vertex && (
+          <VertexPanel
+            key={vertex.id}
+            job={job}
+            vertex={vertex}
+            flow={flow?.vertices.find(({ id }) => id === vertex.id)}
+            onClose={() => setQuery({ vertex: null, tab: null })}
+          />
+        )}
+      </div>
+      <Card title="Vertices">
+        <Table name="vertices" rows={rows} columns={COLUMNS} rowKey={key} text={text} />
+      </Card>
+    </>
+  );
+}
+
+/** What stands out, before the details. */
+function Summary({ job, flow }: { job: Job; flow: GraphFlow | undefined }) {
+  if (!flow) return null;
+  const slow = flow.bottleneck && job.vertices.find(({ id }) => id === flow.bottleneck?.vertex);
+  const last = flow["last-checkpoint"];
+  const sources = job.plan.nodes.filter((node) => !node.inputs?.length).map(({ id }) => id);
+  const read = flow.vertices.filter(({ id }) => sources.includes(id)).map((vertex) => vertex["records-in-rate"]);
+  const known = read.filter((value) => value !== null);
+  return (
+    <>
+      {slow && flow.bottleneck && (
+        <p className="notice notice-warn bottleneck-line">
+          <b>Bottleneck: </b>
+          <a href={href(["jobs", job.jid, "overview"], { vertex: slow.id })}>{shownName(slow.name)}</a> –{" "}
+          <Sentence text={flow.bottleneck.reason} />.
+        </p>
+      )}
+      {!hasEnded(job.state) && (
+        <Facts
+          facts={[
+            ["Read by sources", rate(known.length > 0 ? known.reduce((sum, value) => sum + value, 0) : null)],
+            [
+              "Last checkpoint",
+              last ? (
+                <a href={href(["jobs", job.jid, "checkpoints"])}>
+                  {last.status === "FAILED" ? <span className="bad">failed </span> : ""}
+                  <Ago at={last["ended-at"]} />
+                </a>
+              ) : (
+                "none yet"
+              ),
+            ],
+            ["Restarts", flow.restarts > 0 ? <a href={href(["jobs", job.jid, "exceptions"])}>{flow.restarts}</a> : 0],
+            ["Tasks", <Tasks key="tasks" tasks={sumTasks(flow.vertices)} />],
+          ]}
+        />
+      )}
+    </>
+  );
+}
+
+function sumTasks(vertices: readonly VertexFlow[]): Record<string, number> {
+  const sum: Record<string, number> = {};
+  for (const { tasks } of vertices) for (const [state, number] of Object.entries(tasks)) sum[state] = (sum[state] ?? 0) + number;
+  return sum;
+}
+
+function Legend() {
+  return (
+    <p className="legend" aria-hidden="true">
+      <span className="swatch swatch-idle" /> idle <span className="swatch swatch-busy" /> busy <span className="swatch swatch-waits" />{" "}
+      back-pressured
+    </p>
+  );
+}

@@ -1,0 +1,74 @@
+import { beforeAll, describe, expect, it, vi } from "vitest";
+
+/** Pages reach for the browser when they are loaded. */
+beforeAll(() => {
+  const storage = { getItem: () => null, setItem: () => {}, removeItem: () => {} };
+  const media = { matches: false, addEventListener: () => {} };
+  for (const [name, value] of Object.entries({ sessionStorage: storage, localStorage: storage, window: { matchMedia: () => media } })) {
+    vi.stubGlobal(name, value);
+  }
+});
+
+describe("failures", () => {
+  it("have causes, each with its places", async () => {
+    const { causesOf } = await import("./job/ExceptionsTab");
+    expect(causesOf("cannot write\n\tat src/sink.rs:3:1\nCaused by: disk full\nreally\n\tat src/disk.rs:9:9")).toEqual([
+      { message: "cannot write", places: ["src/sink.rs:3:1"] },
+      { message: "disk full\nreally", places: ["src/disk.rs:9:9"] },
+    ]);
+  });
+});
+
+describe("the timeline", () => {
+  it("has the states of a subtask one after another", async () => {
+    const { spansOf } = await import("./job/TimelineTab");
+    const spans = spansOf({ CREATED: 10, SCHEDULED: 0, DEPLOYING: 20, INITIALIZING: 0, RUNNING: 25, FAILED: 40 }, 100);
+    expect(spans).toEqual([
+      { state: "CREATED", from: 10, to: 20 },
+      { state: "DEPLOYING", from: 20, to: 25 },
+      { state: "RUNNING", from: 25, to: 40 },
+    ]);
+    expect(spansOf({ RUNNING: 5 }, 9)).toEqual([{ state: "RUNNING", from: 5, to: 9 }]);
+  });
+});
+
+describe("rescaling", () => {
+  it("needs the greatest parallelism of each slot sharing group", async () => {
+    const { slotsNeeded } = await import("./job/RescaleTab");
+    const vertex = (slotSharingGroupId: string, parallelism: number) => ({ slotSharingGroupId, parallelism });
+    expect(slotsNeeded([vertex("a", 2), vertex("a", 5), vertex("b", 3)])).toBe(8);
+  });
+});
+
+describe("a flame graph", () => {
+  it("has a row for each depth, and no boxes too narrow to see", async () => {
+    const { boxes } = await import("./vertex/FlameGraphTab");
+    const leaf = (name: string, value: number) => ({ name, value });
+    const rows = boxes({ name: "root", value: 1000, children: [{ name: "a", value: 600, children: [leaf("b", 600)] }, leaf("c", 1)] });
+    expect(rows.map((row) => row.map(({ frame, left, width }) => [frame.name, left, width]))).toEqual([
+      [["root", 0, 1]],
+      [["a", 0, 0.6]],
+      [["b", 0, 0.6]],
+    ]);
+  });
+});
+
+describe("addresses", () => {
+  it("of Flink's dashboard are translated", async () => {
+    const { translated } = await import("../app/pages");
+    const paths = ["job/running/1/overview", "job/completed", "job/1", "task-manager/t/logs", "job-manager/logs", "overview"];
+    expect(paths.map((path) => translated(path.split("/"))?.join("/"))).toEqual([
+      "jobs/1/overview",
+      "jobs",
+      "jobs/1",
+      "task-managers/t/logs",
+      undefined,
+      undefined,
+    ]);
+  });
+  it("keep what is special in names", async () => {
+    const { href, parse } = await import("../app/router");
+    const route = parse(href(["task-managers", "a/b c"], { find: "x&y" }));
+    expect([route.path, route.query.get("find")]).toEqual([["task-managers", "a/b c"], "x&y"]);
+  });
+});

@@ -1,0 +1,51 @@
+/** The lines of a log, and which of them a reader wants to see. */
+
+export const LEVELS = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"] as const;
+
+export type Level = (typeof LEVELS)[number];
+
+export interface Line {
+  /** Where it begins in the file: its name. */
+  at: number;
+  text: string;
+  /** Of the entry that it belongs to: lines that follow have no level of their own. */
+  level: Level | null;
+}
+
+const LEVEL = /(?:^|[\s[])(ERROR|WARN|INFO|DEBUG|TRACE)(?=[\s\]:])/;
+
+/** The lines of a part of a file; one that is cut at the beginning is left out if the part does not start the file. */
+export function linesOf(bytes: Uint8Array, start: number): Line[] {
+  const lines: Line[] = [];
+  const decoder = new TextDecoder();
+  let level: Level | null = null;
+  let from = start > 0 ? bytes.indexOf(10) + 1 : 0;
+  while (from < bytes.length) {
+    const end = bytes.indexOf(10, from);
+    const until = end < 0 ? bytes.length : end;
+    const text = decoder.decode(bytes.subarray(from, until));
+    const own = LEVEL.exec(text.slice(0, 60))?.[1] as Level | undefined;
+    if (own) level = own;
+    lines.push({ at: start + from, text, level });
+    from = until + 1;
+  }
+  return lines;
+}
+
+/** The lines that a reader wants to see: at least as grave as `level`, with `search` in them. */
+export function chosen(lines: readonly Line[], level: string, search: string): Line[] {
+  const most = LEVELS.indexOf(level as Level);
+  const wanted = search.toLowerCase();
+  return lines.filter((line) => {
+    if (most >= 0 && (line.level === null || LEVELS.indexOf(line.level) > most)) return false;
+    return wanted === "" || line.text.toLowerCase().includes(wanted);
+  });
+}
+
+/** Two parts of a file that lie side by side. */
+export function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const all = new Uint8Array(one.length + other.length);
+  all.set(one);
+  all.set(other, one.length);
+  return all;
+}

@@ -1,0 +1,86 @@
+/** One vertex beside the graph. */
+
+import { useEffect } from "react";
+import type { Job, Vertex, VertexFlow } from "../../api/types";
+import { href, useQuery } from "../../app/router";
+import { byteRate, bytes, compact, lag, NONE, percent, rate } from "../../format/units";
+import { operatorsOf, shownName } from "../../graph/model";
+import { Facts, State, useNow } from "../../parts/basic";
+import { Tabs } from "../../parts/Tabs";
+import { FlameGraphTab } from "./FlameGraphTab";
+import { MetricsTab } from "./MetricsTab";
+import { AccumulatorsTab, BackpressureTab, SubtasksTab, TaskManagersTab, WatermarksTab } from "./tables";
+
+const TABS: [string, string][] = [
+  ["subtasks", "Subtasks"],
+  ["backpressure", "Load"],
+  ["metrics", "Metrics"],
+  ["watermarks", "Watermarks"],
+  ["task-managers", "TaskManagers"],
+  ["accumulators", "Accumulators"],
+  ["flame-graph", "Flame graph"],
+];
+
+interface Props {
+  job: Job;
+  vertex: Vertex;
+  flow: VertexFlow | undefined;
+  onClose: () => void;
+}
+
+export function VertexPanel({ job, vertex, flow, onClose }: Props) {
+  const [tab] = useQuery("tab", "subtasks");
+  const now = useNow();
+  useEffect(() => {
+    const close = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !document.querySelector("dialog[open]")) onClose();
+    };
+    window.addEventListener("keydown", close);
+    return () => window.removeEventListener("keydown", close);
+  }, [onClose]);
+  const operators = operatorsOf(job.plan.nodes.find(({ id }) => id === vertex.id)?.description ?? "");
+  const path = `jobs/${job.jid}/vertices/${vertex.id}`;
+  const tabs = TABS.map(([id, title]) => ({ id, title, href: href(["jobs", job.jid, "overview"], { vertex: vertex.id, tab: id }) }));
+  return (
+    <section className="card panel" aria-label={`vertex ${vertex.name}`}>
+      <header className="card-head">
+        <h2>
+          {shownName(vertex.name)} <State state={vertex.status} />
+        </h2>
+        <button type="button" className="quiet" onClick={onClose} aria-label="close the vertex">
+          ✕
+        </button>
+      </header>
+      {operators.length > 1 && (
+        <p className="chain">
+          {operators.map((operator, at) => (
+            <span key={at}>
+              {at > 0 && <span aria-hidden="true"> → </span>}
+              {operator}
+            </span>
+          ))}
+        </p>
+      )}
+      <Facts
+        facts={[
+          ["Parallelism", `${vertex.parallelism} of at most ${vertex.maxParallelism}`],
+          ["Busy", flow?.busy ? `${percent(flow.busy.max)} at most, ${percent(flow.busy.avg)} on average` : NONE],
+          ["Back-pressured", percent(flow?.backpressured?.max)],
+          ["In", `${rate(flow?.["records-in-rate"])}, ${byteRate(flow?.["bytes-in-rate"])}`],
+          ["Out", `${rate(flow?.["records-out-rate"])}, ${byteRate(flow?.["bytes-out-rate"])}`],
+          ["Watermark lag", lag(flow?.watermark, now)],
+          ["Skew", flow?.skew === null || flow?.skew === undefined ? NONE : `${compact(flow.skew)} %`],
+          ["State", bytes(flow?.["state-size"])],
+        ]}
+      />
+      <Tabs name="Pages of the vertex" tabs={tabs} current={tab} />
+      {tab === "subtasks" && <SubtasksTab path={path} />}
+      {tab === "backpressure" && <BackpressureTab path={path} />}
+      {tab === "metrics" && <MetricsTab path={path} />}
+      {tab === "watermarks" && <WatermarksTab path={path} />}
+      {tab === "task-managers" && <TaskManagersTab path={path} />}
+      {tab === "accumulators" && <AccumulatorsTab path={path} />}
+      {tab === "flame-graph" && <FlameGraphTab path={path} parallelism={vertex.parallelism} />}
+    </section>
+  );
+}
