@@ -15,6 +15,8 @@ mod embedded;
 mod enumerators;
 pub mod exchange;
 mod executables;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod job;
 mod jobmanager;

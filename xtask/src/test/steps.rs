@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{dashboard, package};
 use crate::error::Result;
 use crate::process::{cargo, run};
-use crate::{arch, chaos, process, sim};
+use crate::{arch, chaos, process, rest_test, sim};
 
 /// One named check.
 pub(super) struct Step {
@@ -43,6 +43,12 @@ pub(super) const STEPS: &[Step] = &[
         about: "the output of a job is exact while its cluster is killed, stopped and cut off",
         build: test_build,
         check: chaos::check,
+    },
+    Step {
+        name: "rest",
+        about: "calls of REST with made-up input are answered as its OpenAPI document says, and never with a server error",
+        build: test_build,
+        check: rest_test::check,
     },
     Step {
         name: "sim",
