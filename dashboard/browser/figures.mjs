@@ -155,10 +155,13 @@ async function largeGraph() {
   const { page, context } = await open(browser);
   let tick = 0;
   const reply = (route, body) => route.fulfill({ contentType: "application/json", body: JSON.stringify(body) });
-  await page.route("**/config", (route) => reply(route, { "refresh-interval": 3_600_000, "flink-version": "0", features: {} }));
+  await page.route("**/config", (route) => reply(route, { "refresh-interval": 100, "flink-version": "0", features: {} }));
   await page.route(/\/jobs\/0+1$/, (route) => reply(route, answers(0).job));
   await page.route(/\/jobs\/0+1\/exceptions/, (route) => reply(route, { exceptionHistory: { entries: [], truncated: false } }));
-  await page.route(/\/jobs\/0+1\/flow$/, (route) => reply(route, answers(tick).flow));
+  await page.route(/\/jobs\/0+1\/flow$/, (route) => {
+    tick += 1;
+    return reply(route, answers(tick).flow);
+  });
   const start = Date.now();
   await page.goto(`${cluster.url}/#/jobs/${id(1)}/overview`);
   await page.locator("a.vertex").first().waitFor();
@@ -177,15 +180,12 @@ async function largeGraph() {
       type: "longtask",
     });
   });
-  // A hidden tab that is shown again asks at once.
-  for (tick = 1; tick <= UPDATES; tick += 1) {
-    await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-    await page.waitForTimeout(100);
-  }
+  const end = tick + UPDATES;
+  while (tick < end) await page.waitForTimeout(50);
   const { frames, long } = await page.evaluate(() => ({ frames: window.frames_.slice(5), long: window.long_ }));
   const slow = frames.filter((ms) => ms > 50);
   console.log(
-    `${UPDATES} updates, ten a second: median frame ${median(frames).toFixed(0)} ms, longest ${Math.max(...frames).toFixed(0)} ms, ${slow.length} of ${frames.length} over 50 ms, longest task ${Math.max(0, ...long).toFixed(0)} ms`,
+    `${UPDATES} updates, up to ten a second: median frame ${median(frames).toFixed(0)} ms, longest ${Math.max(...frames).toFixed(0)} ms, ${slow.length} of ${frames.length} over 50 ms, longest task ${Math.max(0, ...long).toFixed(0)} ms`,
   );
   await context.close();
 }

@@ -13,12 +13,15 @@ import "./styles/pages.css";
 applyTheme();
 startPolling();
 
+// A graph is what most links lead to: its script is fetched together with the figures that it will draw.
+if (window.location.hash.startsWith("#/job")) void import("./graph/JobGraph");
+
 /** The server says how often it wants to be asked; until it has, what is usual holds. */
 async function configure(): Promise<void> {
   try {
     const answer = await get<Config>("config");
     config.set(answer);
-    if (answer["refresh-interval"] >= 200) interval.set(answer["refresh-interval"]);
+    if (answer["refresh-interval"] >= 100) interval.set(answer["refresh-interval"]);
   } catch {
     // The page shows that nothing answers; it asks again.
     setTimeout(configure, interval.get());

@@ -4,9 +4,9 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
-        path: "assets/Chart-Bhf4e3hY.js",
+        path: "assets/Chart-C9gmrsI_.js",
         content_type: "text/javascript",
-        tag: "\"685f3961feebf09f\"",
+        tag: "\"d5afebeae77edda0\"",
         immutable: true,
         gzip: include_bytes!("../assets/Chart.js.gz"),
     },
@@ -18,18 +18,18 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/Chart.css.gz"),
     },
     File {
+        path: "assets/JobGraph-CIpUWDgP.js",
+        content_type: "text/javascript",
+        tag: "\"43eff6afaaf082e0\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/JobGraph.js.gz"),
+    },
+    File {
         path: "assets/JobGraph-CeJeskZg.css",
         content_type: "text/css",
         tag: "\"6b6d5995217cb05d\"",
         immutable: true,
         gzip: include_bytes!("../assets/JobGraph.css.gz"),
-    },
-    File {
-        path: "assets/JobGraph-v7DbkQ8v.js",
-        content_type: "text/javascript",
-        tag: "\"938efacdf47d8149\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/JobGraph.js.gz"),
     },
     File {
         path: "assets/icon-OKkelCX7.svg",
@@ -39,13 +39,6 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BpQc3gkQ.js",
-        content_type: "text/javascript",
-        tag: "\"497b7b9fcc0797ff\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
         path: "assets/index-Dwit5xUL.css",
         content_type: "text/css",
         tag: "\"b0618519c45ff066\"",
@@ -53,9 +46,16 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
+        path: "assets/index-Iy4gdeat.js",
+        content_type: "text/javascript",
+        tag: "\"f1d014eba106c5b0\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"a2c10d5c7324f53f\"",
+        tag: "\"699b06b18fe7c77e\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

@@ -151,6 +151,8 @@ const METRICS: Route = Route {
 /// Calls about the cluster as a whole.
 const CLUSTER: &[Route] = &[
     json("GET", "/config", cluster::config, "What dashboards have to know").gives::<cluster::Config>(),
+    json("GET", "/auth/whoami", cluster::who_am_i, "The name and role that the caller's token was given (not Flink's)")
+        .gives::<cluster::Identity>(),
     json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs").gives::<cluster::Overview>(),
     METRICS,
     json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none").gives::<cluster::DataSets>(),

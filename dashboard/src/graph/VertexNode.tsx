@@ -2,11 +2,11 @@
 
 import { Handle, type Node, type NodeProps, Position, useStore as useFlowStore } from "@xyflow/react";
 import { memo } from "react";
-import { useStore } from "../api/store";
+import { type Store, useStore } from "../api/store";
 import { href, useRoute } from "../app/router";
 import { bytes, compact, count, lag, percent, rate } from "../format/units";
 import { Spark } from "../parts/Spark";
-import type { FlowFigures } from "./flow";
+import type { FlowFigures, VertexFigures } from "./flow";
 import { loadColor } from "./flow";
 import type { GraphVertex } from "./model";
 
@@ -27,8 +27,12 @@ function VertexNodeView({ id, data }: NodeProps<VertexNodeData>) {
   );
 }
 
+/** It watches only what can be seen at any scale; the figures watch themselves. */
 function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures: FlowFigures; readable: boolean }) {
-  const { flow, past, bottleneck, now } = useStore(figures.vertex(vertex.id));
+  const store = figures.vertex(vertex.id);
+  const color = useStore(store, ({ flow }) => loadColor(flow));
+  const bottleneck = useStore(store, (known) => known.bottleneck);
+  const parallelism = useStore(store, ({ flow }) => flow?.parallelism ?? vertex.parallelism);
   const lit = useStore(figures.lit, (lit) => {
     if (lit === null || lit.over === vertex.id) return "";
     if (lit.upstream.has(vertex.id)) return "upstream";
@@ -37,11 +41,10 @@ function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures
   const { path, query } = useRoute();
   const opened = query.get("vertex") === vertex.id;
   const target = path[0] === "jobs" && path[1] ? href(["jobs", path[1], "overview"], { vertex: vertex.id }) : undefined;
-  const parallelism = flow?.parallelism ?? vertex.parallelism;
   const classes = ["vertex", bottleneck ? "vertex-bottleneck" : "", lit ? `vertex-${lit}` : "", opened ? "vertex-open" : ""];
   const title = `${vertex.name}, parallelism ${parallelism}${bottleneck ? ", the bottleneck" : ""}`;
   return (
-    <a className={classes.join(" ").trim()} href={target} style={{ borderLeftColor: loadColor(flow) }} title={title} draggable={false}>
+    <a className={classes.join(" ").trim()} href={target} style={{ borderLeftColor: color }} title={title} draggable={false}>
       {bottleneck && <span className="bottleneck-tag">bottleneck</span>}
       <span className="vertex-head">
         <span className="vertex-name">{vertex.name}</span>
@@ -49,34 +52,39 @@ function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures
           ×{parallelism}
         </span>
       </span>
-      {readable && flow && (
-        <>
-          {flow.status !== "RUNNING" && (
-            <span className={`vertex-status state-${flow.status.toLowerCase()}`}>{flow.status.toLowerCase()}</span>
-          )}
-          {flow.status === "RUNNING" && (
-            <span className="load">
-              <LoadBar busy={flow.busy?.max ?? 0} waits={flow.backpressured?.max ?? 0} />
-              <span className="load-text">
-                <b>{percent(flow.busy?.max)}</b> busy · {percent(flow.backpressured?.max)} back-pressured
-              </span>
-            </span>
-          )}
-          <span className="vertex-rates">
-            <span title={`${count(flow["records-in"])} records so far`}>{rate(flow["records-in-rate"])} in</span>
-            <Spark values={past} />
-            <span title={`${count(flow["records-out"])} records so far`}>{rate(flow["records-out-rate"])} out</span>
-          </span>
-          <span className="vertex-more">
-            {flow.watermark !== null && <span title="how far the watermark is behind">lag {lag(flow.watermark, now)}</span>}
-            {flow.skew !== null && flow.skew >= 10 && <span title="how unequal the subtasks' shares are">skew {compact(flow.skew)} %</span>}
-            {flow["state-size"] !== null && flow["state-size"] > 0 && (
-              <span title="state in the last checkpoint">state {bytes(flow["state-size"])}</span>
-            )}
-          </span>
-        </>
-      )}
+      {readable && <Figures store={store} />}
     </a>
+  );
+}
+
+function Figures({ store }: { store: Store<VertexFigures> }) {
+  const { flow, past, now } = useStore(store);
+  if (!flow) return null;
+  return (
+    <>
+      {flow.status === "RUNNING" ? (
+        <span className="load">
+          <LoadBar busy={flow.busy?.max ?? 0} waits={flow.backpressured?.max ?? 0} />
+          <span className="load-text">
+            <b>{percent(flow.busy?.max)}</b> busy · {percent(flow.backpressured?.max)} back-pressured
+          </span>
+        </span>
+      ) : (
+        <span className={`vertex-status state-${flow.status.toLowerCase()}`}>{flow.status.toLowerCase()}</span>
+      )}
+      <span className="vertex-rates">
+        <span title={`${count(flow["records-in"])} records so far`}>{rate(flow["records-in-rate"])} in</span>
+        <Spark values={past} />
+        <span title={`${count(flow["records-out"])} records so far`}>{rate(flow["records-out-rate"])} out</span>
+      </span>
+      <span className="vertex-more">
+        {flow.watermark !== null && <span title="how far the watermark is behind">lag {lag(flow.watermark, now)}</span>}
+        {flow.skew !== null && flow.skew >= 10 && <span title="how unequal the subtasks' shares are">skew {compact(flow.skew)} %</span>}
+        {flow["state-size"] !== null && flow["state-size"] > 0 && (
+          <span title="state in the last checkpoint">state {bytes(flow["state-size"])}</span>
+        )}
+      </span>
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { Store } from "../api/store";
 import type { GraphFlow, VertexFlow } from "../api/types";
-import type { Graph, GraphEdge } from "./model";
+import type { GraphEdge } from "./model";
 
 /** Values that a small line shows. */
 const KEPT = 40;
@@ -57,8 +57,9 @@ export function loadColor(flow: VertexFlow | null): string {
   return `color-mix(in srgb, color-mix(in srgb, var(--load-idle), var(--load-busy) ${pct(busy)}), var(--load-waits) ${pct(waits)})`;
 }
 
+/** In steps that can be told apart: a vertex that hardly changes need not be drawn again. */
 function pct(share: number): string {
-  return `${Math.round(Math.min(1, Math.max(0, share)) * 100)}%`;
+  return `${Math.round(Math.min(1, Math.max(0, share)) * 20) * 5}%`;
 }
 
 /**
@@ -69,11 +70,4 @@ export function edgeRate(edge: GraphEdge, edges: readonly GraphEdge[], from: Ver
   const alone = edges.every((other) => other.to !== edge.to || other === edge);
   if (alone && to?.["records-in-rate"] !== undefined) return to["records-in-rate"];
   return from?.["records-out-rate"] ?? null;
-}
-
-export function graphRates(graph: Graph, flow: GraphFlow): Map<string, number | null> {
-  const flows = new Map(flow.vertices.map((vertex) => [vertex.id, vertex]));
-  return new Map(
-    graph.edges.map((edge) => [edge.id, edgeRate(edge, graph.edges, flows.get(edge.from) ?? null, flows.get(edge.to) ?? null)]),
-  );
 }

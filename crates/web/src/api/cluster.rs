@@ -87,6 +87,18 @@ pub(crate) fn data_sets(_: &Call) -> Handled {
     ok(&DataSets { data_sets: [] })
 }
 
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Identity {
+    name: String,
+    role: &'static str,
+}
+
+/// `GET /auth/whoami`: so that a dashboard offers only what its reader may do. Not Flink's.
+pub(crate) fn who_am_i(call: &Call) -> Handled {
+    let caller = call.caller();
+    ok(&Identity { name: caller.name, role: caller.role.as_str() })
+}
+
 /// `DELETE /cluster`
 pub(crate) fn shut_down(call: &Call) -> Handled {
     call.cluster().shut_down()?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 const UNKNOWN: &str = "a token is needed: send `Authorization: Bearer TOKEN`";
 
 /// Lets a call pass whose caller has the role that its route needs.
-pub(crate) async fn access(State((app, needed)): State<(Arc<App>, Role)>, request: Request, next: Next) -> Response {
+pub(crate) async fn access(State((app, needed)): State<(Arc<App>, Role)>, mut request: Request, next: Next) -> Response {
     let caller = match &app.options.tokens {
         None => Ok(Caller::anyone()),
         Some(tokens) => bearer(request.headers()).and_then(|token| tokens.authenticate(&token)).ok_or(()),
@@ -26,7 +26,11 @@ pub(crate) async fn access(State((app, needed)): State<(Arc<App>, Role)>, reques
     let (who, response) = match caller {
         Err(()) => ("nobody known".to_owned(), unknown()),
         Ok(caller) if caller.role < needed => (caller.to_string(), forbidden(needed)),
-        Ok(caller) => (caller.to_string(), next.run(request).await),
+        Ok(caller) => {
+            let who = caller.to_string();
+            request.extensions_mut().insert(caller);
+            (who, next.run(request).await)
+        }
     };
     if needed > Role::Viewer || matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         let result = response.status().as_u16();

@@ -19,6 +19,7 @@ use axum::{
 use bytes::Bytes;
 use flott_core::id::{JobId, OperatorId};
 use flott_core::time::Timestamp;
+use flott_security::Caller;
 use std::sync::Arc;
 
 /// JSON bodies are options and arguments: nobody needs more.
@@ -31,6 +32,7 @@ pub(crate) struct Call {
     params: Vec<(String, String)>,
     query: Vec<(String, String)>,
     host: Option<String>,
+    caller: Option<Caller>,
     body: Bytes,
 }
 
@@ -102,7 +104,13 @@ impl Call {
         let query = request.uri().query().unwrap_or_default();
         let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
-        Ok((Call { app, params, query, host, body: Bytes::new() }, request))
+        let caller = request.extensions().get::<Caller>().cloned();
+        Ok((Call { app, params, query, host, caller, body: Bytes::new() }, request))
+    }
+
+    /// Who calls; anyone where nobody is asked.
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller.clone().unwrap_or_else(Caller::anyone)
     }
 
     /// The cluster.

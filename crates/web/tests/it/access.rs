@@ -105,3 +105,13 @@ fn where_no_tokens_are_asked_for_everything_goes_without() {
     assert_eq!(get(served.address(), "/overview").status, 200);
     assert_eq!(post_file(served.address(), "/jars/upload", "a", b"x").status, 200);
 }
+
+#[test]
+fn who_calls_learns_the_own_name_and_role() {
+    let asking = Asking::start();
+    let line = format!("Authorization: Bearer {}", asking.tokens[&Role::Operator]);
+    let known = send(asking.served.address(), "GET", "/auth/whoami", &[&line], b"").json();
+    assert_eq!(known, json!({"name": "operator", "role": "operator"}));
+    let open = Served::new();
+    assert_eq!(send(open.address(), "GET", "/auth/whoami", &[], b"").json()["role"], "admin");
+}

@@ -19,7 +19,9 @@ import { TimelineTab } from "./TimelineTab";
 
 export function JobPage({ id, tab }: { id: string; tab: string }) {
   // The form of a job seldom changes; what changes all the time comes with `flow`.
-  const { data: job, error } = usePolled<Job>(`jobs/${id}`, tab === "timeline" ? 1 : 2);
+  const { data: job, error } = usePolled<Job>(`jobs/${id}`, tab === "timeline" ? 1 : 5);
+  // Asked for at once, as the graph will want it.
+  usePolled(tab === "overview" ? `jobs/${id}/flow` : null);
   const exceptions = usePolled<Exceptions>(`jobs/${id}/exceptions?maxExceptions=20`, 2).data;
   const rescale = useStore(config)?.features["web-rescale"] ?? false;
   useEffect(() => {
