@@ -65,8 +65,6 @@ clusters {
     EndBeforeMarked = "end-before-marked": "the end of a job is acted on before the job store has it";
     SplitsNotResent = "splits-not-resent": "splits that were on their way to a reader when the leader changed are not sent again";
     LostEnumeratorAdopted = "lost-enumerator-adopted": "an enumerator is adopted whose process is gone";
-    SaidWhileConnecting = "said-while-connecting": "what a worker says between its account and its connection is lost";
-    LateWorkerKeepsSlots = "late-worker-keeps-slots": "the slots of a worker that came too late stay taken";
     StopNotHeard = "stop-not-heard": "a TaskManager does not end workers that it is told to end";
     SlotsNotHeld = "slots-not-held": "a new leader gives slots away before it knows which are taken";
     TaskForgotten = "task-forgotten": "a worker's account leaves out a task that has ended, which is taken for running";

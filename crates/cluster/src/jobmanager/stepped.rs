@@ -586,11 +586,6 @@ impl SteppedJobManager {
         state.task_managers.values().map(of).collect()
     }
 
-    /// For faults that are planted: slots stay taken.
-    pub fn hold_slots(&mut self, job: JobId, task_manager: &str, slots: &[u32]) {
-        self.shared.lock().resources.adopt(job, task_manager, slots);
-    }
-
     /// For faults that are planted: slots are given away although it is not known which are free.
     pub fn serve_early(&mut self) {
         let state = &mut *self.shared.lock();

@@ -261,16 +261,9 @@ impl World {
         };
         self.sim.trace(format_args!("{process} answers {welcome:?}"));
         if let (Role::Worker(info), Welcome::Refused(_)) = (&role, &welcome)
-            && let Some(inventory) = &info.inventory
+            && info.inventory.is_some()
         {
             self.sim.saw(Seen::LateWorker);
-            if self.sim.planted(Plant::LateWorkerKeepsSlots) {
-                let slots: Vec<u32> = inventory.tasks.iter().map(|task| task.slot).collect();
-                let ids: Vec<String> = manager.stepped.slots().into_iter().map(|(id, _, _)| id).collect();
-                for id in ids {
-                    manager.stepped.hold_slots(info.job, &id, &slots);
-                }
-            }
         }
         let accepted = welcome == Welcome::Accepted;
         if accepted {

@@ -121,7 +121,6 @@ impl World {
     }
 
     pub(crate) fn worker_greeted(&mut self, process: Process, connection: u64, welcome: Option<Welcome>) {
-        let lossy = self.sim.planted(Plant::SaidWhileConnecting);
         let Some(worker) = self.workers.get_mut(&process) else { return };
         if worker.asking.take_if(|asked| *asked == connection).is_none() {
             return;
@@ -131,9 +130,6 @@ impl World {
                 worker.serving = Some(connection);
                 worker.first = false;
                 worker.session.connected();
-                if lossy {
-                    worker.session.take_sent();
-                }
                 let left = worker.named.is_some();
                 self.keep_alive(connection, Side::Client, true, false);
                 self.flush_worker(process);
