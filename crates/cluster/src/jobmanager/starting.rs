@@ -50,6 +50,11 @@ pub(super) fn store_new(store: &JobStore, id: JobId, record: &RunningRecord) -> 
         Ok(PutOutcome::Stored) => Ok(()),
         Ok(PutOutcome::HasEnded) => Err(Error::invalid(format!("there was a job {id} already"))),
         Err(error) => {
+            if error.is_unknown()
+                && let Err(error) = store.mark_ended(id, &[], record.started)
+            {
+                tracing::warn!(%error, job = %id, "a job that was not started may come to life with the next leader");
+            }
             let text = format!("job {id} was not started, since it cannot be stored for other JobManagers");
             Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
         }
