@@ -4,9 +4,12 @@ mod arch;
 mod bench;
 mod chaos;
 mod error;
+mod fuzz;
+mod http;
 mod kill_test;
 mod paths;
 mod process;
+mod rest_test;
 mod sim;
 mod static_build;
 mod test;
@@ -56,6 +59,8 @@ enum Task {
     KillTest(kill_test::KillTestArgs),
     /// Kill, stop and cut off the processes of a cluster at random, and check that its job's output is exact
     Chaos(chaos::ChaosArgs),
+    /// Feed a decoder with made-up bytes; needs a nightly compiler
+    Fuzz(fuzz::FuzzArgs),
     /// Build a job that needs no C library, and run it; skipped where the target cannot be installed
     StaticBuild,
 }
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
         Task::Sim(args) => sim::run(&args),
         Task::KillTest(args) => kill_test::run(&args),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::StaticBuild => static_build::run(),
     };
     match result {

@@ -8,7 +8,7 @@ use crate::process::{cargo, run as run_command};
 /// Arguments of `cargo xtask sim`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SimArgs {
-    /// What the simulation itself takes: `--seeds N`, `--from S`, `--seed S` to replay one, `--plant NAME`, `--plants`; `--help` for all
+    /// What the simulation itself takes: `--cluster`, `--seeds N`, `--from S`, `--seed S` to replay one, `--plant NAME`, `--plants`; `--help` for all
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
     args: Vec<String>,
 }
@@ -29,13 +29,15 @@ pub(crate) fn build() -> Result<()> {
     run_command(&mut cargo_sim("build"))
 }
 
-/// The part of `cargo xtask test`: many seeds, and every plant.
+/// The part of `cargo xtask test`: many seeds of jobs and some of clusters, and every plant.
 ///
 /// # Errors
 /// As [`run`].
 pub(crate) fn check() -> Result<()> {
     run_command(cargo_sim("run").args(["--", "--seeds", "2000"]))?;
-    run_command(cargo_sim("run").args(["--", "--plants", "--seeds", "2000"]))
+    run_command(cargo_sim("run").args(["--", "--plants", "--seeds", "2000"]))?;
+    run_command(cargo_sim("run").args(["--", "--cluster", "--seeds", "200"]))?;
+    run_command(cargo_sim("run").args(["--", "--cluster", "--plants", "--seeds", "2000"]))
 }
 
 fn cargo_sim(subcommand: &str) -> Command {

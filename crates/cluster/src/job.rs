@@ -61,8 +61,13 @@ impl Ended {
         self.changed.notify_all();
     }
 
-    fn set(&self, outcome: JobOutcome, overview: JobOverview) {
+    pub(crate) fn set(&self, outcome: JobOutcome, overview: JobOverview) {
         self.enter(State::Ended(Box::new((outcome, overview))));
+    }
+
+    /// It goes on under another JobManager.
+    pub(crate) fn suspend(&self) {
+        self.enter(State::Suspended);
     }
 
     /// The job's own thread has panicked, which is a bug in Flott; `overview` is the job as it was at the start.
@@ -84,6 +89,15 @@ impl Ended {
     pub(crate) fn overview(&self) -> Option<JobOverview> {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Ended(end) => Some(end.1.clone()),
+            State::Runs | State::Suspended => None,
+        }
+    }
+
+    /// How it ended, if it has.
+    #[cfg(feature = "stepped")]
+    pub(crate) fn outcome(&self) -> Option<JobOutcome> {
+        match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Ended(end) => Some(end.0.clone()),
             State::Runs | State::Suspended => None,
         }
     }
@@ -133,7 +147,7 @@ pub(crate) struct JobThread<H> {
 }
 
 /// Why the thread of a job ends.
-enum Over {
+pub(crate) enum Over {
     Ended(Box<JobOutcome>),
     Suspended,
 }
@@ -150,32 +164,39 @@ impl<H: TaskHost> JobThread<H> {
                 Some(at) => messages.recv_timeout((at - now).min(Duration::from_secs(3600))),
             };
             over = match received {
-                Ok(Message::Event(event)) => self.handle(event),
-                Ok(Message::Request(body, reply)) => {
-                    self.next_request += 1;
-                    self.requests.insert(self.next_request, reply);
-                    self.handle(JobEvent::Client { request: self.next_request, body })
-                }
-                Ok(Message::Overview(reply)) => {
-                    // Whoever asked may be gone.
-                    let _ = reply.send(self.master.overview());
-                    None
-                }
+                Ok(message) => self.take(message),
                 Err(mpsc::RecvTimeoutError::Timeout) => self.handle(JobEvent::Tick),
-                Ok(Message::Worker(notice)) => {
-                    let events = self.host.notice(notice);
-                    self.handle_all(events.into())
-                }
-                Ok(Message::Suspend) => Some(Over::Suspended),
                 // The job itself keeps a sender for its tasks: this does not happen while they live.
                 Err(mpsc::RecvTimeoutError::Disconnected) => Some(Over::Ended(Box::new(failed("the job lost the link to its tasks")))),
             };
         }
-        let Some(Over::Ended(outcome)) = over else { return self.ended.enter(State::Suspended) };
+        let Some(Over::Ended(outcome)) = over else { return self.ended.suspend() };
         self.host.job_ended();
         self.finish_storage();
         let overview = self.master.overview();
         self.ended.set(*outcome, overview);
+    }
+
+    /// Does what a message asks for.
+    pub(crate) fn take(&mut self, message: Message) -> Option<Over> {
+        match message {
+            Message::Event(event) => self.handle(event),
+            Message::Request(body, reply) => {
+                self.next_request += 1;
+                self.requests.insert(self.next_request, reply);
+                self.handle(JobEvent::Client { request: self.next_request, body })
+            }
+            Message::Overview(reply) => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.master.overview());
+                None
+            }
+            Message::Worker(notice) => {
+                let events = self.host.notice(notice);
+                self.handle_all(events.into())
+            }
+            Message::Suspend => Some(Over::Suspended),
+        }
     }
 
     /// Waits until files that the job does not need any more are removed, so that they are gone when the program ends.
@@ -187,7 +208,7 @@ impl<H: TaskHost> JobThread<H> {
         }
     }
 
-    fn handle(&mut self, event: JobEvent) -> Option<Over> {
+    pub(crate) fn handle(&mut self, event: JobEvent) -> Option<Over> {
         self.handle_all([event].into())
     }
 

@@ -49,16 +49,34 @@ pub(crate) enum Term {
 /// # Errors
 /// Its checkpoint directory cannot be used, or what it is to start from is not there, damaged, or does not fit.
 pub(crate) fn launch(job: JobId, topology: JobTopology, settings: JobSettings, term: Term) -> Result<Launch, Error> {
-    let directory = directory(&settings)?;
+    launch_in(&directory(&settings)?, job, topology, settings, term, random_u128() as u64)
+}
+
+/// As [`launch`], in a directory; `seed` decides what is random.
+///
+/// # Errors
+/// As of [`launch`].
+pub(crate) fn launch_in(
+    directory: &CheckpointDirectory,
+    job: JobId,
+    topology: JobTopology,
+    settings: JobSettings,
+    term: Term,
+    seed: u64,
+) -> Result<Launch, Error> {
     let storage = Arc::new(directory.storage(job));
-    let find = || settings.restore.as_ref().map(|settings| restore::find(settings, &directory, storage.as_ref())).transpose();
+    let find = || settings.restore.as_ref().map(|settings| restore::find(settings, directory, storage.as_ref())).transpose();
     let found = if let Term::Later(_) = term { None } else { find()? };
     let epoch = match term {
         Term::Only => storage.next_epoch()?,
         Term::First => ((storage.next_epoch()? >> LEADER_BITS) + 1) << LEADER_BITS,
         Term::Later(epoch) => epoch,
     };
-    let first_checkpoint = storage.begin_term(epoch)?;
+    let first_checkpoint = match term {
+        // This leader's number is nobody else's, and an earlier attempt of it may have come so far.
+        Term::Later(_) => storage.resume_term(epoch)?,
+        Term::Only | Term::First => storage.begin_term(epoch)?,
+    };
     let own = if let Term::Later(_) = term { restore::own_latest(storage.as_ref())? } else { None };
     // The leader before may have ended before the job had any of its own.
     let found = if let (Term::Later(_), None) = (term, &own) { find()? } else { found };
@@ -70,7 +88,6 @@ pub(crate) fn launch(job: JobId, topology: JobTopology, settings: JobSettings, t
     if let Some(restored) = &restored {
         tracing::info!(checkpoint = %restored.metadata.checkpoint, location = restored.location, "starting from a snapshot");
     }
-    let seed = random_u128() as u64;
     let restored_from = restored.as_ref().map(|restored| restored.location.clone());
     let master = JobMaster::new(job, epoch, topology, settings, restored, seed).map_err(|error| Error::invalid(error.to_string()))?;
     Ok(Launch { job, epoch, master, storage, last_checkpoint: first_checkpoint.0.checked_sub(1).map(CheckpointId), seed, restored_from })

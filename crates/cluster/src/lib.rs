@@ -15,6 +15,8 @@ mod embedded;
 mod enumerators;
 pub mod exchange;
 mod executables;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod job;
 mod jobmanager;
@@ -25,6 +27,8 @@ mod process;
 mod remote;
 mod restore;
 mod rolling;
+#[cfg(feature = "stepped")]
+pub mod stepped;
 mod storage_thread;
 pub mod taskmanager;
 mod tasks;

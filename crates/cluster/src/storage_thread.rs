@@ -14,6 +14,7 @@ use std::{
 };
 
 /// Something to do.
+#[derive(Debug)]
 pub(crate) enum StorageAction {
     Begin {
         checkpoint: CheckpointId,
@@ -81,7 +82,8 @@ fn answer_of_a_panic(action: &StorageAction) -> StorageReport {
     }
 }
 
-fn perform(storage: &dyn CheckpointStorage, epoch: u64, action: StorageAction) -> Vec<StorageReport> {
+/// Does it.
+pub(crate) fn perform(storage: &dyn CheckpointStorage, epoch: u64, action: StorageAction) -> Vec<StorageReport> {
     match action {
         StorageAction::Begin { checkpoint, kind } => match storage.begin(epoch, checkpoint, &target_of(&kind)) {
             Err(error) if error.is_fenced() => vec![StorageReport::Fenced(error.to_string())],

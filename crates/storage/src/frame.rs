@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{io, path::Path};
 
 /// Before the body: magic (8 bytes), version (4), length of the body (8).
-const HEAD: usize = 20;
+pub(crate) const HEAD: usize = 20;
 /// Behind the body: CRC-32 of everything before.
 const TAIL: usize = 4;
 

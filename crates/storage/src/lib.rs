@@ -17,6 +17,8 @@ mod error;
 mod file_storage;
 pub mod files;
 mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 mod location;
 mod metadata;
 mod register;

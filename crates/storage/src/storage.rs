@@ -56,6 +56,13 @@ pub trait CheckpointStorage: StateFiles {
     /// [`StorageError::Fenced`] if a term of this number, or a later one, has begun before; file system errors.
     fn begin_term(&self, epoch: u64) -> Result<CheckpointId, StorageError>;
 
+    /// As [`begin_term`](Self::begin_term), or goes on with the term if it has begun already: for callers whose number is nobody
+    /// else's, and who do not know whether an earlier attempt of theirs has succeeded.
+    ///
+    /// # Errors
+    /// [`StorageError::Fenced`] if a later term has begun before; file system errors.
+    fn resume_term(&self, epoch: u64) -> Result<CheckpointId, StorageError>;
+
     /// Makes an empty folder for a snapshot. What an earlier attempt at a checkpoint of the same number has left behind goes away.
     ///
     /// # Errors

@@ -2,13 +2,14 @@
 
 use crate::{
     api::{
-        applications, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs, metrics, operations, processes,
-        rescaling, task_managers, vertices,
+        applications, attempts, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs,
+        metrics::{self, Metric},
+        operations, plan, processes, rescaling, task_managers, vertices,
     },
     app::App,
     http::{
         access::access,
-        answer::Refusal,
+        answer::{Empty, Refusal},
         asset,
         call::{Handler, route},
         guard::guard,
@@ -28,6 +29,8 @@ use axum::{
     routing::MethodFilter,
 };
 use flott_security::Role;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What answers a call.
@@ -52,22 +55,41 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// The names that it takes in the query.
     pub(crate) query: &'static [&'static str],
+    /// The fields that it takes in a JSON body; clients may leave out each of them.
+    pub(crate) body: &'static [(&'static str, Kind)],
     /// What answers it.
     pub(crate) action: Action,
     /// What its caller must be, where callers have roles.
     pub(crate) needs: Role,
+    /// The schema of the answer, if that is JSON.
+    pub(crate) answer: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// What it is for.
     pub(crate) summary: &'static str,
+}
+
+/// What a field of a body is. Numbers and truth values may be texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// A text.
+    Text,
+    /// A whole number, not negative.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A list of texts.
+    Texts,
+    /// Texts by name.
+    Map,
 }
 
 const fn json(method: &'static str, path: &'static str, handler: Handler, summary: &'static str) -> Route {
     // Whoever adds a call that changes something says who may make it; until then an administrator.
     let needs = if matches!(method.as_bytes(), b"GET") { Role::Viewer } else { Role::Admin };
-    Route { method, path, query: &[], action: Action::Json(handler), needs, summary }
+    Route { method, path, query: &[], body: &[], action: Action::Json(handler), needs, answer: None, summary }
 }
 
 const fn log(path: &'static str, which: Which, summary: &'static str) -> Route {
-    Route { method: "GET", path, query: &[], action: Action::Log(which), needs: Role::Viewer, summary }
+    Route { method: "GET", path, query: &[], body: &[], action: Action::Log(which), needs: Role::Viewer, answer: None, summary }
 }
 
 impl Route {
@@ -78,6 +100,14 @@ impl Route {
     const fn needs(self, needs: Role) -> Self {
         Route { needs, ..self }
     }
+
+    const fn takes(self, body: &'static [(&'static str, Kind)]) -> Self {
+        Route { body, ..self }
+    }
+
+    const fn gives<T: JsonSchema>(self) -> Self {
+        Route { answer: Some(SchemaGenerator::subschema_for::<T>), ..self }
+    }
 }
 
 const LOG: Which = Which::Current(LogKind::Log);
@@ -86,51 +116,85 @@ const GET_AND_AGG: &[&str] = &["get", "agg"];
 const RUN: &[&str] =
     &["entry-class", "parallelism", "programArg", "program-args", "savepointPath", "allowNonRestoredState", "claimMode", "jobid"];
 
+type Aggregate = metrics::AggregatedMetric<'static>;
+type Operation = operations::Polled<operations::Operation>;
+
+const TRIGGER_ID: (&str, Kind) = ("triggerId", Kind::Text);
+const TRIGGER: &[(&str, Kind)] = &[TRIGGER_ID];
+const SAVEPOINT: &[(&str, Kind)] = &[TRIGGER_ID, ("target-directory", Kind::Text), ("cancel-job", Kind::Boolean)];
+const STOP: &[(&str, Kind)] = &[TRIGGER_ID, ("targetDirectory", Kind::Text), ("drain", Kind::Boolean)];
+const DISPOSAL: &[(&str, Kind)] = &[TRIGGER_ID, ("savepoint-path", Kind::Text)];
+const RUN_BODY: &[(&str, Kind)] = &[
+    ("entryClass", Kind::Text),
+    ("programArgs", Kind::Text),
+    ("programArgsList", Kind::Texts),
+    ("parallelism", Kind::Number),
+    ("jobId", Kind::Text),
+    ("savepointPath", Kind::Text),
+    ("allowNonRestoredState", Kind::Boolean),
+    ("claimMode", Kind::Text),
+    ("flinkConfiguration", Kind::Map),
+];
+
 /// What Prometheus asks for.
 const METRICS: Route = Route {
     method: "GET",
     path: "/metrics",
     query: &[],
+    body: &[],
     action: Action::Text(prometheus::expose),
     summary: "All metrics of the cluster as Prometheus reads them",
     needs: Role::Viewer,
+    answer: None,
 };
 
 /// Calls about the cluster as a whole.
 const CLUSTER: &[Route] = &[
-    json("GET", "/config", cluster::config, "What dashboards have to know"),
-    json("GET", "/auth/whoami", cluster::who_am_i, "The name and role that the caller's token was given (not Flink's)"),
-    json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs"),
+    json("GET", "/config", cluster::config, "What dashboards have to know").gives::<cluster::Config>(),
+    json("GET", "/auth/whoami", cluster::who_am_i, "The name and role that the caller's token was given (not Flink's)")
+        .gives::<cluster::Identity>(),
+    json("GET", "/overview", cluster::overview, "Numbers of TaskManagers, slots and jobs").gives::<cluster::Overview>(),
     METRICS,
-    json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none"),
-    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster").needs(Role::Admin),
-    json("GET", "/openapi.json", openapi::document, "This document"),
-    json("GET", "/applications/overview", applications::overview, "Jobs, each as an application of its own"),
-    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint").needs(Role::Operator),
-    json("GET", "/savepoint-disposal/{trigger}", operations::poll_disposal, "Whether the savepoint has been removed"),
+    json("GET", "/datasets", cluster::data_sets, "Results kept between jobs: none").gives::<cluster::DataSets>(),
+    json("DELETE", "/cluster", cluster::shut_down, "Ends the cluster").gives::<Empty>().needs(Role::Admin),
+    json("GET", "/openapi.json", openapi::document, "This document").gives::<Map<String, Value>>(),
+    json("GET", "/applications/overview", applications::overview, "Jobs, each as an application of its own")
+        .gives::<applications::Applications>(),
+    json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint")
+        .gives::<operations::Triggered>()
+        .takes(DISPOSAL)
+        .needs(Role::Operator),
+    json("GET", "/savepoint-disposal/{trigger}", operations::poll_disposal, "Whether the savepoint has been removed").gives::<Operation>(),
 ];
 
 /// Calls about jobs.
 const JOBS: &[Route] = &[
-    json("GET", "/jobs", jobs::jobs, "Ids and states of jobs"),
-    json("GET", "/jobs/overview", jobs::overview, "Jobs with their times and tasks"),
-    json("GET", "/jobs/flow", flow::of_jobs, "Rates, load, restarts and last checkpoint of all jobs (not Flink's)"),
-    json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs").query(&["get", "agg", "jobs"]),
-    json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan"),
-    json("GET", "/jobs/{job}/flow", flow::of_job, "Rates, load and bottleneck of a job's whole graph at once (not Flink's)"),
-    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").query(&["mode"]).needs(Role::Operator),
-    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job").needs(Role::Operator),
-    json("GET", "/jobs/{job}/status", jobs::status, "The state of a job"),
-    json("GET", "/jobs/{job}/plan", jobs::plan, "The graph of a job"),
-    json("GET", "/jobs/{job}/config", jobs::config, "What a job was started with"),
-    json("GET", "/jobs/{job}/exceptions", jobs::exceptions, "The failures of a job, newest first").query(&["maxExceptions"]),
-    json("GET", "/jobs/{job}/accumulators", jobs::accumulators, "The accumulators of a job"),
-    json("GET", "/jobs/{job}/execution-result", jobs::execution_result, "How a job ended"),
-    json("GET", "/jobs/{job}/metrics", metrics::of_job, "The metrics of a job").query(&["get"]),
-    json("GET", "/jobs/{job}/jobmanager/config", processes::config_of_job, "The configuration of the JobManager"),
-    json("GET", "/jobs/{job}/jobmanager/environment", processes::environment_of_job, "What the JobManager runs in"),
-    json("GET", "/jobs/{job}/jobmanager/log-url", processes::log_url, "Where the JobManager's log is"),
-    json("GET", "/jobs/{job}/taskmanagers/{tm}/log-url", processes::log_url, "Where a TaskManager's log is"),
+    json("GET", "/jobs", jobs::jobs, "Ids and states of jobs").gives::<jobs::Jobs<jobs::JobIdAndStatus>>(),
+    json("GET", "/jobs/overview", jobs::overview, "Jobs with their times and tasks").gives::<jobs::Jobs<jobs::JobDetails>>(),
+    json("GET", "/jobs/flow", flow::of_jobs, "Rates, load, restarts and last checkpoint of all jobs (not Flink's)").gives::<flow::Flows>(),
+    json("GET", "/jobs/metrics", metrics::over_jobs, "Metrics aggregated over jobs")
+        .gives::<Vec<Aggregate>>()
+        .query(&["get", "agg", "jobs"]),
+    json("GET", "/jobs/{job}", job::job, "A job with its vertices and plan").gives::<job::JobAnswer>(),
+    json("GET", "/jobs/{job}/flow", flow::of_job, "Rates, load and bottleneck of a job's whole graph at once (not Flink's)")
+        .gives::<flow::GraphFlow>(),
+    json("PATCH", "/jobs/{job}", jobs::terminate, "Begins to cancel a job").gives::<Empty>().query(&["mode"]).needs(Role::Operator),
+    json("GET", "/jobs/{job}/yarn-cancel", jobs::yarn_cancel, "Begins to cancel a job").gives::<Empty>().needs(Role::Operator),
+    json("GET", "/jobs/{job}/status", jobs::status, "The state of a job").gives::<jobs::Status>(),
+    json("GET", "/jobs/{job}/plan", jobs::plan, "The graph of a job").gives::<plan::PlanAnswer>(),
+    json("GET", "/jobs/{job}/config", jobs::config, "What a job was started with").gives::<jobs::ConfigAnswer>(),
+    json("GET", "/jobs/{job}/exceptions", jobs::exceptions, "The failures of a job, newest first")
+        .gives::<jobs::Exceptions>()
+        .query(&["maxExceptions"]),
+    json("GET", "/jobs/{job}/accumulators", jobs::accumulators, "The accumulators of a job").gives::<jobs::Accumulators>(),
+    json("GET", "/jobs/{job}/execution-result", jobs::execution_result, "How a job ended").gives::<jobs::ExecutionResult>(),
+    json("GET", "/jobs/{job}/metrics", metrics::of_job, "The metrics of a job").gives::<Vec<Metric>>().query(&["get"]),
+    json("GET", "/jobs/{job}/jobmanager/config", processes::config_of_job, "The configuration of the JobManager")
+        .gives::<Vec<processes::ConfigEntry>>(),
+    json("GET", "/jobs/{job}/jobmanager/environment", processes::environment_of_job, "What the JobManager runs in")
+        .gives::<processes::Environment>(),
+    json("GET", "/jobs/{job}/jobmanager/log-url", processes::log_url, "Where the JobManager's log is").gives::<processes::Url>(),
+    json("GET", "/jobs/{job}/taskmanagers/{tm}/log-url", processes::log_url, "Where a TaskManager's log is").gives::<processes::Url>(),
 ];
 
 /// Calls about the parallelism of jobs.
@@ -146,73 +210,114 @@ const RESCALING: &[Route] = &[
 
 /// Calls about snapshots of jobs.
 const SNAPSHOTS: &[Route] = &[
-    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint").needs(Role::Operator),
-    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint").needs(Role::Operator),
-    json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop"),
-    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job").query(&["limit"]),
-    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint").needs(Role::Operator),
-    json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints"),
-    json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint"),
-    json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}", checkpoint_details::subtasks, "A vertex in a checkpoint"),
-    json("GET", "/jobs/{job}/checkpoints/{trigger}", operations::poll_checkpoint, "What became of a checkpoint that was triggered"),
+    json("POST", "/jobs/{job}/stop", operations::stop, "Begins to stop a job with a savepoint")
+        .gives::<operations::Triggered>()
+        .takes(STOP)
+        .needs(Role::Operator),
+    json("POST", "/jobs/{job}/savepoints", operations::trigger_savepoint, "Begins a savepoint")
+        .gives::<operations::Triggered>()
+        .takes(SAVEPOINT)
+        .needs(Role::Operator),
+    json("GET", "/jobs/{job}/savepoints/{trigger}", operations::poll_savepoint, "What became of a savepoint or stop").gives::<Operation>(),
+    json("GET", "/jobs/{job}/checkpoints", checkpoints::checkpoints, "The checkpoints of a job")
+        .gives::<checkpoints::CheckpointsAnswer>()
+        .query(&["limit"]),
+    json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint")
+        .gives::<operations::Triggered>()
+        .takes(TRIGGER)
+        .needs(Role::Operator),
+    json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints").gives::<checkpoints::ConfigAnswer>(),
+    json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint")
+        .gives::<checkpoints::CheckpointAnswer>(),
+    json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}/subtasks/{vertex}", checkpoint_details::subtasks, "A vertex in a checkpoint")
+        .gives::<checkpoint_details::Subtasks>(),
+    json("GET", "/jobs/{job}/checkpoints/{trigger}", operations::poll_checkpoint, "What became of a checkpoint that was triggered")
+        .gives::<Operation>(),
 ];
 
 /// Calls about vertices, below `/jobs/{job}/vertices/{vertex}`.
 const VERTICES: &[Route] = &[
-    json("GET", "", vertices::vertex, "A vertex with its subtasks"),
-    json("GET", "/accumulators", vertices::accumulators, "The accumulators of a vertex"),
-    json("GET", "/backpressure", vertices::backpressure, "How busy the subtasks are, and who waits for whom"),
-    json("GET", "/flamegraph", flame_graph::flame_graph, "Where the time of tasks goes, as a tree of calls")
+    json("GET", "", vertices::vertex, "A vertex with its subtasks").gives::<vertices::VertexAnswer>(),
+    json("GET", "/accumulators", vertices::accumulators, "The accumulators of a vertex").gives::<vertices::VertexAccumulators>(),
+    json("GET", "/backpressure", vertices::backpressure, "How busy the subtasks are, and who waits for whom")
+        .gives::<vertices::Backpressure>(),
+    json("GET", "/flamegraph", flame_graph::flame_graph, "Where the time of a vertex goes")
+        .gives::<flame_graph::FlameGraph>()
         .query(&["type", "subtaskindex"]),
-    json("GET", "/jm-operator-metrics", metrics::of_coordinator, "The metrics of a vertex's coordinators").query(&["get"]),
-    json("GET", "/metrics", metrics::of_vertex, "The metrics of all subtasks").query(&["get"]),
-    json("GET", "/subtasktimes", vertices::subtask_times, "When subtasks entered which state"),
-    json("GET", "/taskmanagers", vertices::task_managers, "The vertex by TaskManager"),
-    json("GET", "/watermarks", vertices::watermarks, "The watermarks of subtasks"),
-    json("GET", "/subtasks/accumulators", vertices::subtasks_accumulators, "The accumulators of subtasks"),
-    json("GET", "/subtasks/metrics", metrics::over_subtasks, "Metrics aggregated over subtasks").query(&["get", "agg", "subtasks"]),
-    json("GET", "/subtasks/{subtask}", vertices::attempt, "The newest attempt of a subtask"),
-    json("GET", "/subtasks/{subtask}/metrics", metrics::of_subtask, "The metrics of a subtask").query(&["get"]),
-    json("GET", "/subtasks/{subtask}/attempts/{attempt}", vertices::attempt, "An attempt of a subtask"),
-    json("GET", "/subtasks/{subtask}/attempts/{attempt}/accumulators", vertices::attempt_accumulators, "The accumulators of an attempt"),
+    json("GET", "/jm-operator-metrics", metrics::of_coordinator, "The metrics of a vertex's coordinators")
+        .gives::<Vec<Metric>>()
+        .query(&["get"]),
+    json("GET", "/metrics", metrics::of_vertex, "The metrics of all subtasks").gives::<Vec<Metric>>().query(&["get"]),
+    json("GET", "/subtasktimes", vertices::subtask_times, "When subtasks entered which state").gives::<vertices::SubtaskTimes>(),
+    json("GET", "/taskmanagers", vertices::task_managers, "The vertex by TaskManager").gives::<vertices::TaskManagers>(),
+    json("GET", "/watermarks", vertices::watermarks, "The watermarks of subtasks").gives::<Vec<Metric>>(),
+    json("GET", "/subtasks/accumulators", vertices::subtasks_accumulators, "The accumulators of subtasks")
+        .gives::<vertices::SubtasksAccumulators>(),
+    json("GET", "/subtasks/metrics", metrics::over_subtasks, "Metrics aggregated over subtasks")
+        .gives::<Vec<Aggregate>>()
+        .query(&["get", "agg", "subtasks"]),
+    json("GET", "/subtasks/{subtask}", vertices::attempt, "The newest attempt of a subtask").gives::<attempts::AttemptAnswer>(),
+    json("GET", "/subtasks/{subtask}/metrics", metrics::of_subtask, "The metrics of a subtask").gives::<Vec<Metric>>().query(&["get"]),
+    json("GET", "/subtasks/{subtask}/attempts/{attempt}", vertices::attempt, "An attempt of a subtask").gives::<attempts::AttemptAnswer>(),
+    json("GET", "/subtasks/{subtask}/attempts/{attempt}/accumulators", vertices::attempt_accumulators, "The accumulators of an attempt")
+        .gives::<vertices::AttemptAccumulators>(),
 ];
 
 /// Calls about JobManager and TaskManagers.
 const PROCESSES: &[Route] = &[
-    json("GET", "/jobmanager/config", processes::config, "The configuration of the JobManager"),
-    json("GET", "/jobmanager/environment", processes::environment, "What the JobManager runs in"),
-    json("GET", "/jobmanager/metrics", metrics::of_job_manager, "The metrics of the JobManager").query(&["get"]),
-    json("GET", "/taskmanagers", task_managers::task_managers, "The TaskManagers"),
-    json("GET", "/taskmanagers/metrics", metrics::over_task_managers, "Metrics aggregated over TaskManagers").query(GET_AND_AGG),
-    json("GET", "/taskmanagers/{tm}", task_managers::task_manager, "A TaskManager with its slots and memory"),
-    json("GET", "/taskmanagers/{tm}/metrics", metrics::of_task_manager, "The metrics of a TaskManager").query(&["get"]),
+    json("GET", "/jobmanager/config", processes::config, "The configuration of the JobManager").gives::<Vec<processes::ConfigEntry>>(),
+    json("GET", "/jobmanager/environment", processes::environment, "What the JobManager runs in").gives::<processes::Environment>(),
+    json("GET", "/jobmanager/metrics", metrics::of_job_manager, "The metrics of the JobManager").gives::<Vec<Metric>>().query(&["get"]),
+    json("GET", "/taskmanagers", task_managers::task_managers, "The TaskManagers").gives::<task_managers::TaskManagers>(),
+    json("GET", "/taskmanagers/metrics", metrics::over_task_managers, "Metrics aggregated over TaskManagers")
+        .gives::<Vec<Aggregate>>()
+        .query(GET_AND_AGG),
+    json("GET", "/taskmanagers/{tm}", task_managers::task_manager, "A TaskManager with its slots and memory")
+        .gives::<task_managers::Detail>(),
+    json("GET", "/taskmanagers/{tm}/metrics", metrics::of_task_manager, "The metrics of a TaskManager")
+        .gives::<Vec<Metric>>()
+        .query(&["get"]),
 ];
 
 /// Calls about what a process writes, below `/jobmanager` and `/taskmanagers/{tm}`.
 const LOGS: &[Route] = &[
     log("/log", LOG, "The log"),
     log("/stdout", STDOUT, "What the process printed"),
-    json("GET", "/logs", processes::logs, "The log files"),
+    json("GET", "/logs", processes::logs, "The log files").gives::<processes::Logs>(),
     log("/logs/{file}", Which::Named, "A log file"),
-    json("GET", "/thread-dump", processes::thread_dump, "What the threads are doing"),
+    json("GET", "/thread-dump", processes::thread_dump, "What the threads are doing").gives::<processes::ThreadDump>(),
 ];
+
+const UPLOAD: Route = Route {
+    method: "POST",
+    path: "/jars/upload",
+    query: &[],
+    body: &[],
+    action: Action::Upload,
+    needs: Role::Deployer,
+    answer: None,
+    summary: "Takes an executable",
+};
 
 /// Calls that bring programs into the cluster.
 const EXECUTABLES: &[Route] = &[
-    json("GET", "/jars", executables::list, "The executables"),
-    Route {
-        method: "POST",
-        path: "/jars/upload",
-        query: &[],
-        action: Action::Upload,
-        needs: Role::Deployer,
-        summary: "Takes an executable",
-    },
-    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable").needs(Role::Deployer),
-    // The program is run for that.
-    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN).needs(Role::Deployer),
-    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program").query(RUN).needs(Role::Deployer),
-    json("POST", "/jars/{executable}/run", executables::run, "Runs a program").query(RUN).needs(Role::Deployer),
+    json("GET", "/jars", executables::list, "The executables").gives::<executables::Executables>(),
+    UPLOAD.gives::<executables::Uploaded>(),
+    json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable").gives::<Empty>().needs(Role::Deployer),
+    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program")
+        .gives::<plan::PlanAnswer>()
+        .query(RUN)
+        .needs(Role::Deployer),
+    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program")
+        .gives::<plan::PlanAnswer>()
+        .takes(RUN_BODY)
+        .query(RUN)
+        .needs(Role::Deployer),
+    json("POST", "/jars/{executable}/run", executables::run, "Runs a program")
+        .gives::<executables::Started>()
+        .takes(RUN_BODY)
+        .query(RUN)
+        .needs(Role::Deployer),
 ];
 
 /// All calls with their whole paths.

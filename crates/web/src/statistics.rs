@@ -1,6 +1,8 @@
 //! Numbers over several values, and numbers as Flink writes them.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// A percentile of `sorted` by linear interpolation between closest ranks, as Flink's statistics have it; NaN without values.
 pub(crate) fn percentile(sorted: &[f64], percent: f64) -> f64 {
@@ -26,7 +28,7 @@ pub(crate) fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
 }
 
 /// Statistics over the subtasks of a vertex, whole numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Spread {
     min: i64,
     max: i64,
@@ -60,7 +62,7 @@ impl Spread {
 }
 
 /// Statistics over checkpoints: whole numbers, and quantiles that are `"NaN"` if there are no values.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Summary {
     min: i64,
     max: i64,
@@ -79,6 +81,16 @@ struct Quantile(f64);
 impl Serialize for Quantile {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.0.is_finite() { serializer.serialize_f64(self.0) } else { serializer.serialize_str(&java_number(self.0)) }
+    }
+}
+
+impl JsonSchema for Quantile {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantile".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "number"}, {"const": "NaN"}]})
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Executor {
     processes: BTreeMap<u64, Process>,
     woken: Woken,
     next: u64,
+    /// Those whose process is stopped.
+    paused: BTreeSet<Term>,
 }
 
 impl Executor {
@@ -59,6 +61,15 @@ impl Executor {
     /// Drops the futures of all attempts of a JobMaster.
     pub(crate) fn drop_term(&mut self, term: Term) {
         self.processes.retain(|_, process| process.term != term);
+    }
+
+    /// Stops all attempts of a process, or lets them go on.
+    pub(crate) fn pause(&mut self, term: Term, paused: bool) {
+        if paused {
+            self.paused.insert(term);
+        } else {
+            self.paused.remove(&term);
+        }
     }
 
     /// The attempt's user code does not return any more.
@@ -91,7 +102,8 @@ impl Executor {
     }
 
     fn waiting(&self) -> impl Iterator<Item = (u64, Duration)> {
-        self.processes.iter().filter(|(_, process)| !process.stuck).filter_map(|(id, process)| Some((*id, process.ready_at?)))
+        let goes_on = |process: &Process| !process.stuck && !self.paused.contains(&process.term);
+        self.processes.iter().filter(move |(_, process)| goes_on(process)).filter_map(|(id, process)| Some((*id, process.ready_at?)))
     }
 
     /// Lets one go on until it waits.

@@ -5,6 +5,7 @@
 //! `docs/internals/simulation.md` says what is simulated and how.
 
 mod clock;
+mod cluster;
 mod enumerators;
 mod environment;
 mod executor;
@@ -33,7 +34,16 @@ pub use world::Run;
 
 /// Runs the world of a seed, with a planted fault if there is one. `verbose` prints the trace.
 pub fn run(seed: u64, plant: Option<Plant>, verbose: bool) -> Run {
-    match flott_runtime::panics::catching(|| world::World::new(seed, plant, verbose).run()) {
+    caught(|| world::World::new(seed, plant, verbose).run())
+}
+
+/// As [`run`], a whole cluster: JobManagers that stand in for each other, TaskManagers, workers, connections, clients.
+pub fn run_cluster(seed: u64, plant: Option<Plant>, verbose: bool) -> Run {
+    caught(|| cluster::World::new(seed, plant, verbose).run())
+}
+
+fn caught(run: impl FnOnce() -> Run) -> Run {
+    match flott_runtime::panics::catching(run) {
         Ok(run) => run,
         Err(panic) => Run {
             trace: 0,

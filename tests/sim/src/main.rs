@@ -1,7 +1,7 @@
 //! Runs seeds of the simulation. `cargo xtask sim` is the short way here.
 
 use clap::Parser;
-use flott_sim::{Plant, Run, Seen, run};
+use flott_sim::{Plant, Run, Seen, run, run_cluster};
 use std::{
     collections::BTreeMap,
     process::ExitCode,
@@ -16,6 +16,9 @@ use std::{
 #[derive(Debug, Parser)]
 #[command(name = "flott-sim")]
 struct Args {
+    /// Simulate whole clusters, with JobManagers that stand in for each other
+    #[arg(long)]
+    cluster: bool,
     /// How many seeds to run
     #[arg(long, default_value_t = 2000)]
     seeds: u64,
@@ -41,6 +44,11 @@ fn plant(name: &str) -> Result<Plant, String> {
     Plant::of_name(name).ok_or_else(|| format!("there is no such plant; there are {}", known()))
 }
 
+/// In so many seeds of clusters all that may happen has happened.
+const ENOUGH_CLUSTERS: u64 = 200;
+
+type Simulate = fn(u64, Option<Plant>, bool) -> Run;
+
 /// What many runs came to.
 #[derive(Default)]
 struct Sum {
@@ -64,7 +72,7 @@ impl Sum {
 }
 
 /// Runs seeds on all cores; at `first` violation no further ones.
-fn run_all(from: u64, seeds: u64, plant: Option<Plant>, first: bool) -> Sum {
+fn run_all(run: Simulate, from: u64, seeds: u64, plant: Option<Plant>, first: bool) -> Sum {
     let next = AtomicU64::new(from);
     let sum = Mutex::new(Sum::default());
     let lock = || sum.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,8 +100,9 @@ fn shortened(text: &str) -> String {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let run: Simulate = if args.cluster { run_cluster } else { run };
     if args.plants {
-        return all_plants(&args);
+        return all_plants(run, &args);
     }
     if let Some(seed) = args.seed {
         let run = run(seed, args.plant, true);
@@ -101,7 +110,7 @@ fn main() -> ExitCode {
         return if run.violation.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     }
     let start = Instant::now();
-    let sum = run_all(args.from, args.seeds, args.plant, false);
+    let sum = run_all(run, args.from, args.seeds, args.plant, false);
     let took = start.elapsed().as_secs_f64();
     for (what, (times, runs)) in &sum.seen {
         println!("{:18} {times:>8} times in {runs:>6} runs", format!("{what:?}"));
@@ -110,20 +119,27 @@ fn main() -> ExitCode {
         println!("seed {seed}: {}", shortened(violation));
     }
     let rate = sum.runs as f64 / took;
-    println!("{} seeds in {took:.1} s ({rate:.0}/s), {:.0} s of virtual time", sum.runs, sum.virtual_seconds);
+    let speed = sum.virtual_seconds / took;
+    println!("{} seeds in {took:.1} s ({rate:.0}/s), {:.0} s of virtual time: {speed:.0} in each", sum.runs, sum.virtual_seconds);
+    let never: Vec<&Seen> = Seen::CLUSTER.iter().filter(|what| !sum.seen.contains_key(what)).collect();
+    if args.cluster && args.plant.is_none() && args.seeds >= ENOUGH_CLUSTERS && !never.is_empty() {
+        eprintln!("it has never happened: {never:?}");
+        return ExitCode::FAILURE;
+    }
     match sum.violations.first_key_value() {
         None => ExitCode::SUCCESS,
         Some((seed, _)) => {
-            eprintln!("{} of {} seeds failed; `cargo xtask sim --seed {seed}` replays the first one", sum.violations.len(), sum.runs);
+            let mode = if args.cluster { " --cluster" } else { "" };
+            eprintln!("{} of {} seeds failed; `cargo xtask sim{mode} --seed {seed}` replays the first one", sum.violations.len(), sum.runs);
             ExitCode::FAILURE
         }
     }
 }
 
-fn all_plants(args: &Args) -> ExitCode {
+fn all_plants(run: Simulate, args: &Args) -> ExitCode {
     let mut missed = Vec::new();
-    for plant in Plant::ALL {
-        let sum = run_all(args.from, args.seeds, Some(*plant), !args.rate);
+    for plant in if args.cluster { Plant::CLUSTER } else { Plant::ALL } {
+        let sum = run_all(run, args.from, args.seeds, Some(*plant), !args.rate);
         match sum.violations.first_key_value() {
             Some((seed, violation)) if args.rate => {
                 let every = sum.runs as f64 / sum.violations.len() as f64;

@@ -171,7 +171,7 @@ impl World {
                 self.slots_come(term, slots);
             }
             // Nothing of it is taken over here: whoever leads next starts everything again.
-            JobAction::ReleaseSlots(_) | JobAction::WithdrawSlots(_) | JobAction::Recovered => {}
+            JobAction::ReleaseSlots(_) | JobAction::WithdrawSlots(_) => {}
             JobAction::Deploy(deployments) => self.deploy(term, deployments),
             JobAction::Send(attempt, command) => self.send(term, attempt, command),
             JobAction::Kill(attempt) => {
@@ -228,6 +228,7 @@ impl World {
                 }
                 master.outcome = Some(outcome.end);
             }
+            JobAction::Recovered => self.sim.violation("a job that was started takes over another"),
             JobAction::Note(note) => self.note(term, &note),
         }
     }
@@ -389,7 +390,7 @@ impl World {
 
     /// Checks what must always hold of the checkpoints that are kept.
     pub(crate) fn check_registers(&self) {
-        oracle::registers(self);
+        oracle::registers(&self.sim, &self.files, &self.claimed);
     }
 }
 

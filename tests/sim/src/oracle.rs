@@ -6,13 +6,18 @@ use crate::{
     outside::{Committable, Outside},
     record::{Out, Record, RecordId},
     shape::Shape,
-    sim::hold,
+    sim::{Sim, hold},
     source::{EnumeratorState, SimSplit},
     storage::{DIRECTORY, honest},
-    world::World,
 };
-use flott_core::{BoxError, Data, codec::decode, id::CheckpointId};
-use flott_storage::{CheckpointMetadata, CheckpointStorage, CompletedCheckpoint, OperatorState, SnapshotKind, StateFiles};
+use flott_core::{
+    BoxError, Data,
+    codec::decode,
+    id::{CheckpointId, JobId},
+};
+use flott_storage::{
+    CheckpointMetadata, CheckpointStorage, CompletedCheckpoint, OperatorState, SnapshotKind, StateFiles, files::MemoryFiles,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -30,30 +35,30 @@ pub(crate) fn ends(shape: &Shape) -> Positions {
     shape.sources.iter().flat_map(of).collect()
 }
 
-/// The content of a checkpoint is what a plain computation gives for the records up to its positions.
-pub(crate) fn cut(world: &mut World, metadata: &CheckpointMetadata) {
-    let result = check_cut(world, metadata);
-    match result {
-        Ok(positions) => {
-            world.all_read |= positions == ends(&world.shape);
-            if metadata.kind == SnapshotKind::StopWithSavepoint && all_finished(metadata) {
-                // Whoever starts from it, after a failure, has nothing left to do.
-                world.drained = Some(positions.clone());
-            }
-            world.cuts.insert(metadata.checkpoint, positions);
+/// The content of a checkpoint is what a plain computation gives for the records up to its positions, which are returned.
+pub(crate) fn cut(sim: &Sim, shape: &Shape, metadata: &CheckpointMetadata) -> Option<Positions> {
+    match check_cut(sim, shape, metadata) {
+        Ok(positions) => Some(positions),
+        Err(error) => {
+            sim.violation(format!("checkpoint {} is no cut: {error}", metadata.checkpoint));
+            None
         }
-        Err(error) => world.sim.violation(format!("checkpoint {} is no cut: {error}", metadata.checkpoint)),
     }
+}
+
+/// Whether it is a savepoint in which all tasks have finished.
+pub(crate) fn is_drained(metadata: &CheckpointMetadata) -> bool {
+    metadata.kind == SnapshotKind::StopWithSavepoint && all_finished(metadata)
 }
 
 fn all_finished(metadata: &CheckpointMetadata) -> bool {
     metadata.operators.iter().flat_map(|operator| operator.subtasks.values()).all(|subtask| subtask.finished)
 }
 
-fn check_cut(world: &World, metadata: &CheckpointMetadata) -> Result<Positions, BoxError> {
-    let positions = positions(&world.shape, metadata)?;
-    let records = records(&world.shape, &positions);
-    for source in &world.shape.sources {
+fn check_cut(sim: &Sim, shape: &Shape, metadata: &CheckpointMetadata) -> Result<Positions, BoxError> {
+    let positions = positions(shape, metadata)?;
+    let records = records(shape, &positions);
+    for source in &shape.sources {
         let tallies: Vec<Tally> = items(operator(metadata, &format!("tag {}", source.number))?, "tally")?;
         let counted: u64 = tallies.iter().map(|tally| tally.records).sum();
         let read: u64 = positions.iter().filter(|((number, _), _)| *number == source.number).map(|(_, read)| u64::from(*read)).sum();
@@ -61,9 +66,9 @@ fn check_cut(world: &World, metadata: &CheckpointMetadata) -> Result<Positions, 
             return Err(format!("{read} records of source {} were read, but its union state has counted {counted}", source.number).into());
         }
     }
-    let outside = hold(&world.sim.outside);
+    let outside = hold(&sim.outside);
     let mut contents = BTreeMap::new();
-    for name in sinks(&world.shape) {
+    for name in sinks(shape) {
         let state = operator(metadata, &format!("sink {name}"))?;
         let prepared: Vec<Committable> = items(state, "committables")?;
         // Behind a savepoint that is slow, sinks commit for later checkpoints.
@@ -76,15 +81,15 @@ fn check_cut(world: &World, metadata: &CheckpointMetadata) -> Result<Positions, 
         contents.insert(name, content);
     }
     drop(outside);
-    compare(&world.shape, &records, &contents, false)?;
+    compare(shape, &records, &contents, false)?;
     Ok(positions)
 }
 
 /// What is visible outside is exactly what a plain computation gives.
-pub(crate) fn result(world: &World, positions: &Positions, complete: bool) -> Result<(), BoxError> {
-    let outside = hold(&world.sim.outside);
-    let contents = sinks(&world.shape).map(|name| (name, outside.visible(name, u64::MAX).cloned().collect())).collect();
-    compare(&world.shape, &records(&world.shape, positions), &contents, complete)
+pub(crate) fn result(sim: &Sim, shape: &Shape, positions: &Positions, complete: bool) -> Result<(), BoxError> {
+    let outside = hold(&sim.outside);
+    let contents = sinks(shape).map(|name| (name, outside.visible(name, u64::MAX).cloned().collect())).collect();
+    compare(shape, &records(shape, positions), &contents, complete)
 }
 
 fn sinks(shape: &Shape) -> impl Iterator<Item = &'static str> + use<> {
@@ -252,15 +257,15 @@ fn copies(records: &[Record], content: &[Out]) -> Result<(), BoxError> {
 }
 
 /// Every checkpoint that a register has can be restored.
-pub(crate) fn registers(world: &World) {
-    let directory = honest(&world.files);
+pub(crate) fn registers(sim: &Sim, files: &MemoryFiles, claimed: &BTreeMap<String, JobId>) {
+    let directory = honest(files);
     let check = || -> Result<(), BoxError> {
         let found = directory.completed()?;
         if let Some(unreadable) = found.unreadable.into_iter().next() {
             return Err(unreadable.into());
         }
         // A savepoint that another job has claimed may stay in the registers of those that knew it before.
-        let own = |completed: &&CompletedCheckpoint| world.claimed.get(&completed.folder).is_none_or(|job| *job == completed.job);
+        let own = |completed: &&CompletedCheckpoint| claimed.get(&completed.folder).is_none_or(|job| *job == completed.job);
         for completed in found.checkpoints.iter().filter(own) {
             let storage = directory.storage(completed.job);
             let loaded = storage.load_completed(completed)?;
@@ -276,15 +281,15 @@ pub(crate) fn registers(world: &World) {
         Ok(())
     };
     if let Err(error) = check() {
-        world.sim.violation(format!("a retained checkpoint cannot be restored: {error}"));
+        sim.violation(format!("a retained checkpoint cannot be restored: {error}"));
     }
 }
 
 /// When all is over, nothing lies around that no register knows, once a new term has swept.
-pub(crate) fn files(world: &World) -> Result<(), BoxError> {
-    let directory = honest(&world.files);
+pub(crate) fn files(files: &MemoryFiles, jobs: &[JobId]) -> Result<(), BoxError> {
+    let directory = honest(files);
     let kept: Vec<String> = directory.completed()?.checkpoints.into_iter().map(|completed| completed.folder).collect();
-    for job in &world.jobs {
+    for job in jobs {
         let storage = directory.storage(*job);
         let epoch = storage.next_epoch()?;
         storage.begin_term(epoch)?;
@@ -292,7 +297,7 @@ pub(crate) fn files(world: &World) -> Result<(), BoxError> {
             return Err(error.into());
         }
     }
-    for file in world.files.all_files() {
+    for file in files.all_files() {
         let path = Path::new("/").join(&file);
         let register = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("_completed"));
         if path.starts_with(DIRECTORY) && !register && !kept.iter().any(|folder| path.starts_with(folder)) {

@@ -2,35 +2,39 @@
 //! between the real parts by the simulated shell; the parts themselves stay as they are.
 
 macro_rules! plants {
-    ($($plant:ident = $name:literal: $about:literal;)*) => {
+    (jobs { $($plant:ident = $name:literal: $about:literal;)* } clusters { $($of_cluster:ident = $its_name:literal: $its_about:literal;)* }) => {
         /// A planted fault.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[expect(missing_docs, reason = "`about` says what each is")]
-        pub enum Plant { $($plant),* }
+        pub enum Plant { $($plant,)* $($of_cluster),* }
 
         impl Plant {
-            /// All of them.
+            /// All that a job alone can have.
             pub const ALL: &[Plant] = &[$(Plant::$plant),*];
+
+            /// Those of clusters.
+            pub const CLUSTER: &[Plant] = &[$(Plant::$of_cluster),*];
 
             /// The name on the command line.
             pub fn name(self) -> &'static str {
-                match self { $(Plant::$plant => $name),* }
+                match self { $(Plant::$plant => $name,)* $(Plant::$of_cluster => $its_name),* }
             }
 
             /// What is wrong.
             pub fn about(self) -> &'static str {
-                match self { $(Plant::$plant => $about),* }
+                match self { $(Plant::$plant => $about,)* $(Plant::$of_cluster => $its_about),* }
             }
 
             /// The plant of this name.
             pub fn of_name(name: &str) -> Option<Plant> {
-                Plant::ALL.iter().copied().find(|plant| plant.name() == name)
+                Plant::ALL.iter().chain(Plant::CLUSTER).copied().find(|plant| plant.name() == name)
             }
         }
     };
 }
 
 plants! {
+jobs {
     CommitBeforeStored = "commit-before-stored": "tasks learn that a checkpoint is complete before the storage has said so";
     FailedReportedComplete = "failed-reported-complete": "a completion that the storage refused is reported as done";
     LoseFinalCommittables = "lose-final-committables": "what sinks prepared for the checkpoint behind the end of input is not stored";
@@ -53,4 +57,16 @@ plants! {
     OldMasterNotFenced = "old-master-not-fenced": "a JobManager whose term is over may go on to complete checkpoints";
     BarrierLostBehindEnd = "barrier-lost-behind-end": "barriers behind the end of input are not passed on";
     ReplayedSplit = "replayed-split": "a reader's position in a checkpoint lies before the last record that it emitted";
+}
+clusters {
+    BeyondLease = "beyond-lease": "a leader does not notice that its lease has run out";
+    ImpatientStandby = "impatient-standby": "a standby takes over before the lease has run out";
+    RegisterNotFenced = "register-not-fenced": "a leader whose term is over may go on to complete checkpoints";
+    EndBeforeMarked = "end-before-marked": "the end of a job is acted on before the job store has it";
+    SplitsNotResent = "splits-not-resent": "splits that were on their way to a reader when the leader changed are not sent again";
+    LostEnumeratorAdopted = "lost-enumerator-adopted": "an enumerator is adopted whose process is gone";
+    StopNotHeard = "stop-not-heard": "a TaskManager does not end workers that it is told to end";
+    SlotsNotHeld = "slots-not-held": "a new leader gives slots away before it knows which are taken";
+    TaskForgotten = "task-forgotten": "a worker's account leaves out a task that has ended, which is taken for running";
+}
 }

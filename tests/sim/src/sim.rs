@@ -77,29 +77,87 @@ pub enum Seen {
     LateRecord,
     ClockJumped,
     Idle,
+    // From here on in clusters alone.
+    LeaderCrashed,
+    LeaderPaused,
+    PausedLeaderWoke,
+    LeaseExpired,
+    Superseded,
+    Retired,
+    TookOver,
+    AdoptedAll,
+    AdoptedPartly,
+    AdoptedNothing,
+    LateWorker,
+    EndedElsewhere,
+    EndedWhileDown,
+    TaskManagerCrashed,
+    TaskManagerPaused,
+    TaskManagerRefused,
+    WorkerCrashed,
+    WorkerPaused,
+    WorkerNotStarted,
+    ConnectionCut,
+    ConnectionSilent,
+    HeartbeatMissed,
+    ChannelLost,
+    CoordinationFault,
+    LateWrite,
+    SubmittedAgain,
+    AskedAgain,
 }
 
 impl Seen {
-    /// The last of them: a program can count to it.
+    /// How many there are in simulations of a job; the others are those of clusters.
     pub const COUNT: usize = Seen::Idle as usize + 1;
+
+    /// All that happens in clusters alone.
+    pub const CLUSTER: [Seen; 26] = [
+        Seen::LeaderCrashed,
+        Seen::LeaderPaused,
+        Seen::PausedLeaderWoke,
+        Seen::LeaseExpired,
+        Seen::Retired,
+        Seen::TookOver,
+        Seen::AdoptedAll,
+        Seen::AdoptedPartly,
+        Seen::AdoptedNothing,
+        Seen::LateWorker,
+        Seen::EndedElsewhere,
+        Seen::EndedWhileDown,
+        Seen::TaskManagerCrashed,
+        Seen::TaskManagerPaused,
+        Seen::TaskManagerRefused,
+        Seen::WorkerCrashed,
+        Seen::WorkerPaused,
+        Seen::WorkerNotStarted,
+        Seen::ConnectionCut,
+        Seen::ConnectionSilent,
+        Seen::HeartbeatMissed,
+        Seen::ChannelLost,
+        Seen::CoordinationFault,
+        Seen::LateWrite,
+        Seen::SubmittedAgain,
+        Seen::AskedAgain,
+    ];
 }
 
 /// Shared by all parts of a world. There is one thread: locks are never contended.
 pub(crate) struct Sim {
     pub(crate) clock: SimClock,
     pub(crate) plant: Option<Plant>,
-    random: Mutex<Random>,
-    faults: AtomicBool,
-    trace: Mutex<Trace>,
-    violation: Mutex<Option<String>>,
-    seen: Mutex<BTreeMap<Seen, u64>>,
+    random: Arc<Mutex<Random>>,
+    faults: Arc<AtomicBool>,
+    trace: Arc<Mutex<Trace>>,
+    violation: Arc<Mutex<Option<String>>>,
+    seen: Arc<Mutex<BTreeMap<Seen, u64>>>,
     pub(crate) outside: Mutex<Outside>,
     /// What tasks have reported since the world last looked.
-    pub(crate) reports: Mutex<Vec<(Term, AttemptId, TaskReport)>>,
+    pub(crate) reports: Arc<Mutex<Vec<(Term, AttemptId, TaskReport)>>>,
     /// What tasks have left to the background since the world last looked.
-    pub(crate) works: Mutex<Vec<(Term, AttemptId, Work)>>,
+    pub(crate) works: Arc<Mutex<Vec<(Term, AttemptId, Work)>>>,
     /// The largest watermark that the input channels of an attempt allow.
-    pub(crate) watermarks: Mutex<BTreeMap<(Term, AttemptId), i64>>,
+    pub(crate) watermarks: Arc<Mutex<BTreeMap<(Term, AttemptId), i64>>>,
 }
 
 pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -112,15 +170,32 @@ impl Sim {
         Arc::new(Sim {
             clock: SimClock::default(),
             plant,
-            random: Mutex::new(Random::new(seed)),
-            faults: AtomicBool::new(false),
-            trace: Mutex::new(Trace { hasher: DefaultHasher::new(), verbose, lines: 0 }),
-            violation: Mutex::default(),
-            seen: Mutex::default(),
+            random: Arc::new(Mutex::new(Random::new(seed))),
+            faults: Arc::default(),
+            trace: Arc::new(Mutex::new(Trace { hasher: DefaultHasher::new(), verbose, lines: 0 })),
+            violation: Arc::default(),
+            seen: Arc::default(),
             outside: Mutex::default(),
-            reports: Mutex::default(),
-            works: Mutex::default(),
-            watermarks: Mutex::default(),
+            reports: Arc::default(),
+            works: Arc::default(),
+            watermarks: Arc::default(),
+        })
+    }
+
+    /// The same world with another outside system.
+    pub(crate) fn with_another_outside(&self) -> Arc<Self> {
+        Arc::new(Sim {
+            clock: self.clock.clone(),
+            plant: self.plant,
+            random: self.random.clone(),
+            faults: self.faults.clone(),
+            trace: self.trace.clone(),
+            violation: self.violation.clone(),
+            seen: self.seen.clone(),
+            outside: Mutex::default(),
+            reports: self.reports.clone(),
+            works: self.works.clone(),
+            watermarks: self.watermarks.clone(),
         })
     }
 

@@ -107,7 +107,7 @@ impl World {
         let Begun { epoch, next, loaded } = begun;
         let graph = Arc::new(graph::build(&self.sim, term, &self.shape, start.widths));
         let restored = loaded.map(|(loaded, owned)| {
-            oracle::cut(self, &loaded.metadata);
+            self.note_cut(&loaded.metadata);
             RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned }
         });
         let from = restored.as_ref().map(|restored| restored.metadata.checkpoint);
@@ -165,7 +165,7 @@ impl World {
                 if drain {
                     return self.end_with(positions, true);
                 }
-                if let Err(error) = oracle::result(self, &positions, false) {
+                if let Err(error) = oracle::result(&self.sim, &self.shape, &positions, false) {
                     return self.sim.violation(format!("stopped with checkpoint {checkpoint}: {error}"));
                 }
                 From::Path(folder)

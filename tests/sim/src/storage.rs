@@ -2,7 +2,6 @@
 
 use crate::{
     master::Link,
-    oracle,
     plant::Plant,
     sim::{Seen, Sim, Term},
     world::{Happening, World},
@@ -14,7 +13,7 @@ use flott_jobmanager::{
 };
 use flott_rpc::task::SnapshotKind;
 use flott_storage::{
-    CheckpointDirectory, CheckpointMetadata, CheckpointStorage, Removal, SnapshotTarget, StorageError,
+    CheckpointDirectory, CheckpointMetadata, CheckpointStorage, FileStorage, Removal, SnapshotTarget, StorageError,
     files::{Fault, Faulty, FileSystem, MemoryFiles, Operation},
 };
 use std::{io, path::Path, sync::Arc, time::Duration};
@@ -99,57 +98,13 @@ impl World {
             epoch = epoch.max(register - 1);
         }
         self.sim.trace(format_args!("{term} storage {}", brief(&action)));
-        let reports = match action {
-            StorageAction::Begin { checkpoint, kind } => match storage.begin(epoch, checkpoint, &target_of(&kind)) {
-                Err(error) if error.is_fenced() => vec![StorageReport::Fenced(error.to_string())],
-                begun => vec![StorageReport::Begun { checkpoint, outcome: begun.map_err(|error| error.to_string()) }],
-            },
-            StorageAction::Complete { metadata, kind } => {
-                let metadata =
-                    if epoch == metadata.epoch { metadata } else { Arc::new(CheckpointMetadata { epoch, ..(*metadata).clone() }) };
-                let outcome = match storage.complete(&target_of(&kind), &metadata) {
-                    Ok(completed) => {
-                        oracle::cut(self, &metadata);
-                        Ok(CompletionOutcome::Complete(completed))
-                    }
-                    Err(error) if error.is_fenced() => Err(StorageReport::Fenced(error.to_string())),
-                    Err(error @ StorageError::Unconfirmed { .. }) => Ok(CompletionOutcome::Unknown(error.to_string())),
-                    Err(error) if self.sim.planted(Plant::FailedReportedComplete) => {
-                        let last = honest(&self.files).completed().ok().and_then(|found| found.checkpoints.into_iter().next());
-                        Ok(last.map_or(CompletionOutcome::Failed(error.to_string()), CompletionOutcome::Complete))
-                    }
-                    Err(error) => Ok(CompletionOutcome::Failed(error.to_string())),
-                };
-                match outcome {
-                    Ok(outcome) => vec![StorageReport::Completed { checkpoint: metadata.checkpoint, outcome }],
-                    Err(fenced) => vec![fenced],
-                }
-            }
-            StorageAction::Discard { checkpoint, kind } => removal_failed(storage.discard(epoch, checkpoint, &target_of(&kind))),
-            StorageAction::Retain(keep) => {
-                let removal = storage.retain(epoch, keep as usize);
-                if self.sim.planted(Plant::DeleteRetained) && removal.as_ref().is_ok_and(|removal| !removal.subsumed.is_empty()) {
-                    self.delete_a_retained_file();
-                }
-                removed(removal)
-            }
-            StorageAction::DiscardAll => removed(storage.discard_all(epoch)),
-            StorageAction::Sweep(below) => removed(storage.remove_unreferenced(epoch, below)),
-        };
+        let sim = self.sim.clone();
+        let files = self.files.clone();
+        let reports = perform(&sim, &files, &storage, epoch, action, |metadata| self.note_cut(metadata));
         self.check_registers();
         for report in reports {
             self.sim.trace(format_args!("{term} storage says {report:?}"));
             self.over(term, Link::StorageAnswers, Happening::ToMaster(term, JobEvent::Storage(report)));
-        }
-    }
-
-    fn delete_a_retained_file(&self) {
-        let kept = honest(&self.files).completed().map(|found| found.checkpoints).unwrap_or_default();
-        let of = |path: &Path| kept.iter().any(|kept| path.starts_with(kept.folder.trim_start_matches('/')));
-        let is_state = |path: &Path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('_'));
-        if let Some(path) = self.files.all_files().into_iter().find(|path| of(path) && is_state(path)) {
-            // It was just found.
-            let _ = self.files.remove_file(&path);
         }
     }
 
@@ -168,6 +123,60 @@ impl World {
     }
 }
 
+/// Does what is wanted, on the storage of a job; `completed` hears of each checkpoint before anybody else.
+pub(crate) fn perform(
+    sim: &Sim,
+    files: &MemoryFiles,
+    storage: &FileStorage,
+    epoch: u64,
+    action: StorageAction,
+    mut completed: impl FnMut(&CheckpointMetadata),
+) -> Vec<StorageReport> {
+    match action {
+        StorageAction::Begin { checkpoint, kind } => match storage.begin(epoch, checkpoint, &target_of(&kind)) {
+            Err(error) if error.is_fenced() => vec![StorageReport::Fenced(error.to_string())],
+            begun => vec![StorageReport::Begun { checkpoint, outcome: begun.map_err(|error| error.to_string()) }],
+        },
+        StorageAction::Complete { metadata, kind } => {
+            let metadata = if epoch == metadata.epoch { metadata } else { Arc::new(CheckpointMetadata { epoch, ..(*metadata).clone() }) };
+            let outcome = match storage.complete(&target_of(&kind), &metadata) {
+                Ok(done) => {
+                    completed(&metadata);
+                    CompletionOutcome::Complete(done)
+                }
+                Err(error) if error.is_fenced() => return vec![StorageReport::Fenced(error.to_string())],
+                Err(error @ StorageError::Unconfirmed { .. }) => CompletionOutcome::Unknown(error.to_string()),
+                Err(error) if sim.planted(Plant::FailedReportedComplete) => {
+                    let last = honest(files).completed().ok().and_then(|found| found.checkpoints.into_iter().next());
+                    last.map_or(CompletionOutcome::Failed(error.to_string()), CompletionOutcome::Complete)
+                }
+                Err(error) => CompletionOutcome::Failed(error.to_string()),
+            };
+            vec![StorageReport::Completed { checkpoint: metadata.checkpoint, outcome }]
+        }
+        StorageAction::Discard { checkpoint, kind } => removal_failed(storage.discard(epoch, checkpoint, &target_of(&kind))),
+        StorageAction::Retain(keep) => {
+            let removal = storage.retain(epoch, keep as usize);
+            if sim.planted(Plant::DeleteRetained) && removal.as_ref().is_ok_and(|removal| !removal.subsumed.is_empty()) {
+                delete_a_retained_file(files);
+            }
+            removed(removal)
+        }
+        StorageAction::DiscardAll => removed(storage.discard_all(epoch)),
+        StorageAction::Sweep(below) => removed(storage.remove_unreferenced(epoch, below)),
+    }
+}
+
+fn delete_a_retained_file(files: &MemoryFiles) {
+    let kept = honest(files).completed().map(|found| found.checkpoints).unwrap_or_default();
+    let of = |path: &Path| kept.iter().any(|kept| path.starts_with(kept.folder.trim_start_matches('/')));
+    let is_state = |path: &Path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('_'));
+    if let Some(path) = files.all_files().into_iter().find(|path| of(path) && is_state(path)) {
+        // It was just found.
+        let _ = files.remove_file(&path);
+    }
+}
+
 fn removed(removal: Result<Removal, StorageError>) -> Vec<StorageReport> {
     match removal {
         Ok(removal) => removal.failed.into_iter().map(|error| StorageReport::DiscardFailed(error.to_string())).collect(),
@@ -183,7 +192,7 @@ fn removal_failed(result: Result<(), StorageError>) -> Vec<StorageReport> {
     }
 }
 
-fn brief(action: &StorageAction) -> String {
+pub(crate) fn brief(action: &StorageAction) -> String {
     match action {
         StorageAction::Complete { metadata, kind } => format!("completes {} ({kind:?})", metadata.checkpoint),
         other => format!("{other:?}"),

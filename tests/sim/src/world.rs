@@ -15,7 +15,7 @@ use crate::{
 use flott_core::id::{AttemptId, CheckpointId, JobId, VertexId};
 use flott_jobmanager::JobEvent;
 use flott_rpc::task::{EnumeratorCommand, TaskCommand, TaskReport};
-use flott_storage::files::MemoryFiles;
+use flott_storage::{CheckpointMetadata, files::MemoryFiles};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -304,6 +304,17 @@ impl World {
         }
     }
 
+    /// A checkpoint is complete: it must be a cut.
+    pub(crate) fn note_cut(&mut self, metadata: &CheckpointMetadata) {
+        let Some(positions) = oracle::cut(&self.sim, &self.shape, metadata) else { return };
+        self.all_read |= positions == oracle::ends(&self.shape);
+        if oracle::is_drained(metadata) {
+            // Whoever starts from it, after a failure, has nothing left to do.
+            self.drained = Some(positions.clone());
+        }
+        self.cuts.insert(metadata.checkpoint, positions);
+    }
+
     /// Nothing more is expected but the check of what is visible.
     pub(crate) fn end_with(&mut self, positions: Positions, complete: bool) {
         self.expected = Some((positions, complete));
@@ -323,7 +334,7 @@ impl World {
             self.forget(term);
         }
         let Some((positions, complete)) = self.expected.take() else { return };
-        let result = oracle::result(self, &positions, complete).and_then(|()| oracle::files(self));
+        let result = oracle::result(&self.sim, &self.shape, &positions, complete).and_then(|()| oracle::files(&self.files, &self.jobs));
         if let Err(error) = result {
             self.sim.violation(format!("in the end: {error}"));
         }

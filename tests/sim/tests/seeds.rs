@@ -1,6 +1,6 @@
 //! A few hundred seeds, and those that have found something.
 
-use flott_sim::{Plant, Seen, run};
+use flott_sim::{Plant, Seen, run, run_cluster};
 use std::collections::BTreeMap;
 
 fn holds(seed: u64) -> BTreeMap<Seen, u64> {
@@ -28,6 +28,15 @@ fn the_same_seed_gives_the_same_trace() {
         assert_eq!(first, again, "seed {seed}");
     }
     assert_ne!(run(1, None, false).trace, run(2, None, false).trace);
+}
+
+#[test]
+fn some_clusters_hold_and_the_same_seed_gives_the_same_trace() {
+    for seed in 0..12 {
+        let (first, again) = (run_cluster(seed, None, false), run_cluster(seed, None, false));
+        assert_eq!(first.violation, None, "seed {seed}: `cargo xtask sim --cluster --seed {seed}` replays it");
+        assert_eq!(first, again, "seed {seed}");
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub(crate) struct RecoveryArgs {
     /// Run the programs of the development profile
     #[arg(long)]
     debug: bool,
+    /// They are built already
+    #[arg(long, hide = true)]
+    built: bool,
 }
 
 /// What is killed.
@@ -46,7 +49,7 @@ pub(crate) enum Kind {
 
 /// Runs the kinds after each other and prints a table.
 pub(super) fn run(args: &RecoveryArgs) -> Result<()> {
-    let programs = Programs::build(args.debug, &["recovery_bench"])?;
+    let programs = if args.built { Programs::built(args.debug) } else { Programs::build(args.debug, &["recovery_bench"])? };
     println!("{:16} {:>6} {:>12} {:>12} {:>12}", "killed", "times", "median, ms", "p90, ms", "max, ms");
     for kind in &args.kinds {
         let mut times = kind_of_kill(args, *kind, programs.clone())?;

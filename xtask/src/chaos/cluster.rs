@@ -59,6 +59,8 @@ pub(crate) struct JobManager {
     /// `None` while it is killed.
     process: Option<Child>,
     port: u16,
+    /// The port of its REST server.
+    pub(crate) rest: u16,
 }
 
 impl JobManager {
@@ -108,7 +110,7 @@ impl Cluster {
         }
         let mut cluster = Cluster { programs, folder, options, job_managers: Vec::new(), task_managers: BTreeMap::new() };
         for number in 0..job_managers {
-            cluster.job_managers.push(JobManager { process: None, port: free_port()? });
+            cluster.job_managers.push(JobManager { process: None, port: free_port()?, rest: free_port()? });
             cluster.start_job_manager(number)?;
         }
         Ok(cluster)
@@ -123,7 +125,10 @@ impl Cluster {
         let log_file = log(&self.folder, &name)?;
         let mut command = flott(&self.programs, &self.folder, &self.options);
         let Some(job_manager) = self.job_managers.get_mut(number) else { return Ok(()) };
-        command.arg(format!("-Djobmanager.rpc.port={}", job_manager.port)).args(["-Drest.port=0", "jobmanager"]);
+        command
+            .arg(format!("-Djobmanager.rpc.port={}", job_manager.port))
+            .arg(format!("-Drest.port={}", job_manager.rest))
+            .arg("jobmanager");
         command.stdout(Stdio::piped()).stderr(log_file);
         let mut process = command.spawn().map_err(process::start_error(&command))?;
         let lines = process.stdout.take().map(|stdout| BufReader::new(stdout).lines());

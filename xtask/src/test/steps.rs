@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{dashboard, package};
 use crate::error::Result;
 use crate::process::{cargo, run};
-use crate::{arch, chaos, process, sim};
+use crate::{arch, chaos, process, rest_test, sim};
 
 /// One named check.
 pub(super) struct Step {
@@ -45,8 +45,14 @@ pub(super) const STEPS: &[Step] = &[
         check: chaos::check,
     },
     Step {
+        name: "rest",
+        about: "calls of REST with made-up input are answered as its OpenAPI document says, and never with a server error",
+        build: test_build,
+        check: rest_test::check,
+    },
+    Step {
         name: "sim",
-        about: "2 000 seeds of the simulation hold, and every planted fault is found",
+        about: "2 000 seeds of simulated jobs and 200 of simulated clusters hold, and every planted fault is found",
         build: sim::build,
         check: sim::check,
     },

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How long a JobManager may take to answer a greeting.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long one of several may: it may have hung, and another leads.
+const GREETING_TIMEOUT_OF_MANY: Duration = Duration::from_secs(1);
 
 /// A connection to the JobManager that leads, on which this process has introduced itself as `connector` does. `job_managers` are the
 /// addresses of those that may lead, `host:port`, separated by commas: each is asked, and whoever it names.
@@ -19,9 +21,10 @@ pub(crate) fn find_leader(job_managers: &str, connector: &Connector, role: &Role
     let mut to_ask: Vec<String> = job_managers.split(',').map(|address| address.trim().to_owned()).collect();
     let mut last = None;
     let mut next = 0;
+    let patience = if to_ask.len() > 1 { GREETING_TIMEOUT_OF_MANY } else { GREETING_TIMEOUT };
     while let Some(address) = to_ask.get(next).cloned() {
         next += 1;
-        match connect(&address, connector).and_then(|stream| greet(&stream, connector, role).map(|answer| (stream, answer))) {
+        match connect(&address, connector).and_then(|stream| greet(&stream, connector, role, patience).map(|answer| (stream, answer))) {
             Ok((stream, None)) => return Ok(Leader { stream, address }),
             Ok((_, Some(NotLeader(other)))) => {
                 last.get_or_insert_with(|| Error::new(ErrorKind::Unavailable, format!("no JobManager leads; asked was `{job_managers}`")));
@@ -50,13 +53,13 @@ struct NotLeader(Option<String>);
 ///
 /// # Errors
 /// The other side refuses it, or does not answer.
-fn greet(stream: &Stream, connector: &Connector, role: &Role) -> Result<Option<NotLeader>, Error> {
+fn greet(stream: &Stream, connector: &Connector, role: &Role, patience: Duration) -> Result<Option<NotLeader>, Error> {
     let token = connector.token().cloned();
     let hello = Hello { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned(), role: role.clone(), token };
     send(stream, &hello).map_err(|error| Error::new(ErrorKind::Unavailable, "cannot reach the JobManager").with_source(error))?;
     // One that has hung must not keep this process from asking the others.
     let limited = |limit| stream.set_read_timeout(limit).map_err(no_thread);
-    limited(Some(GREETING_TIMEOUT))?;
+    limited(Some(patience))?;
     let welcome = receive::<Welcome>(stream).map_err(|error| match error {
         ConnectionError::Closed => Error::new(ErrorKind::Unavailable, "the JobManager ended the connection without a word"),
         error => error.into(),

@@ -179,6 +179,14 @@ impl<M> Clone for Link<M> {
     }
 }
 
+#[cfg(feature = "stepped")]
+impl<M> Link<M> {
+    /// To somebody who brings the messages over a connection of another kind.
+    pub(crate) fn to(messages: mpsc::Sender<M>) -> Self {
+        Link { messages }
+    }
+}
+
 impl<M: Serialize + Send + 'static> Link<M> {
     /// Starts the thread.
     pub(crate) fn start(stream: Stream) -> io::Result<Self> {

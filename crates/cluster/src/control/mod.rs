@@ -7,7 +7,5 @@ mod connection;
 mod stranger;
 
 pub(crate) use client::{ask, ask_once, find_leader};
-#[cfg(test)]
-pub(crate) use connection::receive;
-pub(crate) use connection::{ConnectionError, Incoming, Link, receive_up_to, send};
+pub(crate) use connection::{ConnectionError, Incoming, Link, receive, receive_up_to, send};
 pub(crate) use stranger::refusal_of_stranger;

@@ -49,7 +49,7 @@ fn encode_batch(batch: &AnyBatch, codec: &dyn BatchCodec, buffer: &mut Vec<u8>) 
 ///
 /// # Errors
 /// The bytes are no batch of the edge.
-pub(super) fn decode_batch(payload: &[u8], codec: &dyn BatchCodec) -> Result<StreamElement, BoxError> {
+pub(crate) fn decode_batch(payload: &[u8], codec: &dyn BatchCodec) -> Result<StreamElement, BoxError> {
     let decoded = catching(|| codec.decode(payload)).unwrap_or_else(|panic| Err(format!("a type panicked: {}", panic.message).into()));
     Ok(StreamElement::Batch(decoded?))
 }
@@ -58,7 +58,7 @@ pub(super) fn decode_batch(payload: &[u8], codec: &dyn BatchCodec) -> Result<Str
 ///
 /// # Errors
 /// The bytes are none.
-pub(super) fn decode_control(payload: &[u8]) -> Result<StreamElement, BoxError> {
+pub(crate) fn decode_control(payload: &[u8]) -> Result<StreamElement, BoxError> {
     Ok(match codec::decode(payload)? {
         Control::Watermark(watermark) => StreamElement::Watermark(watermark),
         Control::Status(status) => StreamElement::Status(status),

@@ -19,6 +19,7 @@ mod incoming;
 mod outgoing;
 mod peers;
 
+pub(crate) use element::{decode_batch, decode_control};
 pub use encrypted::Encrypted;
 use flott_core::{
     Error, ErrorKind,

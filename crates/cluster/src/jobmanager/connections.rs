@@ -231,7 +231,7 @@ fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> 
     Ok(())
 }
 
-fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>, peer: u64) {
+pub(super) fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>, peer: u64) {
     let (id, slots) = (info.id.clone(), info.slots);
     let workers = info.workers.clone();
     state.task_managers.insert(id.clone(), Registered { info, link, peer });
@@ -247,7 +247,7 @@ fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>,
 }
 
 /// A TaskManager is gone, or at least its connection `peer`; `None`: whichever it has.
-fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &str) {
+pub(super) fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &str) {
     if let Some(peer) = peer {
         state.peers.remove(&peer);
     }
@@ -275,30 +275,45 @@ fn beat(link: Link<ToTaskManager>, interval: Duration) -> io::Result<mpsc::Sende
     Ok(alive)
 }
 
+impl State {
+    /// Why a worker must end, if it must.
+    pub(super) fn refusal(&self, info: &WorkerInfo) -> Option<String> {
+        let (id, number) = (info.job, info.worker);
+        if self.jobs.get(&id).and_then(|job| job.task_manager_of(number)).is_none() {
+            return Some(format!("job {id} has no worker {number}, or not any more"));
+        }
+        let late = info.inventory.is_some() && !self.recovering.contains(&id);
+        late.then(|| format!("job {id} has started elsewhere what worker {number} runs: it came too late"))
+    }
+
+    /// A worker that was not refused is there.
+    pub(super) fn worker_connected(&mut self, info: WorkerInfo, link: Link<ToWorker>) {
+        let Some(job) = self.jobs.get_mut(&info.job) else { return };
+        let slots = info.inventory.as_ref().map(slots_of).unwrap_or_default();
+        if let Some(task_manager) = job.task_manager_of(info.worker) {
+            self.resources.adopt(info.job, task_manager, &slots);
+        }
+        job.worker_connected(info.worker);
+        job.adopted(info.worker, &slots);
+        job.notice(WorkerNotice::Connected { info: Box::new(info), link });
+    }
+}
+
 fn worker(manager: &JobManager, stream: Stream, info: WorkerInfo) -> io::Result<()> {
     let (id, number) = (info.job, info.worker);
     let peer;
     {
         let state = &mut *manager.lock();
-        let Some(job) = state.jobs.get(&id).filter(|job| job.task_manager_of(number).is_some()) else {
-            let reason = format!("job {id} has no worker {number}, or not any more");
-            return if state.term.is_some() { refuse(&stream, reason) } else { turn_away(&stream) };
-        };
-        let task_manager = job.task_manager_of(number).unwrap_or_default().to_owned();
-        if info.inventory.is_some() && !state.recovering.contains(&id) {
-            return refuse(&stream, format!("job {id} has started elsewhere what worker {number} runs: it came too late"));
+        match state.refusal(&info) {
+            None => {}
+            Some(_) if state.term.is_none() => return turn_away(&stream),
+            Some(reason) => return refuse(&stream, reason),
         }
         let Some(accepted) = state.peer(&stream)? else { return turn_away(&stream) };
         peer = accepted;
         send(&stream, &Welcome::Accepted)?;
         let link: Link<ToWorker> = Link::start(stream.try_clone()?)?;
-        let slots = info.inventory.as_ref().map(slots_of).unwrap_or_default();
-        state.resources.adopt(id, &task_manager, &slots);
-        if let Some(job) = state.jobs.get_mut(&id) {
-            job.worker_connected(number);
-            job.adopted(number, &slots);
-            job.notice(WorkerNotice::Connected { info: Box::new(info), link });
-        }
+        state.worker_connected(info, link);
     }
     let mut incoming: Incoming<FromWorker> = Incoming::new(stream.try_clone()?, Some(manager.0.options.heartbeat_timeout))?;
     let error = loop {

@@ -128,6 +128,12 @@ impl Job {
         self.workers.insert(worker, task_manager.to_owned());
     }
 
+    /// How it ended, if it has.
+    #[cfg(feature = "stepped")]
+    pub(super) fn outcome(&self) -> Option<JobOutcome> {
+        self.ended.outcome()
+    }
+
     pub(super) fn worker_connected(&mut self, worker: u64) {
         self.connected.insert(worker);
     }

@@ -37,7 +37,7 @@ use std::{
 };
 
 /// How long a new leader waits for what still runs of its jobs. TaskManagers look for it ten times a second.
-const RECONCILIATION: Duration = Duration::from_secs(3);
+pub(super) const RECONCILIATION: Duration = Duration::from_secs(3);
 
 /// What JobManagers need to stand in for each other.
 #[derive(Debug, Clone)]
@@ -225,7 +225,7 @@ impl JobManager {
     /// It cannot go on.
     fn prepare(&self, term: &Term, id: JobId, bytes: &[u8]) -> Result<Beginning, Error> {
         let record: RunningRecord = records::decode(bytes)?;
-        let storage_epoch = record.storage_epoch.saturating_add(term.epoch.saturating_sub(record.leader_epoch));
+        let storage_epoch = record.storage_epoch_of(term.epoch);
         let launch = loop {
             match launch(id, record.topology.clone(), record.settings.clone(), launch::Term::Later(storage_epoch)) {
                 Ok(launch) => break launch,

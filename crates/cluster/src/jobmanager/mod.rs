@@ -11,6 +11,8 @@ mod observed;
 mod records;
 mod remote_host;
 mod starting;
+#[cfg(feature = "stepped")]
+pub(crate) mod stepped;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 pub use acknowledged::{Acknowledgement, Acknowledgements};
@@ -338,13 +340,7 @@ impl Cluster for JobManager {
     }
 
     fn recovered(&self, job: JobId) {
-        let state = &mut *self.lock();
-        let missing = state.jobs.get_mut(&job).map(Job::forget_missing_workers).unwrap_or_default();
-        for (worker, task_manager) in missing {
-            state.tell(&task_manager, ToTaskManager::StopWorker { job, worker });
-        }
-        state.recovering.remove(&job);
-        state.serve_if_recovered();
+        self.lock().recovered(job);
     }
 }
 
@@ -360,6 +356,16 @@ impl State {
                 self.tell(&grant.task_manager, ToTaskManager::StartWorker { job: grant.job, worker, program, token });
             }
         }
+    }
+
+    /// A job knows again what runs where.
+    fn recovered(&mut self, job: JobId) {
+        let missing = self.jobs.get_mut(&job).map(Job::forget_missing_workers).unwrap_or_default();
+        for (worker, task_manager) in missing {
+            self.tell(&task_manager, ToTaskManager::StopWorker { job, worker });
+        }
+        self.recovering.remove(&job);
+        self.serve_if_recovered();
     }
 
     /// Keeps the last ended jobs. Returns those that are forgotten.

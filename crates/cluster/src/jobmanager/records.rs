@@ -25,6 +25,13 @@ pub(super) struct RunningRecord {
     pub(super) leader_epoch: u64,
 }
 
+impl RunningRecord {
+    /// Its term in its checkpoint storage under the leader of the term `epoch`.
+    pub(super) fn storage_epoch_of(&self, epoch: u64) -> u64 {
+        self.storage_epoch.saturating_add(epoch.saturating_sub(self.leader_epoch))
+    }
+}
+
 /// A job that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct EndedRecord {

@@ -101,6 +101,12 @@ impl RemoteHost {
         }
     }
 
+    /// The slots of each worker that was not told to end.
+    #[cfg(feature = "stepped")]
+    pub(super) fn slots_in_use(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.workers.iter().filter(|(_, worker)| !worker.killed).map(|(number, worker)| (*number, worker.slots.len() as u32))
+    }
+
     fn connected(&mut self, info: &WorkerInfo, link: Link<ToWorker>) -> Vec<JobEvent> {
         if info.topology != self.topology {
             let reason = format!(

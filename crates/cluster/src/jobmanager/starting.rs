@@ -1,7 +1,7 @@
 //! Jobs begin, and end.
 
 use super::{
-    JobManager, SharedHistory, Term,
+    JobManager, SharedHistory, State, Term,
     jobs::{Job, JobParts},
     records::{self, EndedRecord, RunningRecord},
     remote_host::{RemoteHost, WorkerFigures},
@@ -12,7 +12,7 @@ use crate::{
     storage_thread,
 };
 use flott_core::{
-    Error, ErrorKind,
+    Error, ErrorKind, Timestamp,
     config::options,
     id::JobId,
     time::{Clock, SharedClock},
@@ -36,12 +36,56 @@ const WORKER_END_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before the job store is asked again.
 pub(super) const STORE_RETRY: Duration = Duration::from_millis(200);
 
+/// The number of the first worker of a job that a leader starts: above those of all leaders before.
+pub(super) fn first_worker(epoch: u64) -> u64 {
+    epoch.saturating_mul(1000)
+}
+
+/// Stores a new job for other JobManagers.
+///
+/// # Errors
+/// It cannot be stored, or there was one of its number.
+pub(super) fn store_new(store: &JobStore, id: JobId, record: &RunningRecord) -> Result<(), Error> {
+    match store.put_job(id, &records::encode(record)?) {
+        Ok(PutOutcome::Stored) => Ok(()),
+        Ok(PutOutcome::HasEnded) => Err(Error::invalid(format!("there was a job {id} already"))),
+        Err(error) => {
+            if error.is_unknown()
+                && let Err(error) = store.mark_ended(id, &[], record.started)
+            {
+                tracing::warn!(%error, job = %id, "a job that was not started may come to life with the next leader");
+            }
+            let text = format!("job {id} was not started, since it cannot be stored for other JobManagers");
+            Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
+        }
+    }
+}
+
 /// A job that is about to run.
 pub(super) struct Beginning {
     pub(super) id: JobId,
     pub(super) record: RunningRecord,
     pub(super) launch: Launch,
     pub(super) event: JobEvent,
+}
+
+impl State {
+    /// What is kept of a job that ends; `None` if it is another leader's by now.
+    pub(super) fn record_of_end(&mut self, id: JobId, at: Timestamp, outcome: &JobOutcome, overview: &JobOverview) -> Option<EndedRecord> {
+        let job = self.jobs.get_mut(&id)?;
+        job.set_ended(at);
+        Some(EndedRecord {
+            program: job.program.clone(),
+            topology: (*job.topology).clone(),
+            settings: (*job.settings).clone(),
+            started: job.started,
+            ended: at,
+            history: job.history.read(),
+            overview: overview.clone(),
+            outcome: outcome.clone(),
+            slots: job.slots_by_task_manager().clone(),
+        })
+    }
 }
 
 impl JobManager {
@@ -99,23 +143,12 @@ impl JobManager {
             leader_epoch: term.epoch,
         };
         if let Some(store) = &term.store {
-            self.store_new(store, id, &record)?;
+            store_new(store, id, &record)?;
         }
         let event = JobEvent::Start { last_checkpoint: launch.last_checkpoint };
         self.run_job(term, Beginning { id, record, launch, event })?;
         tracing::info!(job = %id, "job submitted");
         Ok(())
-    }
-
-    fn store_new(&self, store: &JobStore, id: JobId, record: &RunningRecord) -> Result<(), Error> {
-        match store.put_job(id, &records::encode(record)?) {
-            Ok(PutOutcome::Stored) => Ok(()),
-            Ok(PutOutcome::HasEnded) => Err(Error::invalid(format!("there was a job {id} already"))),
-            Err(error) => {
-                let text = format!("job {id} was not started, since it cannot be stored for other JobManagers");
-                Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
-            }
-        }
     }
 
     /// Starts the thread of a job.
@@ -150,7 +183,7 @@ impl JobManager {
         };
         history.created(started);
         let first = thread.master.overview();
-        let first_worker = term.epoch.saturating_mul(1000);
+        let first_worker = first_worker(term.epoch);
         let parts =
             JobParts { topology, settings, program, token, started, messages, ended: ended.clone(), figures, history, first, first_worker };
         {
@@ -184,22 +217,7 @@ impl JobManager {
     /// Notes the end of a job where the next leader, or this one after a restart, finds it. `false` if another leads.
     fn keep_end(&self, term: &Term, id: JobId, outcome: &JobOutcome, overview: &JobOverview) -> bool {
         let at = self.0.clock.wall();
-        let record = {
-            let state = &mut *self.lock();
-            let Some(job) = state.jobs.get_mut(&id) else { return false };
-            job.set_ended(at);
-            EndedRecord {
-                program: job.program.clone(),
-                topology: (*job.topology).clone(),
-                settings: (*job.settings).clone(),
-                started: job.started,
-                ended: at,
-                history: job.history.read(),
-                overview: overview.clone(),
-                outcome: outcome.clone(),
-                slots: job.slots_by_task_manager().clone(),
-            }
-        };
+        let Some(record) = self.lock().record_of_end(id, at, outcome, overview) else { return false };
         let Some(store) = &term.store else {
             if let Some(archive) = &self.0.archive {
                 archive.keep(id, &record);

@@ -2,7 +2,9 @@
 
 mod log;
 mod parent;
-mod session;
+pub(crate) mod session;
+#[cfg(feature = "stepped")]
+pub(crate) mod stepped;
 
 use crate::{
     background::BackgroundThreads,

@@ -14,7 +14,7 @@ use std::{
 
 /// Everything that goes to and comes from the JobManager passes by here and is noted. Cheap to clone: clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Session(Arc<Mutex<State>>);
+pub(crate) struct Session(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -39,30 +39,35 @@ impl Session {
     }
 
     /// A connection is about to be made. Returns what its other end must know, if `again`.
-    pub(super) fn begin(&self, again: bool) -> Option<WorkerInventory> {
+    pub(crate) fn begin(&self, again: bool) -> Option<WorkerInventory> {
         let state = &mut *self.lock();
         state.way = Way::Connecting(Vec::new());
         again.then(|| state.ledger.inventory())
     }
 
     /// The connection stands.
-    pub(super) fn connected(&self, stream: Stream) -> io::Result<()> {
-        let state = &mut *self.lock();
+    pub(crate) fn connected(&self, stream: Stream) -> io::Result<()> {
         let link = Link::start(stream)?;
+        self.open(link);
+        Ok(())
+    }
+
+    /// Messages go this way from now on.
+    pub(crate) fn open(&self, link: Link<FromWorker>) {
+        let state = &mut *self.lock();
         if let Way::Connecting(waiting) = &mut state.way {
             waiting.drain(..).for_each(|message| link.send(message));
         }
         state.way = Way::Open(link);
-        Ok(())
     }
 
     /// There is no connection.
-    pub(super) fn disconnected(&self) {
+    pub(crate) fn disconnected(&self) {
         self.lock().way = Way::None;
     }
 
     /// To the JobManager.
-    pub(super) fn say(&self, message: FromWorker) {
+    pub(crate) fn say(&self, message: FromWorker) {
         let state = &mut *self.lock();
         match &message {
             FromWorker::Task(attempt, report) => state.ledger.report(*attempt, report),
@@ -78,7 +83,7 @@ impl Session {
     }
 
     /// From the JobManager. To be called before it is acted upon.
-    pub(super) fn told(&self, message: &ToWorker) {
+    pub(crate) fn told(&self, message: &ToWorker) {
         let ledger = &mut self.lock().ledger;
         match message {
             ToWorker::Deploy { here, .. } => here.iter().for_each(|deployment| ledger.deployed(deployment)),

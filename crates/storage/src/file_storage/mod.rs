@@ -111,7 +111,11 @@ impl CheckpointStorage for FileStorage {
     }
 
     fn begin_term(&self, epoch: u64) -> Result<CheckpointId, StorageError> {
-        self.begin_job_term(epoch)
+        self.begin_job_term(epoch, false)
+    }
+
+    fn resume_term(&self, epoch: u64) -> Result<CheckpointId, StorageError> {
+        self.begin_job_term(epoch, true)
     }
 
     fn begin(&self, epoch: u64, checkpoint: CheckpointId, target: &SnapshotTarget) -> Result<(), StorageError> {

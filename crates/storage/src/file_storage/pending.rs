@@ -20,10 +20,11 @@ use std::{
 const ATTEMPTS: u32 = 10_000;
 
 impl FileStorage {
-    pub(super) fn begin_job_term(&self, epoch: u64) -> Result<CheckpointId, StorageError> {
+    pub(super) fn begin_job_term(&self, epoch: u64, again: bool) -> Result<CheckpointId, StorageError> {
         self.create_folders(self.folder())?;
         let mut locked = self.lock_register()?;
-        if locked.register.begin_term(epoch).is_err() {
+        let resumed = again && locked.register.epoch == epoch;
+        if !resumed && locked.register.begin_term(epoch).is_err() {
             return Err(self.fenced(&locked.register, epoch, "begin"));
         }
         locked.write()?;

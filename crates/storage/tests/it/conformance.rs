@@ -29,6 +29,21 @@ fn a_complete_checkpoint_is_found_and_read_back() {
 }
 
 #[test]
+fn a_term_can_be_resumed_but_not_begun_again_and_not_behind_a_later_one() {
+    everywhere(|place| {
+        let storage = place.storage();
+        assert_eq!(storage.resume_term(3).unwrap(), CheckpointId(1));
+        take(&storage, 3, 1).unwrap();
+        assert!(matches!(storage.begin_term(3), Err(StorageError::Fenced { .. })));
+        // Whoever does not know whether it has begun finds all as it was.
+        assert_eq!(place.storage().resume_term(3).unwrap(), CheckpointId(2));
+        assert_eq!(complete_and_sound(&storage), [1]);
+        place.storage().resume_term(4).unwrap();
+        assert!(matches!(storage.resume_term(3), Err(StorageError::Fenced { .. })));
+    });
+}
+
+#[test]
 fn a_checkpoint_that_was_not_completed_does_not_count() {
     everywhere(|place| {
         let storage = place.storage();

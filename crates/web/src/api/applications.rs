@@ -10,20 +10,22 @@ use crate::{
 };
 use flott_core::time::Timestamp;
 use flott_rpc::status::JobStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-#[derive(Serialize)]
-struct Applications<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Applications<'a> {
     applications: Vec<Application<'a>>,
 }
 
-#[derive(Serialize)]
-struct Application<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Application<'a> {
     id: String,
     name: &'a str,
     #[serde(flatten)]
     times: Times,
+    #[schemars(with = "String")]
     status: JobStatus,
     jobs: BTreeMap<String, u32>,
 }

@@ -7,6 +7,7 @@ use crate::{
 };
 use flott_core::{accumulator::AccumulatorValue, metrics::names, time::Timestamp};
 use flott_rpc::status::TaskStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 pub(crate) const UNASSIGNED: &str = "(unassigned)";
 
 /// Bytes and records in and out, and where the time went.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct IoMetrics {
     read_bytes: u64,
@@ -91,10 +92,11 @@ pub(crate) fn ended_at(attempt: &Attempt) -> Option<Timestamp> {
 }
 
 /// An attempt of a subtask.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct AttemptAnswer<'a> {
     subtask: usize,
+    #[schemars(with = "String")]
     status: TaskStatus,
     attempt: u32,
     endpoint: &'a str,
@@ -127,7 +129,7 @@ impl<'a> AttemptAnswer<'a> {
 }
 
 /// Statistics over several subtasks.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Aggregated {
     metrics: BTreeMap<&'static str, Spread>,
@@ -161,7 +163,7 @@ impl Aggregated {
 }
 
 /// An accumulator.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct UserAccumulator<'a> {
     name: &'a str,
     r#type: &'static str,

@@ -2,6 +2,7 @@
 //! not wait itself.
 
 use crate::api::flow::Share;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The share of the time from which a vertex counts as back-pressured.
@@ -23,7 +24,7 @@ pub(crate) struct Load<'a> {
 }
 
 /// The vertex that sets the pace, and why it is thought so.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Bottleneck {
     vertex: String,
     /// A sentence for people.

@@ -9,6 +9,7 @@ use crate::{
     model::{Checkpoint, Checkpoints, SubtaskCheckpoint, VertexCheckpoint},
     statistics::Summary,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 fn find_checkpoint<'a>(call: &Call, checkpoints: &'a Checkpoints) -> Result<&'a Checkpoint, Refusal> {
@@ -23,16 +24,16 @@ pub(crate) fn checkpoint(call: &Call) -> Handled {
     ok(&CheckpointAnswer::of(find_checkpoint(call, &checkpoints)?, &config, true))
 }
 
-#[derive(Serialize)]
-struct Subtasks {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Subtasks {
     #[serde(flatten)]
     part: Part,
     summary: Summaries,
     subtasks: Vec<SubtaskAnswer>,
 }
 
-#[derive(Serialize)]
-struct Summaries {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Summaries {
     checkpointed_size: Summary,
     state_size: Summary,
     end_to_end_duration: Summary,
@@ -41,37 +42,37 @@ struct Summaries {
     start_delay: Summary,
 }
 
-#[derive(Serialize)]
-struct DurationSummaries {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DurationSummaries {
     sync: Summary,
     r#async: Summary,
 }
 
-#[derive(Serialize)]
-struct AlignmentSummaries {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AlignmentSummaries {
     buffered: Summary,
     processed: Summary,
     persisted: Summary,
     duration: Summary,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum SubtaskAnswer {
+pub(crate) enum SubtaskAnswer {
     Completed(CompletedSubtask),
     Pending(PendingSubtask),
 }
 
-#[derive(Serialize)]
-struct PendingSubtask {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PendingSubtask {
     #[serde(rename = "className")]
     class_name: &'static str,
     index: usize,
     status: &'static str,
 }
 
-#[derive(Serialize)]
-struct CompletedSubtask {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct CompletedSubtask {
     #[serde(rename = "className")]
     class_name: &'static str,
     index: usize,
@@ -87,14 +88,14 @@ struct CompletedSubtask {
     status: &'static str,
 }
 
-#[derive(Serialize)]
-struct Durations {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Durations {
     sync: u64,
     r#async: u64,
 }
 
-#[derive(Serialize)]
-struct Alignment {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Alignment {
     buffered: u64,
     processed: u64,
     persisted: u64,

@@ -10,6 +10,7 @@ use crate::{
     statistics::Summary,
 };
 use flott_core::time::millis;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -20,16 +21,16 @@ pub(crate) fn find(call: &Call) -> Result<(Arc<Checkpoints>, CheckpointConfig), 
     Ok((checkpoints, config))
 }
 
-#[derive(Serialize)]
-struct CheckpointsAnswer<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct CheckpointsAnswer<'a> {
     counts: Counts,
     summary: Summaries,
     latest: Latest<'a>,
     history: Vec<CheckpointAnswer<'a>>,
 }
 
-#[derive(Serialize)]
-struct Counts {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Counts {
     restored: u64,
     total: u64,
     in_progress: u64,
@@ -37,8 +38,8 @@ struct Counts {
     failed: u64,
 }
 
-#[derive(Serialize)]
-struct Summaries {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Summaries {
     checkpointed_size: Summary,
     state_size: Summary,
     end_to_end_duration: Summary,
@@ -47,16 +48,16 @@ struct Summaries {
     persisted_data: Summary,
 }
 
-#[derive(Serialize)]
-struct Latest<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Latest<'a> {
     completed: Option<CheckpointAnswer<'a>>,
     savepoint: Option<CheckpointAnswer<'a>>,
     failed: Option<CheckpointAnswer<'a>>,
     restored: Option<Restored<'a>>,
 }
 
-#[derive(Serialize)]
-struct Restored<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Restored<'a> {
     id: u64,
     restore_timestamp: i64,
     is_savepoint: bool,
@@ -66,7 +67,7 @@ struct Restored<'a> {
 }
 
 /// A checkpoint.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct CheckpointAnswer<'a> {
     #[serde(rename = "className")]
     class_name: &'static str,
@@ -83,16 +84,16 @@ pub(crate) struct CheckpointAnswer<'a> {
 }
 
 /// What only an ended checkpoint has.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-enum End<'a> {
+pub(crate) enum End<'a> {
     InProgress {},
     Completed { external_path: &'a str, discarded: bool },
     Failed { failure_timestamp: i64, failure_message: &'a str },
 }
 
 /// The figures of a checkpoint, or of a vertex in it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Part {
     id: u64,
     status: &'static str,
@@ -241,8 +242,8 @@ pub(crate) fn checkpoints(call: &Call) -> Handled {
     })
 }
 
-#[derive(Serialize)]
-struct ConfigAnswer<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ConfigAnswer<'a> {
     mode: &'static str,
     interval: i64,
     timeout: i64,
@@ -260,8 +261,8 @@ struct ConfigAnswer<'a> {
     changelog_storage: &'static str,
 }
 
-#[derive(Serialize)]
-struct Externalization {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Externalization {
     enabled: bool,
     delete_on_cancellation: bool,
 }

@@ -6,11 +6,12 @@ use crate::http::{
 };
 use flott_core::time::millis;
 use flott_rpc::status::JobStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Config<'a> {
+pub(crate) struct Config<'a> {
     refresh_interval: i64,
     timezone_name: &'a str,
     timezone_offset: i64,
@@ -19,9 +20,9 @@ struct Config<'a> {
     features: Features,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Features {
+pub(crate) struct Features {
     web_submit: bool,
     web_cancel: bool,
     web_rescale: bool,
@@ -41,9 +42,9 @@ pub(crate) fn config(call: &Call) -> Handled {
     })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Overview<'a> {
+pub(crate) struct Overview<'a> {
     taskmanagers: usize,
     slots_total: usize,
     slots_available: usize,
@@ -75,9 +76,9 @@ pub(crate) fn overview(call: &Call) -> Handled {
     })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct DataSets {
+pub(crate) struct DataSets {
     data_sets: [(); 0],
 }
 
@@ -86,8 +87,8 @@ pub(crate) fn data_sets(_: &Call) -> Handled {
     ok(&DataSets { data_sets: [] })
 }
 
-#[derive(Serialize)]
-struct Identity {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Identity {
     name: String,
     role: &'static str,
 }

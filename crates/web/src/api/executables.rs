@@ -8,24 +8,25 @@ use crate::{
     },
     model::Executable,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Executables<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Executables<'a> {
     address: String,
     files: Vec<File<'a>>,
 }
 
-#[derive(Serialize)]
-struct File<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct File<'a> {
     id: &'a str,
     name: &'a str,
     uploaded: i64,
     entry: Vec<Entry<'a>>,
 }
 
-#[derive(Serialize)]
-struct Entry<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Entry<'a> {
     name: &'a str,
     description: Option<&'a str>,
 }
@@ -45,7 +46,7 @@ pub(crate) fn list(call: &Call) -> Handled {
 }
 
 /// What an upload is answered with.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Uploaded {
     filename: String,
     status: &'static str,
@@ -78,8 +79,8 @@ pub(crate) fn plan(call: &Call) -> Handled {
     ok(&PlanAnswer::of(plan.job, &plan.name, plan.batch, &plan.vertices))
 }
 
-#[derive(Serialize)]
-struct Started {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Started {
     jobid: String,
     #[serde(rename = "applicationId")]
     application_id: String,

@@ -8,6 +8,7 @@ use crate::{
     },
     model::{Stacks, TakenStack, TakenStacks},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -16,15 +17,15 @@ const ENDED: i64 = -1;
 const DISABLED: i64 = -2;
 const WAITING: i64 = -3;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct FlameGraph {
+pub(crate) struct FlameGraph {
     end_timestamp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Node>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Node {
     name: String,
     value: u32,

@@ -17,20 +17,22 @@ use crate::{
 };
 use flott_core::{metrics::names, time::millis};
 use flott_rpc::status::{JobStatus, TaskStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Flows {
+pub(crate) struct Flows {
     now: i64,
     jobs: Vec<JobFlow>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct JobFlow {
+pub(crate) struct JobFlow {
     jid: String,
+    #[schemars(with = "String")]
     state: JobStatus,
     restarts: u64,
     /// Records that its sources read and its sinks were given, a second.
@@ -43,9 +45,9 @@ struct JobFlow {
     failures: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct LastCheckpoint {
+pub(crate) struct LastCheckpoint {
     id: u64,
     status: &'static str,
     ended_at: i64,
@@ -53,10 +55,11 @@ struct LastCheckpoint {
     size: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct GraphFlow {
+pub(crate) struct GraphFlow {
     jid: String,
+    #[schemars(with = "String")]
     state: JobStatus,
     now: i64,
     #[serde(flatten)]
@@ -67,10 +70,11 @@ struct GraphFlow {
     vertices: Vec<VertexFlow>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct VertexFlow {
+pub(crate) struct VertexFlow {
     id: String,
+    #[schemars(with = "String")]
     status: TaskStatus,
     parallelism: u32,
     /// How many subtasks are in each state that one is in.
@@ -94,7 +98,7 @@ struct VertexFlow {
 }
 
 /// A share of the time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Share {
     pub(crate) max: f64,
     pub(crate) avg: f64,

@@ -15,11 +15,12 @@ use crate::{
 };
 use flott_core::{id::OperatorId, time::Timestamp};
 use flott_rpc::status::{JobStatus, TaskStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Begin, end and duration, ms; -1 for what has not happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Times {
     pub(crate) start_time: i64,
@@ -35,14 +36,15 @@ impl Times {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct JobAnswer<'a> {
+pub(crate) struct JobAnswer<'a> {
     jid: String,
     application_id: String,
     name: &'a str,
     #[serde(rename = "isStoppable")]
     is_stoppable: bool,
+    #[schemars(with = "String")]
     state: JobStatus,
     job_type: &'static str,
     #[serde(rename = "schedulerType")]
@@ -59,9 +61,9 @@ struct JobAnswer<'a> {
     pending_operators: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct VertexAnswer<'a> {
+pub(crate) struct VertexAnswer<'a> {
     id: String,
     #[serde(rename = "slotSharingGroupId")]
     slot_sharing_group_id: String,
@@ -69,6 +71,7 @@ struct VertexAnswer<'a> {
     #[serde(rename = "maxParallelism")]
     max_parallelism: u32,
     parallelism: u32,
+    #[schemars(with = "String")]
     status: TaskStatus,
     #[serde(flatten)]
     times: Times,

@@ -17,17 +17,19 @@ use crate::{
 use axum::http::StatusCode;
 use flott_core::time::Timestamp;
 use flott_rpc::status::JobStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-#[derive(Serialize)]
-struct Jobs<T> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Jobs<T> {
     jobs: Vec<T>,
 }
 
-#[derive(Serialize)]
-struct JobIdAndStatus {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct JobIdAndStatus {
     id: String,
+    #[schemars(with = "String")]
     status: JobStatus,
 }
 
@@ -37,9 +39,9 @@ pub(crate) fn jobs(call: &Call) -> Handled {
     ok(&Jobs { jobs: jobs.iter().map(|job| JobIdAndStatus { id: job.id.to_string(), status: job.status }).collect() })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct JobDetails<'a> {
+pub(crate) struct JobDetails<'a> {
     jid: String,
     name: &'a str,
     #[serde(rename = "jobType")]
@@ -48,6 +50,7 @@ struct JobDetails<'a> {
     scheduler_type: &'static str,
     #[serde(flatten)]
     times: Times,
+    #[schemars(with = "String")]
     state: JobStatus,
     last_modification: i64,
     tasks: BTreeMap<String, u32>,
@@ -82,8 +85,9 @@ pub(crate) fn job_type(batch: bool) -> &'static str {
     if batch { "BATCH" } else { "STREAMING" }
 }
 
-#[derive(Serialize)]
-struct Status {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Status {
+    #[schemars(with = "String")]
     status: JobStatus,
 }
 
@@ -104,17 +108,17 @@ pub(crate) fn plan(call: &Call) -> Handled {
     ok(&PlanAnswer::of(job.id, &job.name, job.batch, &job.vertices))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct ConfigAnswer<'a> {
+pub(crate) struct ConfigAnswer<'a> {
     jid: String,
     name: &'a str,
     execution_config: ExecutionConfig<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct ExecutionConfig<'a> {
+pub(crate) struct ExecutionConfig<'a> {
     restart_strategy: &'a str,
     job_parallelism: i64,
     object_reuse_mode: bool,
@@ -139,21 +143,21 @@ pub(crate) fn config(call: &Call) -> Handled {
 /// How many failures are listed if the client does not say.
 const EXCEPTIONS_SHOWN: u32 = 20;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Exceptions<'a> {
+pub(crate) struct Exceptions<'a> {
     exception_history: ExceptionHistory<'a>,
 }
 
-#[derive(Serialize)]
-struct ExceptionHistory<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ExceptionHistory<'a> {
     entries: Vec<Exception<'a>>,
     truncated: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Exception<'a> {
+pub(crate) struct Exception<'a> {
     exception_name: &'a str,
     stacktrace: &'a str,
     timestamp: i64,
@@ -188,9 +192,9 @@ pub(crate) fn exceptions(call: &Call) -> Handled {
     ok(&Exceptions { exception_history: ExceptionHistory { entries, truncated: failures.len() > shown } })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Accumulators<'a> {
+pub(crate) struct Accumulators<'a> {
     job_accumulators: [(); 0],
     user_task_accumulators: Vec<UserAccumulator<'a>>,
     serialized_user_task_accumulators: Empty,
@@ -206,16 +210,16 @@ pub(crate) fn accumulators(call: &Call) -> Handled {
     })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct ExecutionResult {
+pub(crate) struct ExecutionResult {
     status: QueueStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     job_execution_result: Option<JobResult>,
 }
 
 /// Whether something is done.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct QueueStatus {
     pub(crate) id: &'static str,
 }
@@ -225,9 +229,9 @@ impl QueueStatus {
     pub(crate) const COMPLETED: QueueStatus = QueueStatus { id: "COMPLETED" };
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct JobResult {
+pub(crate) struct JobResult {
     id: String,
     application_status: &'static str,
     accumulator_results: Empty,
@@ -237,7 +241,7 @@ struct JobResult {
 }
 
 /// A failure as Flink's client reads it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct FailureCause {
     class: &'static str,

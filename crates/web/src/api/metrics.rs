@@ -17,11 +17,12 @@ use crate::{
 };
 use flott_core::time::{Timestamp, millis};
 use flott_rpc::{figures::Latency, status::JobStatus};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A metric: its name, and its value if it was asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Metric {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,8 +224,8 @@ fn checkpoint_metrics(checkpoints: &Checkpoints, all: &mut BTreeMap<String, Stri
 }
 
 /// A metric over several jobs, subtasks or TaskManagers.
-#[derive(Serialize)]
-struct AggregatedMetric<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct AggregatedMetric<'a> {
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<f64>,

@@ -13,15 +13,16 @@ use crate::{
 };
 use flott_core::id::JobId;
 use flott_rpc::client::SnapshotTaken;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Triggered {
+pub(crate) struct Triggered {
     request_id: String,
 }
 
@@ -97,14 +98,14 @@ pub(crate) fn dispose_savepoint(call: &Call) -> Handled {
     begin(call, (Kind::Disposal, NO_JOB, id), move |cluster| cluster.dispose_savepoint(&location).map(|()| None))
 }
 
-#[derive(Serialize)]
-struct Polled<T> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Polled<T> {
     status: QueueStatus,
     operation: Option<T>,
 }
 
-#[derive(Serialize)]
-struct Operation {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Operation {
     #[serde(skip_serializing_if = "Option::is_none")]
     location: Option<String>,
     #[serde(rename = "checkpointId", skip_serializing_if = "Option::is_none")]

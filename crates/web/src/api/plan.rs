@@ -6,16 +6,17 @@ use crate::{
     model::Vertex,
 };
 use flott_core::id::JobId;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `{"plan": ...}`
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct PlanAnswer<'a> {
     plan: Plan<'a>,
 }
 
 /// A graph.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct Plan<'a> {
     jid: String,
     name: &'a str,
@@ -23,8 +24,8 @@ pub(crate) struct Plan<'a> {
     nodes: Vec<Node<'a>>,
 }
 
-#[derive(Serialize)]
-struct Node<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Node<'a> {
     id: String,
     operator: &'static str,
     parallelism: u32,
@@ -35,8 +36,8 @@ struct Node<'a> {
     inputs: Option<Vec<NodeInput<'a>>>,
 }
 
-#[derive(Serialize)]
-struct NodeInput<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct NodeInput<'a> {
     id: String,
     num: usize,
     exchange: &'a str,

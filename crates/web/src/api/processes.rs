@@ -8,10 +8,11 @@ use crate::{
         log_file::process,
     },
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct ConfigEntry<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ConfigEntry<'a> {
     key: &'a str,
     value: &'a str,
 }
@@ -29,14 +30,14 @@ pub(crate) fn config_of_job(call: &Call) -> Handled {
     config(call)
 }
 
-#[derive(Serialize)]
-struct Environment {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Environment {
     jvm: Jvm,
     classpath: [(); 0],
 }
 
-#[derive(Serialize)]
-struct Jvm {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Jvm {
     version: String,
     arch: &'static str,
     options: Vec<String>,
@@ -59,8 +60,8 @@ pub(crate) fn environment_of_job(call: &Call) -> Handled {
     environment(call)
 }
 
-#[derive(Serialize)]
-struct Url {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Url {
     url: String,
 }
 
@@ -74,13 +75,13 @@ pub(crate) fn log_url(call: &Call) -> Handled {
     ok(&Url { url: format!("{}/#/{page}", call.url()) })
 }
 
-#[derive(Serialize)]
-struct Logs {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Logs {
     logs: Vec<Log>,
 }
 
-#[derive(Serialize)]
-struct Log {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Log {
     name: String,
     size: u64,
     mtime: i64,
@@ -94,15 +95,15 @@ pub(crate) fn logs(call: &Call) -> Handled {
     ok(&Logs { logs: files.map(|file| Log { name: file.name, size: file.size, mtime: file.modified_at }).collect() })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct ThreadDump {
+pub(crate) struct ThreadDump {
     thread_infos: Vec<Thread>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Thread {
+pub(crate) struct Thread {
     thread_name: String,
     stringified_thread_info: String,
 }

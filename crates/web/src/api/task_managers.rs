@@ -8,18 +8,19 @@ use crate::{
     },
     model::{Hardware, TaskManager},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 const MEGABYTE: u64 = 1 << 20;
 
-#[derive(Serialize)]
-struct TaskManagers<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TaskManagers<'a> {
     taskmanagers: Vec<TaskManagerAnswer<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct TaskManagerAnswer<'a> {
+pub(crate) struct TaskManagerAnswer<'a> {
     id: &'a str,
     path: &'a str,
     data_port: i32,
@@ -35,9 +36,9 @@ struct TaskManagerAnswer<'a> {
 }
 
 /// Cores, and memory in megabytes.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Resource {
+pub(crate) struct Resource {
     cpu_cores: f64,
     task_heap_memory: u64,
     task_off_heap_memory: u64,
@@ -46,18 +47,18 @@ struct Resource {
     extended_resources: Empty,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct HardwareAnswer {
+pub(crate) struct HardwareAnswer {
     cpu_cores: u32,
     physical_memory: u64,
     free_memory: u64,
     managed_memory: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MemoryConfiguration {
+pub(crate) struct MemoryConfiguration {
     framework_heap: u64,
     task_heap: u64,
     framework_off_heap: u64,
@@ -136,26 +137,26 @@ pub(crate) fn task_managers(call: &Call) -> Handled {
     ok(&TaskManagers { taskmanagers: all.iter().map(TaskManagerAnswer::of).collect() })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Detail<'a> {
+pub(crate) struct Detail<'a> {
     #[serde(flatten)]
     task_manager: TaskManagerAnswer<'a>,
     allocated_slots: Vec<AllocatedSlot>,
     metrics: MemoryMetrics,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct AllocatedSlot {
+pub(crate) struct AllocatedSlot {
     job_id: String,
     resource: Resource,
     assigned_tasks: u32,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct MemoryMetrics {
+pub(crate) struct MemoryMetrics {
     heap_used: i64,
     heap_committed: i64,
     heap_max: i64,

@@ -15,6 +15,7 @@ use crate::{
 };
 use flott_core::{accumulator::AccumulatorValue, metrics::names, time::Timestamp};
 use flott_rpc::status::TaskStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -47,8 +48,8 @@ fn find_attempt<'a>(call: &Call, vertex: &'a Vertex) -> Result<(usize, &'a Attem
     Ok((index, attempt.ok_or_else(|| Refusal::not_found(format!("there is no attempt {number} of this subtask, or no longer")))?))
 }
 
-#[derive(Serialize)]
-struct VertexAnswer<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct VertexAnswer<'a> {
     id: String,
     name: &'a str,
     parallelism: u32,
@@ -83,9 +84,9 @@ pub(crate) fn attempt(call: &Call) -> Handled {
     ok(&AttemptAnswer::of(index, attempt, call.now()))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct AttemptAccumulators<'a> {
+pub(crate) struct AttemptAccumulators<'a> {
     subtask: usize,
     attempt: u32,
     id: String,
@@ -105,16 +106,16 @@ pub(crate) fn attempt_accumulators(call: &Call) -> Handled {
     })
 }
 
-#[derive(Serialize)]
-struct SubtaskTimes<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SubtaskTimes<'a> {
     id: String,
     name: &'a str,
     now: i64,
     subtasks: Vec<SubtaskTime<'a>>,
 }
 
-#[derive(Serialize)]
-struct SubtaskTime<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SubtaskTime<'a> {
     subtask: usize,
     endpoint: &'a str,
     duration: i64,
@@ -141,18 +142,19 @@ pub(crate) fn subtask_times(call: &Call) -> Handled {
     ok(&SubtaskTimes { id: vertex_id(vertex.id), name: &vertex.name, now, subtasks: subtasks.collect() })
 }
 
-#[derive(Serialize)]
-struct TaskManagers<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct TaskManagers<'a> {
     id: String,
     name: &'a str,
     now: i64,
     taskmanagers: Vec<OnTaskManager<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct OnTaskManager<'a> {
+pub(crate) struct OnTaskManager<'a> {
     endpoint: &'a str,
+    #[schemars(with = "String")]
     status: TaskStatus,
     #[serde(flatten)]
     times: Times,
@@ -193,9 +195,9 @@ pub(crate) fn task_managers(call: &Call) -> Handled {
     ok(&TaskManagers { id: vertex_id(vertex.id), name: &vertex.name, now, taskmanagers })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct VertexAccumulators<'a> {
+pub(crate) struct VertexAccumulators<'a> {
     id: String,
     user_accumulators: Vec<UserAccumulator<'a>>,
 }
@@ -218,16 +220,16 @@ fn merge(all: &mut AccumulatorValue, value: AccumulatorValue) {
     }
 }
 
-#[derive(Serialize)]
-struct SubtasksAccumulators<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SubtasksAccumulators<'a> {
     id: String,
     parallelism: u32,
     subtasks: Vec<SubtaskAccumulators<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-struct SubtaskAccumulators<'a> {
+pub(crate) struct SubtaskAccumulators<'a> {
     subtask: usize,
     attempt: u32,
     endpoint: &'a str,
@@ -258,8 +260,8 @@ pub(crate) fn watermarks(call: &Call) -> Handled {
     ok(&known.collect::<Vec<_>>())
 }
 
-#[derive(Serialize)]
-struct Backpressure {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Backpressure {
     status: &'static str,
     #[serde(rename = "backpressureLevel")]
     level: Option<&'static str>,
@@ -270,8 +272,8 @@ struct Backpressure {
     subtasks: Vec<SubtaskBackpressure>,
 }
 
-#[derive(Serialize)]
-struct SubtaskBackpressure {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SubtaskBackpressure {
     subtask: usize,
     #[serde(rename = "backpressureLevel")]
     level: &'static str,

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// An answer: JSON, as a rule.
@@ -27,7 +28,7 @@ impl Answer {
 pub(crate) type Handled = Result<Answer, Refusal>;
 
 /// An object without fields.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Empty {}
 
 /// `value`, with status 200.
@@ -98,7 +99,7 @@ impl From<ClusterError> for Refusal {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Errors<'a> {
     errors: [&'a str; 1],
 }

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::rest;
 use crate::error::{Error, Result};
-use crate::{paths, process};
+use crate::{http, paths, process};
 
 /// How long the slots may take to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -53,7 +52,7 @@ impl Cluster {
 
     /// How many checkpoints a job has completed.
     pub(super) fn checkpoints(&self, job: &str) -> Result<u64> {
-        let json = rest::get(self.rest_port, &format!("/jobs/{job}/checkpoints"))?;
+        let json = http::get(self.rest_port, &format!("/jobs/{job}/checkpoints"))?;
         json["counts"]["completed"].as_u64().ok_or_else(|| Error::other(format!("Flink knows no checkpoints of job {job}: {json}")))
     }
 
@@ -78,7 +77,7 @@ impl Cluster {
     fn wait_for_slots(&mut self, slots: u32) -> Result<()> {
         let start = Instant::now();
         loop {
-            let available = rest::get(self.rest_port, "/overview").ok().and_then(|json| json["slots-available"].as_u64());
+            let available = http::get(self.rest_port, "/overview").ok().and_then(|json| json["slots-available"].as_u64());
             if available == Some(u64::from(slots)) {
                 return Ok(());
             }

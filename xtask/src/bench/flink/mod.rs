@@ -2,7 +2,6 @@
 
 mod cluster;
 mod install;
-mod rest;
 
 use std::path::{Path, PathBuf};
 
