@@ -4,25 +4,18 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
+        path: "assets/Chart-C25x8k3y.js",
+        content_type: "text/javascript",
+        tag: "\"17eb87322034baa4\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/Chart.js.gz"),
+    },
+    File {
         path: "assets/Chart-CnsZ1jie.css",
         content_type: "text/css",
         tag: "\"0fd9465202f6dfce\"",
         immutable: true,
         gzip: include_bytes!("../assets/Chart.css.gz"),
-    },
-    File {
-        path: "assets/Chart-D-VRwQm1.js",
-        content_type: "text/javascript",
-        tag: "\"03ce7f345fb05779\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/Chart.js.gz"),
-    },
-    File {
-        path: "assets/JobGraph-BLORoLvy.js",
-        content_type: "text/javascript",
-        tag: "\"dc21679178b5ef09\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/JobGraph.js.gz"),
     },
     File {
         path: "assets/JobGraph-CeJeskZg.css",
@@ -32,6 +25,13 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/JobGraph.css.gz"),
     },
     File {
+        path: "assets/JobGraph-DvD4zCza.js",
+        content_type: "text/javascript",
+        tag: "\"2d26c40632a53a12\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/JobGraph.js.gz"),
+    },
+    File {
         path: "assets/icon-OKkelCX7.svg",
         content_type: "image/svg+xml",
         tag: "\"1d7e9c08263295ae\"",
@@ -39,23 +39,23 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-DgXhfD1E.js",
+        path: "assets/index-BCntFMZ4.js",
         content_type: "text/javascript",
-        tag: "\"a0b2bc12ef3f9c7e\"",
+        tag: "\"94b8b1e7427bf39c\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
     File {
-        path: "assets/index-Dwit5xUL.css",
+        path: "assets/index-ChatoNcE.css",
         content_type: "text/css",
-        tag: "\"b0618519c45ff066\"",
+        tag: "\"f415c532041637c4\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"3f2ce683b7a142b2\"",
+        tag: "\"96e68aa1a90131a2\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
