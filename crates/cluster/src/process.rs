@@ -137,7 +137,11 @@ mod tests {
     #[test]
     fn threads_have_names() {
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let named = std::thread::Builder::new().name("count 1/2".to_owned()).spawn(move || stopped.recv().is_ok()).unwrap();
+        let (ready, runs) = std::sync::mpsc::channel();
+        // A thread takes its name itself, as the first thing that it does.
+        let run = move || ready.send(()).is_ok() && stopped.recv().is_ok();
+        let named = std::thread::Builder::new().name("count 1/2".to_owned()).spawn(run).unwrap();
+        runs.recv().unwrap();
         let all = threads(std::process::id()).unwrap();
         assert!(all.iter().any(|(name, state)| name == "count 1/2" && !state.is_empty()), "{all:?}");
         drop(stop);
