@@ -6,41 +6,31 @@ use flott_core::{
     config::{Configuration, Origin, options},
 };
 
-/// The option that names a state backend.
-const STATE_BACKEND: &str = "state.backend.type";
-
 /// Options whose values are addresses of storage.
 const ADDRESSES: [&str; 3] =
     [options::CHECKPOINTING_DIR.key(), options::CHECKPOINTING_SAVEPOINT_DIR.key(), options::STATE_RECOVERY_PATH.key()];
 
 impl Executable {
-    /// Checks that it has the state backend and the storage that `config` asks for.
+    /// Checks that it has the storage that `config` asks for. There is one state backend, which all have.
     ///
     /// # Errors
     /// Which option asks for what it does not have.
     pub fn require(&self, config: &Configuration) -> Result<(), Error> {
         for (key, value, origin) in config.iter() {
-            let wanted = if key == STATE_BACKEND {
-                Some(("state backend", value, &self.manifest.state_backends))
-            } else if ADDRESSES.contains(&key) {
-                scheme(value).map(|scheme| ("storage", scheme, &self.manifest.storage_schemes))
-            } else {
-                None
-            };
-            if let Some((what, name, there)) = wanted
-                && !there.iter().any(|one| one == name)
+            if let Some(scheme) = scheme(value).filter(|_| ADDRESSES.contains(&key))
+                && !self.manifest.storage_schemes.iter().any(|there| there == scheme)
             {
-                return Err(self.lacks(what, name, there, (key, value, origin)));
+                return Err(self.lacks(scheme, (key, value, origin)));
             }
         }
         Ok(())
     }
 
-    fn lacks(&self, what: &str, name: &str, there: &[String], (key, value, origin): (&str, &str, &Origin)) -> Error {
-        let there: Vec<String> = there.iter().map(|name| format!("`{name}`")).collect();
+    fn lacks(&self, scheme: &str, (key, value, origin): (&str, &str, &Origin)) -> Error {
+        let there: Vec<String> = self.manifest.storage_schemes.iter().map(|name| format!("`{name}`")).collect();
         let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
         Error::invalid(format!(
-            "option `{key}` is `{value}` ({origin}), but `{}` was built without the {what} `{name}`: it has {there}. Build it with the \
+            "option `{key}` is `{value}` ({origin}), but `{}` was built without the storage `{scheme}`: it has {there}. Build it with the \
              feature of `flott` that adds it, or choose another",
             self.name
         ))
@@ -80,13 +70,5 @@ mod tests {
             assert_eq!(refused(&[&format!("-Dexecution.checkpointing.dir={value}")]), None, "{value}");
         }
         assert_eq!(refused(&["-Dpipeline.name=s3://x"]), None);
-    }
-
-    #[test]
-    fn a_state_backend_that_is_not_in_it_is_refused() {
-        let config =
-            |name: &str| serde_json::from_value(serde_json::json!({"values": {STATE_BACKEND: {"text": name, "origin": "Default"}}}));
-        assert!(executable().require(&config("rocksdb").unwrap()).unwrap_err().to_string().contains("the state backend `rocksdb`"));
-        executable().require(&config("hashmap").unwrap()).unwrap();
     }
 }
