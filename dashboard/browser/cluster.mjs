@@ -116,7 +116,7 @@ export class Cluster {
   stop() {
     for (const child of this.processes.values()) child.kill("SIGKILL");
     this.processes.clear();
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
