@@ -28,9 +28,14 @@ impl<T> NotFoundAsNone<T> for io::Result<T> {
     }
 }
 
-/// Makes durable which names a folder has.
+/// Makes durable which names a folder has. One that others have emptied and removed by now is gone with them: then that is made durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    for folder in path.ancestors() {
+        if let Some(opened) = File::open(folder).not_found_as_none()? {
+            return opened.sync_all();
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
 }
 
 /// Creates a folder and all above it that do not exist, durably.
