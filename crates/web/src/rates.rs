@@ -9,7 +9,7 @@ use flott_core::{
 };
 use flott_rpc::status::TaskStatus;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -78,12 +78,19 @@ impl Rates {
             // Now and then is enough: only what is new makes the map grow.
             seen.retain(|_, seen| now.saturating_sub(seen.looked_at) < KEPT_FOR);
         }
-        let seen = seen.entry(watched).or_insert_with(|| {
-            let running = attempt.entered.iter().rev().find(|(status, _)| *status == TaskStatus::Running).map(|(_, at)| *at);
-            let counters = counters(metrics);
-            let rates = running.map(|since| mean(&counters, since, self.clock.wall())).unwrap_or_default();
-            Seen { at: now, looked_at: now, counters, rates }
-        });
+        let seen = match seen.entry(watched) {
+            Entry::Occupied(seen) => seen.into_mut(),
+            Entry::Vacant(place) => {
+                let running = attempt.entered.iter().rev().find(|(status, _)| *status == TaskStatus::Running).map(|(_, at)| *at);
+                let counters = counters(metrics);
+                let rates = running.map(|since| mean(&counters, since, self.clock.wall())).unwrap_or_default();
+                if rates.is_empty() {
+                    // It has reported nothing yet: the next look is the first that tells something.
+                    return;
+                }
+                place.insert(Seen { at: now, looked_at: now, counters, rates })
+            }
+        };
         seen.looked_at = now;
         let passed = now.saturating_sub(seen.at);
         if passed >= WINDOW {
@@ -154,6 +161,11 @@ mod tests {
     }
 
     fn rates_at(rates: &Rates, subtask: usize, records: f64) -> Metrics {
+        let metrics = Metrics::from([("numRecordsIn".to_owned(), records), ("Map.numRecordsOut".to_owned(), records)]);
+        rates_of(rates, subtask, metrics)
+    }
+
+    fn rates_of(rates: &Rates, subtask: usize, mut metrics: Metrics) -> Metrics {
         let attempt = Attempt {
             number: 0,
             status: TaskStatus::Running,
@@ -166,7 +178,6 @@ mod tests {
             latencies: vec![],
             accumulators: BTreeMap::new(),
         };
-        let mut metrics = Metrics::from([("numRecordsIn".to_owned(), records), ("Map.numRecordsOut".to_owned(), records)]);
         rates.add(Watched { job: JobId(1), vertex: OperatorId(1), subtask, attempt: 0 }, &attempt, &mut metrics);
         metrics
     }
@@ -181,6 +192,13 @@ mod tests {
         clock.0.store(4000, Ordering::Relaxed);
         let metrics = rates_at(&rates, 0, 3000.0);
         assert_eq!((metrics["numRecordsInPerSecond"], metrics["Map.numRecordsOutPerSecond"]), (500.0, 500.0));
+    }
+
+    #[test]
+    fn a_look_before_the_first_report_does_not_put_off_the_rates() {
+        let rates = Rates::new(Arc::new(Millis::default()));
+        assert!(rates_of(&rates, 0, Metrics::new()).is_empty());
+        assert_eq!(rates_at(&rates, 0, 1000.0)["numRecordsInPerSecond"], 100.0);
     }
 
     #[test]
