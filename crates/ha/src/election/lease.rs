@@ -126,8 +126,9 @@ impl ElectionSettings {
         }
     }
 
-    /// How long after the start of a renewal the leader leads.
-    pub(super) fn validity(&self) -> Duration {
-        self.lease_duration.saturating_sub(self.margin)
+    /// How long after the start of a renewal for `duration` the leader leads: the margin grows with the duration.
+    pub(super) fn validity(&self, duration: Duration) -> Duration {
+        let share = duration.as_secs_f64() / self.lease_duration.as_secs_f64().max(f64::EPSILON);
+        duration.saturating_sub(self.margin.mul_f64(share.max(1.0)))
     }
 }

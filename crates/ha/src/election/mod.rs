@@ -16,10 +16,14 @@
 //! duration, counted from when it first saw it, which is after it was written. The leader counts from *before* it wrote, and stops a
 //! margin earlier. So two never lead at once, whatever the store answers and however long it takes.
 //!
+//! A lease lasts as long as the settings say, or longer where the store is slow: each write of it says for how long. While it is not
+//! known whether a write was seen that shortens the lease, the leader counts with the shorter one.
+//!
 //! At most one call of the store is under way. Every write of a candidate has a `renewals` of its own, so that a write of which
 //! nobody knows whether it was done is told by reading.
 
 mod lease;
+mod pace;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]
@@ -28,6 +32,7 @@ mod tests;
 pub use lease::{ElectionSettings, LEASE_KEY, Lease, LeaseRecord, lease_key, read_lease, write_lease};
 
 use crate::{CoordinationStore, Expected, StoreError, Version, WriteOutcome};
+use pace::Pace;
 use std::{fmt, time::Duration};
 
 /// What a candidate is told.
@@ -138,8 +143,8 @@ struct Seen {
 #[derive(Debug)]
 struct Term {
     epoch: u64,
-    /// The start of the last renewal that was done.
-    renewed_at: Duration,
+    /// The end of what the last renewal that was done has given.
+    until: Duration,
 }
 
 /// A candidate.
@@ -155,6 +160,7 @@ pub struct LeaderElection {
     unknown: Option<Attempt>,
     /// The number of writes asked for.
     writes: u64,
+    pace: Pace,
     /// The largest epoch seen.
     highest_epoch: u64,
     /// The last epoch that was granted: never again.
@@ -177,6 +183,7 @@ impl LeaderElection {
             next: (Duration::ZERO, Next::Read),
             unknown: None,
             writes: 0,
+            pace: Pace::default(),
             last_granted: 0,
             observed: None,
             released_until: None,
@@ -208,7 +215,18 @@ impl LeaderElection {
 
     /// Until when it leads if it hears of no renewal; `None` if it does not.
     pub fn leader_until(&self) -> Option<Duration> {
-        self.term.as_ref().map(|term| term.renewed_at + self.settings.validity())
+        let until = self.term.as_ref()?.until;
+        let in_doubt = match &self.call {
+            Some(Call::Write(attempt)) => Some(attempt),
+            _ => None,
+        };
+        let in_doubt = in_doubt.into_iter().chain(&self.unknown).map(|attempt| self.end_of(attempt));
+        Some(in_doubt.fold(until, Duration::min))
+    }
+
+    /// Until when a write lets its writer lead.
+    fn end_of(&self, attempt: &Attempt) -> Duration {
+        attempt.started + self.settings.validity(attempt.record.duration())
     }
 
     /// Its term, if it leads as far as it knows: see [`is_leader`](Self::is_leader).
@@ -249,8 +267,11 @@ impl LeaderElection {
 
     fn write_done(&mut self, now: Duration, result: Result<WriteOutcome, StoreError>, actions: &mut Vec<ElectionAction>) {
         let Some(Call::Write(attempt)) = self.call.take_if(|call| matches!(call, Call::Write(_))) else { return };
+        self.pace.wrote(now, now.saturating_sub(attempt.started));
         match result {
             Ok(WriteOutcome::Written(version)) => {
+                // Whatever was unknown came before, or can never come.
+                self.unknown = None;
                 self.see(now, Some(Lease { record: attempt.record.clone(), version }), actions);
                 self.confirm(now, &attempt, actions);
             }
@@ -295,17 +316,17 @@ impl LeaderElection {
 
     /// A write of ours was done, and is what the lease says now.
     fn confirm(&mut self, now: Duration, attempt: &Attempt, actions: &mut Vec<ElectionAction>) {
-        let epoch = attempt.record.epoch;
+        let (epoch, until) = (attempt.record.epoch, self.end_of(attempt));
         if self.released_until.is_none() {
             match &mut self.term {
                 Some(term) => {
-                    term.renewed_at = term.renewed_at.max(attempt.started);
+                    term.until = until;
                     self.next = (attempt.started + self.settings.renew_interval, Next::Write);
                     return;
                 }
                 // A term that is over does not begin again.
-                None if epoch > self.last_granted && now < attempt.started + self.settings.validity() => {
-                    self.term = Some(Term { epoch, renewed_at: attempt.started });
+                None if epoch > self.last_granted && now < until => {
+                    self.term = Some(Term { epoch, until });
                     self.last_granted = epoch;
                     self.next = (attempt.started + self.settings.renew_interval, Next::Write);
                     actions.push(ElectionAction::Granted { epoch });
@@ -402,7 +423,7 @@ impl LeaderElection {
             epoch,
             holder: self.settings.holder.clone(),
             renewals: self.writes,
-            duration_ms: u64::try_from(self.settings.lease_duration.as_millis()).unwrap_or(u64::MAX),
+            duration_ms: u64::try_from(self.pace.lease_duration(self.settings.lease_duration).as_millis()).unwrap_or(u64::MAX),
             address: self.settings.address.clone(),
             rest_address: self.settings.rest_address.clone(),
             released,

@@ -10,8 +10,8 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 const MS: u64 = 1000;
 /// Faults happen until then.
 const FAULTS_END: u64 = 8_000 * MS;
-/// By then a leader must be there: the slowest call has ended, the longest lease that it may have left, and a takeover.
-const LEADER_DUE: u64 = FAULTS_END + SLOWEST + 2_500 * MS;
+/// By then a leader must be there: the slowest call has ended, the lease that was made as long as the store is slow, and a takeover.
+const LEADER_DUE: u64 = FAULTS_END + SLOWEST + 4 * SLOWEST + 2_500 * MS;
 const END: u64 = LEADER_DUE + 3_000 * MS;
 const SLOWEST: u64 = 1_500 * MS;
 

@@ -28,6 +28,15 @@ fn settle(candidate: &mut LeaderElection, now: Duration, event: ElectionEvent, s
     said
 }
 
+/// Lets a candidate do what it wants of `store` at `now`, but for a write, which is given back.
+fn settle_but_for_the_last(candidate: &mut LeaderElection, now: Duration, store: &MemoryStore) -> ElectionAction {
+    let mut actions = candidate.handle(now, ElectionEvent::Wake);
+    while let Some(ElectionAction::Read) = actions.last() {
+        actions = candidate.handle(now, perform(store, &ElectionAction::Read).unwrap());
+    }
+    actions.pop().expect("it wants to write")
+}
+
 /// Lets time pass until `until`, waking the candidate when it wants to be. Gives what it said.
 fn pass(candidate: &mut LeaderElection, from: Duration, until: Duration, store: &MemoryStore) -> Vec<ElectionAction> {
     let mut said = Vec::new();
@@ -108,6 +117,24 @@ fn a_leader_whose_store_does_not_answer_stops_before_others_may_take_over() {
     let answer = perform(&store, &actions[0]).unwrap();
     let said = settle(&mut a, ms(900), answer, &store);
     assert!(is_granted(&said, 2), "{said:?}");
+}
+
+#[test]
+fn a_lease_is_longer_while_the_store_is_slow_and_the_leader_counts_with_the_shorter_one_when_that_is_over() {
+    let (store, mut a) = (MemoryStore::new(), candidate("a"));
+    let asked = settle_but_for_the_last(&mut a, ms(0), &store);
+    assert!(matches!(&asked, ElectionAction::Write { record, .. } if record.duration_ms == 1000), "{asked:?}");
+    assert!(is_granted(&settle(&mut a, ms(500), perform(&store, &asked).unwrap(), &store), 1));
+    let duration = || read_lease(&store).unwrap().unwrap().record.duration_ms;
+    assert_eq!(duration(), 2000);
+    assert_eq!(pass(&mut a, ms(500), ms(60_900), &store), []);
+    assert_eq!(duration(), 2000);
+    let last = a.leader_until().unwrap();
+    assert!(last > ms(62_000), "{last:?}");
+    // The slow write is forgotten; until the store says that the shorter lease was not seen, it may have been.
+    let shorter = settle_but_for_the_last(&mut a, ms(61_200), &store);
+    assert!(matches!(&shorter, ElectionAction::Write { record, .. } if record.duration_ms == 1000), "{shorter:?}");
+    assert_eq!(a.leader_until(), Some(ms(61_200) + ms(800)));
 }
 
 #[test]
