@@ -15,7 +15,7 @@ use flott_graph::JobGraph;
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    gateway::{JobExecutor, JobGateway, TaskFigures},
+    gateway::{JobExecutor, JobGateway, ResultsBy, TaskFigures},
 };
 use flott_runtime::{TaskEnv, panics::catching};
 use std::{
@@ -37,8 +37,8 @@ impl JobExecutor for EmbeddedCluster {
         self.start(graph, launch)
     }
 
-    fn is_local(&self) -> bool {
-        true
+    fn results(&self) -> ResultsBy {
+        ResultsBy::Memory
     }
 }
 

@@ -5,7 +5,11 @@ use crate::{
     jobmanager::SharedHistory,
     storage_thread::StorageAction,
 };
-use flott_core::{error::TaskFailure, id::AttemptId, time::SharedClock};
+use flott_core::{
+    error::TaskFailure,
+    id::{AttemptId, OperatorId},
+    time::SharedClock,
+};
 use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now, checkpoint::CheckpointFailure};
 use flott_rpc::{
     client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
@@ -24,6 +28,12 @@ pub(crate) enum Message {
     Event(JobEvent),
     Request(flott_rpc::client::JobRequest, mpsc::Sender<JobReply>),
     Overview(mpsc::Sender<JobOverview>),
+    /// To the first subtask of an operator. If it cannot answer, the sender is dropped.
+    Ask {
+        operator: OperatorId,
+        body: Vec<u8>,
+        reply: mpsc::Sender<Option<Vec<u8>>>,
+    },
     /// Of the job's workers, if its tasks are not in this process.
     Worker(WorkerNotice),
     /// Another JobManager leads: the job is its business now. Nothing that runs is touched.
@@ -189,6 +199,10 @@ impl<H: TaskHost> JobThread<H> {
             Message::Overview(reply) => {
                 // Whoever asked may be gone.
                 let _ = reply.send(self.master.overview());
+                None
+            }
+            Message::Ask { operator, body, reply } => {
+                self.host.ask(operator, body, reply);
                 None
             }
             Message::Worker(notice) => {

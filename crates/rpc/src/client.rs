@@ -107,6 +107,17 @@ pub struct SnapshotTaken {
     pub location: String,
 }
 
+/// What becomes of a question to an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperatorReply {
+    /// Its answer.
+    Answer(Vec<u8>),
+    /// It does not run now, or is too busy to answer: ask again.
+    NotThere,
+    /// The job has ended.
+    Ended,
+}
+
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum JobReply {

@@ -78,11 +78,6 @@ impl JobExecutor for WorkerExecutor {
         refuse_abort()?;
         self.run(graph)
     }
-
-    fn is_local(&self) -> bool {
-        // What is built here is never run by anyone else.
-        true
-    }
 }
 
 impl WorkerExecutor {
