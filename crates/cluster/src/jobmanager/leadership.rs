@@ -24,7 +24,7 @@ use flott_ha::{
 };
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
-    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview},
+    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview, RescaleTotals},
     status::{JobStatus, TaskStatus},
 };
 use std::{
@@ -206,6 +206,7 @@ impl JobManager {
             requirements: Vec::new(),
             slots_wanted: 0,
             rescales: Vec::new(),
+            rescale_totals: RescaleTotals::default(),
         };
         let history = JobHistory {
             entered: vec![(JobStatus::Created, started), (JobStatus::Failed, now)],
