@@ -78,6 +78,7 @@ impl EmbeddedCluster {
             next_request: 0,
             history: None,
             keep_end: None,
+            keep_bounds: None,
         };
         // The JobMaster is made here, so that its errors are the caller's, and runs there.
         let overview = job_thread.master.overview();

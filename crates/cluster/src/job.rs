@@ -12,7 +12,7 @@ use flott_core::{
 };
 use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now, checkpoint::CheckpointFailure};
 use flott_rpc::{
-    client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
+    client::{JobEnd, JobOutcome, JobOverview, JobReply, ParallelismBounds, RequestId},
     status::JobStatus,
     task::TaskReport,
 };
@@ -43,6 +43,9 @@ pub(crate) enum Message {
 /// Makes sure that a job that has ended is not run again, before its checkpoints are removed and anyone learns of it. Returns `false` if
 /// another JobManager leads: then the job has not ended here.
 pub(crate) type KeepEnd = Arc<dyn Fn(&JobOutcome, &JobOverview) -> bool + Send + Sync>;
+
+/// Stores what the parallelism of a job may be from now on, so that the next leader knows it.
+pub(crate) type KeepBounds = Box<dyn Fn(&[ParallelismBounds]) + Send>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -154,6 +157,7 @@ pub(crate) struct JobThread<H> {
     /// Where somebody wants to know what happens.
     pub(crate) history: Option<SharedHistory>,
     pub(crate) keep_end: Option<KeepEnd>,
+    pub(crate) keep_bounds: Option<KeepBounds>,
 }
 
 /// Why the thread of a job ends.
@@ -283,7 +287,12 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
             JobAction::Recovered => self.host.recovered(),
             JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
-            JobAction::Note(note) => log(&note),
+            JobAction::Note(note) => {
+                if let (JobNote::Required(bounds), Some(keep)) = (&note, &self.keep_bounds) {
+                    keep(bounds);
+                }
+                log(&note);
+            }
         }
         None
     }

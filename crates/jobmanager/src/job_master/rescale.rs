@@ -54,6 +54,8 @@ pub(super) struct Rescaling {
     bounds: Vec<ParallelismBounds>,
     /// Somebody asked for the bounds, and there was no change since: it waits for no cooldown.
     asked: bool,
+    /// Somebody asked the leader before for the bounds.
+    taken_over: bool,
     /// Since when another parallelism could be had.
     possible_since: Option<Duration>,
     /// Since when a restart lacks slots.
@@ -76,6 +78,7 @@ impl Rescaling {
         Rescaling {
             bounds,
             asked: false,
+            taken_over: false,
             possible_since: None,
             lacking_since: None,
             last_change: None,
@@ -136,8 +139,9 @@ impl JobMaster {
         if let Err(reason) = refused {
             return out.push(JobAction::Reply(request, JobReply::Refused(reason)));
         }
-        out.push(JobAction::Reply(request, JobReply::Accepted));
+        // Kept before anybody relies on it.
         out.push(JobAction::Note(JobNote::Required(bounds.clone())));
+        out.push(JobAction::Reply(request, JobReply::Accepted));
         self.rescaling.bounds = bounds;
         self.rescaling.asked = true;
         self.rescaling.possible_since = None;
@@ -171,7 +175,16 @@ impl JobMaster {
         }
     }
 
-    /// The job is another leader's, who ran it with this parallelism. What was asked of that one beyond it is not known.
+    /// The job is another leader's, of whom somebody has asked these bounds. To be called before it begins.
+    pub fn take_over_bounds(&mut self, bounds: Vec<ParallelismBounds>) {
+        if requirements::check(self.graph.topology(), &bounds).is_ok() {
+            self.rescaling.bounds = bounds;
+            self.rescaling.taken_over = true;
+            self.slots.want(requirements::slots_wanted(self.graph.topology(), &self.rescaling.bounds));
+        }
+    }
+
+    /// The job is another leader's, who ran it with this parallelism.
     pub(super) fn take_over_parallelism(&mut self, parallelism: &[u32]) {
         let present = self.graph.topology();
         if parallelism.len() != present.vertices.len() || present.parallelism() == parallelism {
@@ -182,7 +195,8 @@ impl JobMaster {
             source.rescale(topology.vertex(*vertex).parallelism);
         }
         let adaptive = self.settings.scheduler.mode != SchedulerMode::Default;
-        for (bounds, parallelism) in self.rescaling.bounds.iter_mut().zip(parallelism.iter().copied()) {
+        let widened = self.rescaling.bounds.iter_mut().zip(parallelism.iter().copied()).filter(|_| !self.rescaling.taken_over);
+        for (bounds, parallelism) in widened {
             *bounds = match adaptive {
                 true => ParallelismBounds { lower: bounds.lower.min(parallelism), upper: bounds.upper.max(parallelism) },
                 false => ParallelismBounds::exactly(parallelism),
