@@ -39,6 +39,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         return Ok(());
     }
+    if mode == "print" {
+        counts
+            .map(|count| {
+                println!("from a function: {count:?}");
+                count
+            })
+            .print();
+        env.execute("cluster-job")?;
+        return Ok(());
+    }
     counts.sink_to(FileSink::text(&output).roll_on_checkpoint(true)).uid("files");
     let result = env.execute("cluster-job")?;
     println!("the job is at its end after {} restarts", result.restarts);

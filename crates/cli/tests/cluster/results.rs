@@ -1,7 +1,13 @@
 //! Programs that take the results of their job back.
 
 use super::processes::{Cluster, eventually, job_program, kill};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
 
 const KEYS: u64 = 50;
 
@@ -89,4 +95,42 @@ fn a_program_that_nobody_waits_for_cannot_take_results() {
     assert!(!output.status.success());
     assert!(text.contains("run it without `-d`, or end the stream in a sink"), "{text}");
     assert!(cluster.say(&["list", "-a"]).contains("No"), "nothing was submitted");
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_any_more_fails_and_says_so() {
+    let mut program = Command::new(job_program())
+        .args(["print", "-", &u64::MAX.to_string(), "1e6"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let output = program.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(text.contains("standard output was closed") && !text.contains("panicked at"), "{text}");
+}
+
+#[test]
+fn a_job_that_prints_goes_on_when_the_task_manager_is_killed_that_reads_it() {
+    let mut cluster = Cluster::start();
+    let logs = format!("-Denv.log.dir={}", cluster.path("log").display());
+    let add = |cluster: &mut Cluster, id: &str| cluster.add_task_manager_with(id, 1, &[&logs]);
+    add(&mut cluster, "tm0");
+    assert!(cluster.run(&["-d"], "print", u64::MAX, 20_000.0).status().unwrap().success());
+    let job = cluster.job();
+    let completed = |cluster: &Cluster| cluster.get(&format!("/jobs/{job}/checkpoints"))["counts"]["completed"].as_u64().unwrap();
+    for round in 1..4 {
+        let before = completed(&cluster);
+        eventually("the job goes on", || completed(&cluster) > before + 3);
+        cluster.kill_task_manager(&format!("tm{}", round - 1));
+        let failures = |cluster: &Cluster| cluster.get(&format!("/jobs/{job}/exceptions"))["exceptionHistory"]["entries"].clone();
+        eventually("the loss was noticed", || failures(&cluster).as_array().unwrap().len() >= round);
+        let text = failures(&cluster).to_string();
+        assert!(!text.contains("standard output") && !text.contains("panic"), "{text}");
+        add(&mut cluster, &format!("tm{round}"));
+    }
+    cluster.say(&["cancel", &job]);
 }
