@@ -3,6 +3,7 @@
 use flott_core::{
     Error,
     config::{Configuration, options},
+    secret::Secret,
 };
 use flott_ha::cluster_id;
 use std::{env, fmt, time::Duration};
@@ -50,8 +51,11 @@ impl S3Settings {
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
             return Err(Error::invalid(format!("`s3.endpoint: {endpoint}` is no address such as `http://host:9000`")));
         }
-        let given_or = |value: Option<String>, variable: &str| value.or_else(|| env::var(variable).ok()).filter(|value| !value.is_empty());
-        let needed = |value: Option<String>, key: &str, variable: &str| {
+        let given_or = |value: Option<Secret>, variable: &str| {
+            let value = value.map(|value| value.expose().to_owned());
+            value.or_else(|| env::var(variable).ok()).filter(|value| !value.is_empty())
+        };
+        let needed = |value: Option<Secret>, key: &str, variable: &str| {
             given_or(value, variable).ok_or_else(|| Error::invalid(format!("neither `{key}` nor the variable `{variable}` is set")))
         };
         let lease = configuration.get(&options::HIGH_AVAILABILITY_LEASE_DURATION)?;
@@ -104,7 +108,7 @@ mod tests {
     fn settings(values: &[(&str, &str)]) -> Result<S3Settings, Error> {
         let mut configuration = Configuration::new();
         for (key, value) in values {
-            configuration.set_raw(key, value, Origin::Argument("-D".to_owned())).unwrap();
+            configuration.set_raw(key, value, Origin::Variable("FLOTT_X".to_owned())).unwrap();
         }
         S3Settings::from_configuration(&configuration)
     }

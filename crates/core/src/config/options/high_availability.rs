@@ -1,6 +1,7 @@
 //! Options of several JobManagers that stand in for each other: `high-availability.`, and where their store is.
 
 use super::{super::enums::HighAvailabilityType, ConfigOption, OptionInfo};
+use crate::secret::Secret;
 use std::time::Duration;
 
 options! {
@@ -35,11 +36,11 @@ options! {
         "The address of what speaks the protocol of S3, such as `http://localhost:9000`. None: that of AWS for the region.";
     S3_REGION: String = "s3.region", "us-east-1",
         "The region of the bucket.";
-    S3_ACCESS_KEY: Option<String> = "s3.access-key", "",
+    S3_ACCESS_KEY: Option<Secret> = "s3.access-key", "",
         "The id of the access key. None: `AWS_ACCESS_KEY_ID` of the environment.";
-    S3_SECRET_KEY: Option<String> = "s3.secret-key", "",
+    S3_SECRET_KEY: Option<Secret> = "s3.secret-key", "",
         "The secret of the access key. None: `AWS_SECRET_ACCESS_KEY` of the environment.";
-    S3_SESSION_TOKEN: Option<String> = "s3.session-token", "",
+    S3_SESSION_TOKEN: Option<Secret> = "s3.session-token", "",
         "The token of temporary access keys. None: `AWS_SESSION_TOKEN` of the environment.";
     S3_PATH_STYLE_ACCESS: bool = "s3.path.style.access", "true",
         "Whether the bucket is in the path of addresses rather than in their host name.";
