@@ -82,23 +82,20 @@ impl JobManagerClient {
 
     /// As [`JobManagerClient::look`]; the connection is for `keep`.
     fn look_with(&self, request: &ClientRequest, mut keep: impl FnMut(Stream)) -> Result<ClientReply, Error> {
-        let mut asked = || {
-            let stream = find_leader(&self.address, &self.security, &Role::Client)?.stream;
-            let reply = ask(&stream, request)?;
-            keep(stream);
-            Ok::<_, Error>(reply)
-        };
-        let mut lost_at = None;
+        let mut nobody_since = Instant::now();
         loop {
-            let began = Instant::now();
-            match asked() {
+            let answer = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
+                let answer = ask(&leader.stream, request);
+                // However often leaders change: as long as there are some, the question is worth asking.
+                nobody_since = Instant::now();
+                if answer.is_ok() {
+                    keep(leader.stream);
+                }
+                answer
+            });
+            match answer {
                 Err(error) if error.kind() == ErrorKind::Unavailable && self.address.contains(',') => {
-                    // What took long was answered until then.
-                    let lost_at = lost_at.get_or_insert(Instant::now());
-                    if began.elapsed() > TAKEOVER {
-                        *lost_at = Instant::now();
-                    }
-                    if lost_at.elapsed() > TAKEOVER {
+                    if nobody_since.elapsed() > TAKEOVER {
                         return Err(error);
                     }
                     thread::sleep(RETRY);

@@ -22,7 +22,7 @@ options! {
         "The addresses of etcd's members, with `;` between them; `https://` for TLS.";
     HIGH_AVAILABILITY_ETCD_USER: Option<String> = "high-availability.etcd.user", "",
         "The user of etcd, if it asks for one.";
-    HIGH_AVAILABILITY_ETCD_PASSWORD: Option<String> = "high-availability.etcd.password", "",
+    HIGH_AVAILABILITY_ETCD_PASSWORD: Option<Secret> = "high-availability.etcd.password", "",
         "That user's password.";
     HIGH_AVAILABILITY_ETCD_CA: Option<String> = "high-availability.etcd.tls.ca", "",
         "The file with the authority's certificates (PEM) that etcd's certificate must come from.";
@@ -36,7 +36,7 @@ options! {
         "The address of what speaks the protocol of S3, such as `http://localhost:9000`. None: that of AWS for the region.";
     S3_REGION: String = "s3.region", "us-east-1",
         "The region of the bucket.";
-    S3_ACCESS_KEY: Option<Secret> = "s3.access-key", "",
+    S3_ACCESS_KEY: Option<String> = "s3.access-key", "",
         "The id of the access key. None: `AWS_ACCESS_KEY_ID` of the environment.";
     S3_SECRET_KEY: Option<Secret> = "s3.secret-key", "",
         "The secret of the access key. None: `AWS_SECRET_ACCESS_KEY` of the environment.";
