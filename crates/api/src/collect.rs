@@ -1,14 +1,22 @@
 //! Results of a job in the program that runs it.
 
-use crate::client::JobClient;
-use flott_core::{Data, Error};
+use crate::{client::JobClient, fetch::Fetching};
+use flott_core::{Data, Error, id::OperatorId};
 use flott_operators::sink::CollectedResults;
+use flott_rpc::gateway::JobGateway;
+use std::sync::Arc;
 
 /// The results of a job, in the order in which they come; behind the last one, the error if the job failed.
 pub struct Results<T> {
-    values: CollectedResults<T>,
+    way: Way<T>,
     client: JobClient,
     ended: bool,
+}
+
+/// How they come.
+enum Way<T> {
+    Memory(CollectedResults<T>),
+    Fetching(Fetching<T>),
 }
 
 impl<T> std::fmt::Debug for Results<T> {
@@ -26,9 +34,20 @@ impl<T: Data> Results<T> {
             let _ = waiter.wait();
             end.send();
         });
-        Results { values, client, ended: false }
+        Results { way: Way::Memory(values), client, ended: false }
     }
 
+    /// Of a job in other processes, from its operator `sink`.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(crate) fn fetched(gateway: Arc<dyn JobGateway>, sink: OperatorId) -> Result<Self, Error> {
+        let fetching = Fetching::start(gateway.clone(), sink)?;
+        Ok(Results { way: Way::Fetching(fetching), client: JobClient::new(gateway), ended: false })
+    }
+}
+
+impl<T> Results<T> {
     /// The job.
     pub fn client(&self) -> &JobClient {
         &self.client
@@ -42,12 +61,11 @@ impl<T: Data> Iterator for Results<T> {
         if self.ended {
             return None;
         }
-        match self.values.next() {
-            Some(value) => Some(Ok(value)),
-            None => {
-                self.ended = true;
-                self.client.wait().err().map(Err)
-            }
-        }
+        let next = match &mut self.way {
+            Way::Memory(values) => values.next().map(Ok),
+            Way::Fetching(fetching) => fetching.next(),
+        };
+        self.ended = !matches!(next, Some(Ok(_)));
+        next.or_else(|| self.client.wait().err().map(Err))
     }
 }

@@ -14,7 +14,7 @@ use flott_core::{
 };
 use flott_graph::{Chaining, JobGraph, JobTopology, NodeId, NodeKind, StreamGraph, StreamNode};
 use flott_operators::source::source_factory;
-use flott_rpc::gateway::JobExecutor;
+use flott_rpc::gateway::{JobExecutor, JobGateway, ResultsBy};
 use std::{
     panic::Location,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -163,17 +163,24 @@ impl Environment {
     /// # Errors
     /// The program is no job, or the job could not be started.
     pub fn execute_async(&self, name: &str) -> Result<JobClient, Error> {
+        Ok(JobClient::new(self.submit(name)?.0))
+    }
+
+    /// Runs the program. Returns the job and its graph.
+    pub(crate) fn submit(&self, name: &str) -> Result<(Arc<dyn JobGateway>, JobTopology), Error> {
         let graph = self.job_graph(name);
         let mut inner = self.lock();
         inner.program += 1;
         (inner.graph, inner.mistake) = (StreamGraph::default(), None);
         drop(inner);
-        Ok(JobClient::new(self.executor.submit(graph?)?))
+        let graph = graph?;
+        let topology = graph.topology();
+        Ok((self.executor.submit(graph)?, topology))
     }
 
-    /// Whether jobs run in this process.
-    pub(crate) fn is_local(&self) -> bool {
-        self.executor.is_local()
+    /// How results come back into this program.
+    pub(crate) fn results(&self) -> ResultsBy {
+        self.executor.results()
     }
 
     pub(crate) fn add(&self, node: StreamNode) -> Place {

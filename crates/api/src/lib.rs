@@ -8,6 +8,7 @@
 mod client;
 mod collect;
 mod environment;
+mod fetch;
 mod settings;
 mod stream;
 

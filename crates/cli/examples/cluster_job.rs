@@ -1,4 +1,5 @@
-//! What the tests of the cluster run: counts numbers by key and writes each running count to files, exactly once.
+//! What the tests of the cluster run: counts numbers by key and writes each running count to files, or takes it back into
+//! the program and prints it, exactly once.
 
 use flott::{
     connector::{datagen::GeneratorSource, file::FileSink},
@@ -30,6 +31,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         .key_by(|(key, _)| *key)
         .sum(|(_, count)| count)
         .uid("counts");
+    if let Some(most) = mode.strip_prefix("collect") {
+        // `collect`, or `collect-10` for the first ten.
+        let most = most.trim_start_matches('-').parse().unwrap_or(usize::MAX);
+        for count in counts.execute_and_collect("cluster-job")?.take(most) {
+            println!("{:?}", count?);
+        }
+        return Ok(());
+    }
+    if mode == "print" {
+        counts
+            .map(|count| {
+                println!("from a function: {count:?}");
+                count
+            })
+            .print();
+        env.execute("cluster-job")?;
+        return Ok(());
+    }
     counts.sink_to(FileSink::text(&output).roll_on_checkpoint(true)).uid("files");
     let result = env.execute("cluster-job")?;
     println!("the job is at its end after {} restarts", result.restarts);

@@ -15,7 +15,7 @@ use flott_graph::JobGraph;
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest},
-    gateway::{JobExecutor, JobGateway, TaskFigures},
+    gateway::{JobExecutor, JobGateway, ResultsBy, TaskFigures},
 };
 use flott_runtime::{TaskEnv, panics::catching};
 use std::{
@@ -37,8 +37,8 @@ impl JobExecutor for EmbeddedCluster {
         self.start(graph, launch)
     }
 
-    fn is_local(&self) -> bool {
-        true
+    fn results(&self) -> ResultsBy {
+        ResultsBy::Memory
     }
 }
 
@@ -78,6 +78,7 @@ impl EmbeddedCluster {
             next_request: 0,
             history: None,
             keep_end: None,
+            keep_bounds: None,
         };
         // The JobMaster is made here, so that its errors are the caller's, and runs there.
         let overview = job_thread.master.overview();

@@ -1,13 +1,16 @@
 //! Where the tasks of a job run: in this process, or in workers.
 
 use crate::{control::Link, enumerators, tasks::Tasks};
-use flott_core::id::{AttemptId, VertexId};
+use flott_core::id::{AttemptId, OperatorId, VertexId};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
     task::{EnumeratorCommand, TaskCommand, TaskDeployment},
 };
 use std::{collections::HashSet, sync::mpsc};
+
+/// Takes the answer of an operator; `None`: it has none.
+pub(crate) type AnswerTo = mpsc::Sender<Option<Vec<u8>>>;
 
 /// What happens to the workers of a job.
 #[derive(Debug)]
@@ -55,6 +58,11 @@ pub(crate) trait TaskHost: Send {
 
     /// Something has happened to a worker.
     fn notice(&mut self, notice: WorkerNotice) -> Vec<JobEvent>;
+
+    /// Asks the first subtask of an operator. If there is no answer, `reply` is dropped.
+    fn ask(&mut self, operator: OperatorId, body: Vec<u8>, reply: AnswerTo) {
+        let _ = (operator, body, reply);
+    }
 
     /// Whether nothing that comes from an attempt is to be heard any more.
     fn is_killed(&self, attempt: AttemptId) -> bool;

@@ -5,10 +5,14 @@ use crate::{
     jobmanager::SharedHistory,
     storage_thread::StorageAction,
 };
-use flott_core::{error::TaskFailure, id::AttemptId, time::SharedClock};
+use flott_core::{
+    error::TaskFailure,
+    id::{AttemptId, OperatorId},
+    time::SharedClock,
+};
 use flott_jobmanager::{JobAction, JobEvent, JobMaster, JobNote, Now, checkpoint::CheckpointFailure};
 use flott_rpc::{
-    client::{JobEnd, JobOutcome, JobOverview, JobReply, RequestId},
+    client::{JobEnd, JobOutcome, JobOverview, JobReply, ParallelismBounds, RequestId},
     status::JobStatus,
     task::TaskReport,
 };
@@ -24,6 +28,12 @@ pub(crate) enum Message {
     Event(JobEvent),
     Request(flott_rpc::client::JobRequest, mpsc::Sender<JobReply>),
     Overview(mpsc::Sender<JobOverview>),
+    /// To the first subtask of an operator. If it cannot answer, the sender is dropped.
+    Ask {
+        operator: OperatorId,
+        body: Vec<u8>,
+        reply: mpsc::Sender<Option<Vec<u8>>>,
+    },
     /// Of the job's workers, if its tasks are not in this process.
     Worker(WorkerNotice),
     /// Another JobManager leads: the job is its business now. Nothing that runs is touched.
@@ -33,6 +43,9 @@ pub(crate) enum Message {
 /// Makes sure that a job that has ended is not run again, before its checkpoints are removed and anyone learns of it. Returns `false` if
 /// another JobManager leads: then the job has not ended here.
 pub(crate) type KeepEnd = Arc<dyn Fn(&JobOutcome, &JobOverview) -> bool + Send + Sync>;
+
+/// Stores what the parallelism of a job may be from now on, so that the next leader knows it.
+pub(crate) type KeepBounds = Box<dyn Fn(&[ParallelismBounds]) + Send>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -144,6 +157,7 @@ pub(crate) struct JobThread<H> {
     /// Where somebody wants to know what happens.
     pub(crate) history: Option<SharedHistory>,
     pub(crate) keep_end: Option<KeepEnd>,
+    pub(crate) keep_bounds: Option<KeepBounds>,
 }
 
 /// Why the thread of a job ends.
@@ -189,6 +203,10 @@ impl<H: TaskHost> JobThread<H> {
             Message::Overview(reply) => {
                 // Whoever asked may be gone.
                 let _ = reply.send(self.master.overview());
+                None
+            }
+            Message::Ask { operator, body, reply } => {
+                self.host.ask(operator, body, reply);
                 None
             }
             Message::Worker(notice) => {
@@ -269,7 +287,12 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
             JobAction::Recovered => self.host.recovered(),
             JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
-            JobAction::Note(note) => log(&note),
+            JobAction::Note(note) => {
+                if let (JobNote::Required(bounds), Some(keep)) = (&note, &self.keep_bounds) {
+                    keep(bounds);
+                }
+                log(&note);
+            }
         }
         None
     }

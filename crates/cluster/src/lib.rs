@@ -36,6 +36,7 @@ mod thread;
 mod worker;
 
 pub use embedded::EmbeddedCluster;
+pub use flott_jobmanager::job_master::RESCALES_KEPT;
 pub use jobmanager::{
     Acknowledgement, Acknowledgements, AttemptRecord, CheckpointEnd, CheckpointRecord, HighAvailability, JobDetails, JobHistory,
     JobManager, JobManagerOptions, TaskThreads,

@@ -5,20 +5,24 @@ use crate::{
     executables,
     launch::{refuse_abort, root_paths},
 };
-use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
+use flott_core::{
+    Error, ErrorKind,
+    config::Configuration,
+    id::{JobId, OperatorId},
+};
 use flott_graph::JobGraph;
 use flott_rpc::{
-    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::{ClientReply, ClientRequest, ExecutableId, JobSubmission, JobSummary, Program, Role},
-    gateway::{JobExecutor, JobGateway, TaskFigures},
+    gateway::{JobExecutor, JobGateway, ResultsBy, TaskFigures},
 };
-use flott_security::Connector;
+use flott_security::{Connector, Stream};
 use std::{
     fs::File,
     io::{self, Read},
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -41,6 +45,13 @@ static EXECUTED: AtomicBool = AtomicBool::new(false);
 pub struct JobManagerClient {
     address: String,
     security: Connector,
+}
+
+fn of_operator(reply: ClientReply) -> Result<OperatorReply, Error> {
+    match reply {
+        ClientReply::Operator(reply) => Ok(reply),
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn unexpected(reply: &ClientReply) -> Error {
@@ -66,12 +77,20 @@ impl JobManagerClient {
 
     /// Asks something that changes nothing. While another JobManager takes over, it is asked again.
     fn look(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
+        self.look_with(request, drop)
+    }
+
+    /// As [`JobManagerClient::look`]; the connection is for `keep`.
+    fn look_with(&self, request: &ClientRequest, mut keep: impl FnMut(Stream)) -> Result<ClientReply, Error> {
         let mut nobody_since = Instant::now();
         loop {
             let answer = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
                 let answer = ask(&leader.stream, request);
                 // However often leaders change: as long as there are some, the question is worth asking.
                 nobody_since = Instant::now();
+                if answer.is_ok() {
+                    keep(leader.stream);
+                }
                 answer
             });
             match answer {
@@ -230,7 +249,17 @@ impl JobExecutor for RemoteCluster {
         if self.detached {
             std::process::exit(0);
         }
-        Ok(Arc::new(RemoteJob { client: self.client.clone(), job }))
+        Ok(Arc::new(RemoteJob { client: self.client.clone(), job, asking: Mutex::default() }))
+    }
+
+    fn results(&self) -> ResultsBy {
+        match self.detached {
+            true => ResultsBy::Nothing(
+                "`execute_and_collect` waits for results, and this program was started to submit its job alone (`-d`, or by REST): run it \
+                 without `-d`, or end the stream in a sink",
+            ),
+            false => ResultsBy::Fetching,
+        }
     }
 }
 
@@ -238,6 +267,8 @@ impl JobExecutor for RemoteCluster {
 struct RemoteJob {
     client: JobManagerClient,
     job: JobId,
+    /// The connection for questions to operators, which come often.
+    asking: Mutex<Option<Stream>>,
 }
 
 impl JobGateway for RemoteJob {
@@ -259,5 +290,19 @@ impl JobGateway for RemoteJob {
 
     fn figures(&self) -> Result<Vec<TaskFigures>, Error> {
         self.client.figures(self.job)
+    }
+
+    fn ask_operator(&self, operator: OperatorId, body: Vec<u8>) -> Result<OperatorReply, Error> {
+        let request = ClientRequest::AskOperator(self.job, operator, body);
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = asking.take()
+            && let Ok(reply) = ask(&stream, &request)
+        {
+            *asking = Some(stream);
+            return of_operator(reply);
+        }
+        // The connection is the first, or it broke, or another JobManager leads: whoever asks is told what the next one says.
+        let reply = self.client.look_with(&request, |stream| *asking = Some(stream))?;
+        of_operator(reply)
     }
 }

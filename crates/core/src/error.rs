@@ -100,6 +100,9 @@ impl Unrecoverable {
     }
 }
 
+/// What a task says that cannot print since whoever read standard output or standard error has ended.
+pub const OUTPUT_CLOSED: &str = "standard output was closed: whoever read it has ended";
+
 /// Why a task failed: which operator of which subtask, where in the source, and the whole chain of causes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TaskFailure {

@@ -106,6 +106,19 @@ pub trait Operator {
         output.emit_status(status)
     }
 
+    /// Whether it takes more input now. While an operator of a task does not, the task reads nothing. It may come to take more in
+    /// [`Operator::request`], [`Operator::on_wake`] and [`Operator::checkpoint_completed`].
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Answers somebody who asks this operator from outside of the job; `None`: nothing that it knows. Called in the order of the stream,
+    /// also behind its end.
+    fn request(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        let _ = body;
+        None
+    }
+
     /// When, in monotonic time, [`Operator::on_wake`] wants to be called; asked after every other call.
     fn next_wake(&self) -> Option<Duration> {
         None

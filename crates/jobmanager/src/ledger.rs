@@ -64,7 +64,7 @@ impl Ledger {
                 reader.no_more_splits = true;
             }
             TaskCommand::Cancel if !matches!(task.inventory.state, TaskState::Ended(_)) => task.inventory.state = TaskState::Canceling,
-            TaskCommand::Cancel | TaskCommand::CheckpointAborted(_) | TaskCommand::Fail(_) => {}
+            TaskCommand::Cancel | TaskCommand::CheckpointAborted(_) | TaskCommand::Fail(_) | TaskCommand::Ask { .. } => {}
         }
     }
 

@@ -243,6 +243,7 @@ impl Harness {
                 TaskCommand::NoMoreSplits => format!("{attempt}: no more splits"),
                 TaskCommand::Cancel => format!("{attempt}: cancel"),
                 TaskCommand::Fail(reason) => format!("fail {attempt}: {reason}"),
+                TaskCommand::Ask { operator, number, .. } => format!("ask {operator:?} of {attempt}: {number}"),
             },
             JobAction::Kill(attempt) => format!("kill {attempt}"),
             JobAction::Enumerator { vertex, command, .. } => match command {

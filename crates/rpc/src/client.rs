@@ -44,6 +44,31 @@ pub enum RescaleState {
     Superseded,
 }
 
+/// What a change of a job's parallelism came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RescaleCause {
+    /// The slots that were there when the job began.
+    Start,
+    /// Somebody asked for it.
+    Requirements,
+    /// Slots came.
+    #[default]
+    Slots,
+    /// The job was started again, with slots that are left.
+    Failover,
+}
+
+/// How many changes have come to which end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RescaleTotals {
+    /// Those after which all tasks ran.
+    pub completed: u64,
+    /// Those that were given up.
+    pub failed: u64,
+    /// Those that had become pointless.
+    pub superseded: u64,
+}
+
 /// A change of a job's parallelism.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RescaleSummary {
@@ -51,6 +76,12 @@ pub struct RescaleSummary {
     pub number: u64,
     /// Why.
     pub reason: String,
+    /// What it came from.
+    #[serde(default)]
+    pub cause: RescaleCause,
+    /// What the parallelism of each vertex might be when it began.
+    #[serde(default)]
+    pub bounds: Vec<ParallelismBounds>,
     /// The number of subtasks of each vertex before.
     pub from: Vec<u32>,
     /// The number of subtasks of each vertex that is aimed at.
@@ -105,6 +136,17 @@ pub struct SnapshotTaken {
     pub checkpoint: CheckpointId,
     /// Its folder.
     pub location: String,
+}
+
+/// What becomes of a question to an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OperatorReply {
+    /// Its answer.
+    Answer(Vec<u8>),
+    /// It does not run now, or is too busy to answer: ask again.
+    NotThere,
+    /// The job has ended.
+    Ended,
 }
 
 /// What becomes of a request.
@@ -204,4 +246,7 @@ pub struct JobOverview {
     /// The last changes of its parallelism, newest last.
     #[serde(default)]
     pub rescales: Vec<RescaleSummary>,
+    /// All of its changes that have come to an end.
+    #[serde(default)]
+    pub rescale_totals: RescaleTotals,
 }

@@ -9,7 +9,7 @@
 //! takes the default of what it misses. New fields get `#[serde(default)]`; a field is never given another meaning.
 
 use crate::{
-    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     figures::{ProcessFigures, TaskFigures},
     inventory::WorkerInventory,
     observe::{Answer, Question},
@@ -20,7 +20,7 @@ use flott_core::{
     ErrorKind, Timestamp,
     config::Configuration,
     error::TaskFailure,
-    id::{AttemptId, JobId, VertexId},
+    id::{AttemptId, JobId, OperatorId, VertexId},
     secret::Secret,
 };
 use flott_graph::{JobTopology, settings::JobSettings};
@@ -165,6 +165,8 @@ pub enum ClientRequest {
     Job(JobId, JobRequest),
     /// Answer when it has ended.
     Wait(JobId),
+    /// A question to the first subtask of an operator, which understands what is in it.
+    AskOperator(JobId, OperatorId, Vec<u8>),
 }
 
 /// The answer to a [`ClientRequest`].
@@ -190,6 +192,8 @@ pub enum ClientReply {
     Ended(Box<JobOutcome>),
     /// It cannot be: which kind of error, and why.
     Failed(ErrorKind, String),
+    /// What became of a question to an operator.
+    Operator(OperatorReply),
 }
 
 /// A job in a list.

@@ -1,7 +1,10 @@
 //! What a client can do with a cluster, whichever it is: embedded, or behind a connection.
 
-use crate::client::{JobOutcome, JobOverview, JobReply, JobRequest};
-use flott_core::{Error, id::JobId};
+use crate::client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply};
+use flott_core::{
+    Error,
+    id::{JobId, OperatorId},
+};
 use flott_graph::JobGraph;
 use std::sync::Arc;
 
@@ -15,10 +18,22 @@ pub trait JobExecutor: Send + Sync {
     /// The job cannot be started: its snapshot does not fit, its checkpoint directory cannot be used, or nobody answers.
     fn submit(&self, graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error>;
 
-    /// Whether jobs run in this process, so that their results can be handed over in it.
-    fn is_local(&self) -> bool {
-        false
+    /// How results of jobs come back into the program. The same for the program that submits a job and for its workers, which must build
+    /// the same graph.
+    fn results(&self) -> ResultsBy {
+        ResultsBy::Fetching
     }
+}
+
+/// How results of a job come back into the program that runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultsBy {
+    /// In the memory of this process.
+    Memory,
+    /// The program asks the job's sink: [`JobGateway::ask_operator`].
+    Fetching,
+    /// They do not: why.
+    Nothing(&'static str),
 }
 
 /// A job that was started.
@@ -49,4 +64,13 @@ pub trait JobGateway: Send + Sync {
     /// # Errors
     /// Nobody answers.
     fn figures(&self) -> Result<Vec<TaskFigures>, Error>;
+
+    /// Asks the first subtask of an operator something that it understands.
+    ///
+    /// # Errors
+    /// The operator has no answer, or nobody answers.
+    fn ask_operator(&self, operator: OperatorId, body: Vec<u8>) -> Result<OperatorReply, Error> {
+        let _ = (operator, body);
+        Err(Error::invalid("operators of this job cannot be asked"))
+    }
 }

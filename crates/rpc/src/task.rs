@@ -106,6 +106,15 @@ pub enum TaskCommand {
     Cancel,
     /// Fail, for this reason: what connects the task with others broke.
     Fail(String),
+    /// A question to one of its operators.
+    Ask {
+        /// The operator.
+        operator: OperatorId,
+        /// What its answer is known by.
+        number: u64,
+        /// What the operator understands.
+        body: Vec<u8>,
+    },
 }
 
 /// Figures of a task's part in a checkpoint.
@@ -157,6 +166,13 @@ pub enum TaskReport {
     },
     /// The source's reader wants a split.
     RequestSplit,
+    /// The answer of one of its operators.
+    Answer {
+        /// The number of the question.
+        number: u64,
+        /// The answer; `None`: it has none.
+        body: Option<Vec<u8>>,
+    },
 }
 
 /// To the enumerator of a source.

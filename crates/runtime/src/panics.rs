@@ -18,6 +18,13 @@ pub struct CaughtPanic {
     pub location: Option<String>,
 }
 
+impl CaughtPanic {
+    /// Whether it is that of `println!` and the like, whose output nobody reads any more.
+    pub fn is_closed_output(&self) -> bool {
+        self.message.starts_with("failed printing to std") && self.message.contains("os error 32")
+    }
+}
+
 thread_local! {
     static WATCHED: Cell<bool> = const { Cell::new(false) };
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };

@@ -1,8 +1,8 @@
 //! The cluster as the server sees it.
 
 use crate::model::{
-    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, RunRequest, Stacks, TaskManager, ThreadInfo,
-    VertexBounds,
+    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, Rescales, RunRequest, Stacks, TaskManager,
+    ThreadInfo, VertexBounds,
 };
 use flott_core::id::{JobId, OperatorId};
 use flott_rpc::client::SnapshotTaken;
@@ -68,6 +68,9 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Runs a job with this parallelism, as far as its vertices can have it. Returns when it does.
     fn rescale(&self, job: JobId, parallelism: u32) -> Result<()>;
+
+    /// The changes of a job's parallelism.
+    fn rescales(&self, job: JobId) -> Result<Rescales>;
 
     /// Removes the savepoint at `location`.
     fn dispose_savepoint(&self, location: &str) -> Result<()>;

@@ -4,7 +4,7 @@ use crate::{
     api::{
         applications, attempts, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs,
         metrics::{self, Metric},
-        operations, plan, processes, rescaling, task_managers, vertices,
+        operations, plan, processes, rescales, rescaling, task_managers, vertices,
     },
     app::App,
     http::{
@@ -206,6 +206,16 @@ const RESCALING: &[Route] = &[
         .query(&["parallelism"])
         .needs(Role::Operator),
     json("GET", "/jobs/{job}/rescaling/{trigger}", operations::poll_rescaling, "What became of a change of parallelism"),
+    json("GET", "/jobs/{job}/rescales/overview", rescales::overview, "How often the parallelism of a job was changed")
+        .gives::<rescales::Overview>(),
+    json("GET", "/jobs/{job}/rescales/history", rescales::history, "The last changes of a job's parallelism, newest first")
+        .gives::<Vec<rescales::Details>>(),
+    json("GET", "/jobs/{job}/rescales/summary", rescales::summary, "How long changes of a job's parallelism took")
+        .gives::<rescales::SummaryAnswer>(),
+    json("GET", "/jobs/{job}/rescales/config", rescales::config, "When the parallelism of a job is changed")
+        .gives::<rescales::ConfigAnswer>(),
+    json("GET", "/jobs/{job}/rescales/details/{rescale}", rescales::details, "A change of a job's parallelism")
+        .gives::<rescales::Details>(),
 ];
 
 /// Calls about snapshots of jobs.

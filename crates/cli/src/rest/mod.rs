@@ -173,6 +173,10 @@ impl Cluster for Rest {
         self.change_parallelism(job, parallelism)
     }
 
+    fn rescales(&self, job: JobId) -> Result<model::Rescales> {
+        self.changes_of_parallelism(job)
+    }
+
     fn dispose_savepoint(&self, _: &str) -> Result<()> {
         Err(ClusterError::BadRequest("savepoints cannot be removed by REST yet: remove the savepoint's folder".to_owned()))
     }

@@ -2,9 +2,14 @@
 
 use super::Rest;
 use crate::rescale;
+use flott_cluster::RESCALES_KEPT;
 use flott_core::id::{JobId, OperatorId};
+use flott_graph::settings::SchedulerMode;
 use flott_rpc::client::{JobReply, JobRequest, ParallelismBounds};
-use flott_web::{ClusterError, Result, model::VertexBounds};
+use flott_web::{
+    ClusterError, Result,
+    model::{RescaleConfig, Rescales, VertexBounds},
+};
 use std::{collections::BTreeMap, time::Duration};
 
 /// How long whoever asks for a change is kept waiting.
@@ -42,6 +47,24 @@ impl Rest {
             return Err(ClusterError::BadRequest(format!("the job has no vertex {:032x}", unknown.0)));
         }
         accepted(self.request(job, JobRequest::Rescale(bounds))?)
+    }
+
+    /// The changes of the parallelism so far.
+    pub(super) fn changes_of_parallelism(&self, job: JobId) -> Result<Rescales> {
+        let missing = |_| ClusterError::NotFound(format!("Job {job} not found"));
+        let overview = self.manager.overview(job).map_err(missing)?;
+        let details = self.manager.details(job).map_err(missing)?;
+        let settings = &details.settings.scheduler;
+        let config = RescaleConfig {
+            history: RESCALES_KEPT,
+            reactive: settings.mode == SchedulerMode::Reactive,
+            wait_timeout: settings.resource_wait_timeout,
+            submission_stabilization: settings.submission_stabilization,
+            executing_stabilization: settings.executing_stabilization,
+            cooldown: settings.cooldown,
+            max_checkpoint_failures: settings.max_checkpoint_failures,
+        };
+        Ok(Rescales { changes: overview.rescales, totals: overview.rescale_totals, config })
     }
 
     /// Asks for another parallelism, and waits until the job has it.

@@ -22,7 +22,7 @@ use std::{
 pub(crate) struct TopArgs {
     /// The job whose graph to show: its id, or the beginning of its id or name. Without: all jobs, or the only one that runs
     job: Option<String>,
-    /// Where the REST server is, `host:port`; else as configured
+    /// Where the REST server is, `host:port` or `https://host:port`; else as configured
     #[arg(short = 'm', long, value_name = "ADDRESS")]
     rest: Option<String>,
     /// Seconds between two looks
@@ -44,7 +44,7 @@ pub(crate) fn top(config: &Configuration, args: &TopArgs) -> Result<ExitCode, Er
         Some(address) => address.clone(),
         None => format!("{}:{}", config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?),
     };
-    let rest = Rest::new(address);
+    let rest = Rest::new(&address, config)?;
     let mut out = std::io::stdout();
     let live = out.is_terminal() && !args.once;
     if !live {

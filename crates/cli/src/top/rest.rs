@@ -1,6 +1,10 @@
 //! A few questions to the REST server.
 
-use flott_core::{Error, ErrorKind};
+use flott_core::{
+    Error, ErrorKind,
+    config::{Configuration, Origin, options},
+};
+use flott_security::Connector;
 use serde_json::Value;
 use std::{
     io::{Read, Write},
@@ -14,12 +18,33 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// A REST server.
 pub(crate) struct Rest {
     address: String,
+    encrypted: bool,
+    security: Connector,
 }
 
 impl Rest {
-    /// The one at `address`, `host:port`.
-    pub(crate) fn new(address: String) -> Self {
-        Rest { address }
+    /// The one at `address`: `host:port`, or with `http://` or `https://` before it. Without, it is encrypted if the configuration says
+    /// so of REST, or else of the cluster.
+    ///
+    /// # Errors
+    /// The configuration does not say whom to believe, or holds a token that cannot be read.
+    pub(crate) fn new(address: &str, config: &Configuration) -> Result<Self, Error> {
+        let security = Connector::of_client(config)?;
+        let (scheme, address) = address.split_once("://").map_or((None, address), |(scheme, rest)| (Some(scheme), rest));
+        let encrypted = match scheme {
+            Some("https") => true,
+            Some("http") => false,
+            Some(other) => return Err(Error::invalid(format!("`{other}://` is no way to a REST server: give `http://` or `https://`"))),
+            None if config.origin(options::SSL_REST_ENABLED.key()) != Origin::Default => config.get(&options::SSL_REST_ENABLED)?,
+            None => security.is_encrypted(),
+        };
+        if encrypted && !security.is_encrypted() {
+            return Err(Error::invalid(
+                "an encrypted REST server is believed by the certificate of the cluster's authority: set `security.ssl.internal.enabled` and \
+                 `security.ssl.internal.authority`",
+            ));
+        }
+        Ok(Rest { address: address.trim_end_matches('/').to_owned(), encrypted, security })
     }
 
     /// `GET path`.
@@ -28,11 +53,23 @@ impl Rest {
     /// Nobody answers there, or the answer is none that can be used.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Error> {
         let gone = |error: std::io::Error| {
-            let text = format!("no REST server answers at `{}`: is the cluster running? Set `rest.port`, or give `--rest`", self.address);
+            let (address, how) = (&self.address, if self.encrypted { "over TLS " } else { "" });
+            let text = format!(
+                "no REST server answers {how}at `{address}`: is the cluster running? Set `rest.port`, or give `--rest`, with `http://` or \
+                 `https://` before the address if it is the other"
+            );
             Error::new(ErrorKind::Unavailable, text).with_source(error)
         };
         let answer = self.ask(path).map_err(gone)?;
-        let strange = || Error::new(ErrorKind::Unavailable, format!("what answers at `{}` is no REST server of Flott", self.address));
+        let strange = || {
+            Error::new(
+                ErrorKind::Unavailable,
+                format!(
+                    "what answers at `{}` is no REST server of Flott, or one that is reached otherwise (`http://`, `https://`)",
+                    self.address
+                ),
+            )
+        };
         let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(strange)?;
         let status = head.split(' ').nth(1).unwrap_or_default();
         let value: Value = serde_json::from_str(body).map_err(|_| strange())?;
@@ -47,17 +84,42 @@ impl Rest {
         let mut last = std::io::Error::other("the name leads nowhere");
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
-                Ok(mut stream) => {
-                    stream.set_read_timeout(Some(TIMEOUT))?;
-                    // HTTP/1.0: the answer comes in one piece, and ends with the connection.
-                    write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n\r\n", self.address)?;
-                    let mut answer = String::new();
-                    stream.read_to_string(&mut answer)?;
-                    return Ok(answer);
-                }
+                Ok(stream) => return self.ask_on(stream, path),
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    fn ask_on(&self, socket: TcpStream, path: &str) -> std::io::Result<String> {
+        let token = self.security.token();
+        if token.is_some() && !self.encrypted && !socket.peer_addr()?.ip().is_loopback() {
+            return Err(std::io::Error::other("a token is sent to another machine over TLS alone"));
+        }
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        let authorization = token.map(|token| format!("Authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
+        // HTTP/1.0: the answer comes in one piece, and ends with the connection.
+        let head = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n{authorization}\r\n", self.address);
+        if !self.encrypted {
+            return answer(&socket, &head);
+        }
+        let stream = self.security.connect(socket, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        answer(&stream, &head)
+    }
+}
+
+fn answer<S>(stream: S, head: &str) -> std::io::Result<String>
+where
+    S: Copy + Read + Write,
+{
+    let (mut writer, mut reader) = (stream, stream);
+    writer.write_all(head.as_bytes())?;
+    writer.flush()?;
+    let mut answer = Vec::new();
+    match reader.read_to_end(&mut answer) {
+        // A server may end a connection without a word; whether all came, the JSON tells.
+        Err(error) if error.kind() != std::io::ErrorKind::UnexpectedEof || answer.is_empty() => Err(error),
+        _ => String::from_utf8(answer).map_err(std::io::Error::other),
     }
 }

@@ -213,3 +213,29 @@ fn a_job_that_was_rescaled_keeps_its_parallelism_under_the_next_leader() {
     assert!(out.contains("the job is at its end after 0 restarts"), "{out}");
     crate::processes::assert_exact(&pair.counts(), RECORDS);
 }
+
+#[test]
+fn a_parallelism_that_was_asked_for_and_has_no_slots_yet_is_known_to_the_next_leader() {
+    let mut pair = Pair::start(&[1]);
+    let mut program = pair.run(&["-p", "1"], 10 * RECORDS, 2000.0).stdout(Stdio::piped()).spawn().unwrap();
+    eventually("counts are visible", || pair.lines() > 100);
+    let job = pair.list().split(' ').next().unwrap().to_owned();
+    let rescale = |pair: &Pair, arguments: &[&str]| {
+        let output = pair.flott().arg("rescale").args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr)
+    };
+    rescale(&pair, &[&job, "--detached", "-p", "1..2"]);
+    let leader = pair.leader();
+    pair.managers[leader].kill();
+    pair.leader();
+    let before = pair.lines();
+    eventually("checkpoints are complete under the new leader", || pair.lines() > before + 300);
+    let said = rescale(&pair, &[&job]);
+    assert!(said.contains("v0 : 1 (1..2)") && said.contains("v1 : 1 (1..2)"), "{said}");
+    let mut late = pair.flott();
+    late.args(["-Dtaskmanager.resource-id=late", "-Dtaskmanager.numberOfTaskSlots=1", "taskmanager"]);
+    pair.task_managers.push(late.spawn().unwrap());
+    eventually("the slot that has come is used", || rescale(&pair, &[&job]).contains("v1 : 2 (1..2)"));
+    pair.flott().args(["cancel", &job]).output().unwrap();
+    program.wait().unwrap();
+}

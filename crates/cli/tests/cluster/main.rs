@@ -8,6 +8,7 @@ mod observe;
 mod processes;
 mod rescale;
 mod rest;
+mod results;
 mod security;
 
 use processes::{Cluster, eventually, kill};

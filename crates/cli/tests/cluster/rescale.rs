@@ -69,6 +69,17 @@ fn a_running_job_is_rescaled_up_and_down_and_over_task_managers_and_loses_nothin
     eventually("REST says so", || parallelism(&cluster, &job) == [3, 3]);
     let said = cluster.say(&["rescale", &job, "v0=1"]);
     assert!(said.contains("runs with parallelism 1, 3"), "{said}");
+    let history = cluster.get(&format!("/jobs/{job}/rescales/history"));
+    assert_eq!(history.as_array().unwrap().len(), 5, "{history}");
+    let last = &history[0];
+    assert_eq!((&last["triggerCause"], &last["terminatedReason"]), (&json!("UPDATE_REQUIREMENT"), &json!("SUCCEEDED")));
+    let before_and_after = |vertex: &Value| (vertex["preRescaleParallelism"].clone(), vertex["postRescaleParallelism"].clone());
+    let mut changes: Vec<_> = last["vertices"].as_object().unwrap().values().map(before_and_after).collect();
+    changes.sort_by_key(|(_, after)| after.as_u64());
+    assert_eq!(changes, [(json!(3), json!(1)), (json!(3), json!(3))]);
+    let details = cluster.get(&format!("/jobs/{job}/rescales/details/{}", last["rescaleUuid"].as_str().unwrap()));
+    assert_eq!(details["schedulerStates"][0]["state"], "Executing");
+    assert_eq!(cluster.get(&format!("/jobs/{job}/rescales/overview"))["rescalesCounts"]["completed"], 5);
     eventually("the job is at its end", || cluster.say(&["list", "-a"]).contains("(FINISHED)"));
     assert_checked(&cluster);
     let ended = cluster.ask(&["rescale", &job, "-p", "1"]);

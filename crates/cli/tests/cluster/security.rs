@@ -322,3 +322,99 @@ fn an_address_that_others_reach_is_opened_only_with_everything_set() {
     let again = flott(folder.path()).args(["security", "init"]).output().unwrap();
     assert!(err(&again).contains("is there already"), "{}", err(&again));
 }
+
+#[test]
+fn top_shows_a_cluster_that_speaks_tls_to_whoever_has_a_token() {
+    let secure = Secure::start(1);
+    assert!(secure.run("deployer", &["-d"], 500.0).status().unwrap().success());
+    let rest = secure.cluster.rest_address().to_owned();
+    let shown = secure.ask("viewer", &["top", "--once", "-m", &rest]);
+    assert!(shown.status.success(), "{}", err(&shown));
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(text.contains("cluster-job"), "{text}");
+    let job = String::from_utf8_lossy(&secure.ask("viewer", &["list"]).stdout).split(' ').next().unwrap().to_owned();
+    let shown = secure.ask("viewer", &["top", "--once", "-m", &format!("https://{rest}"), &job]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("numbers"), "{}", err(&shown));
+    let refused = |output: &Output, reason: &str| {
+        assert!(!output.status.success());
+        assert!(err(output).contains(reason), "{}", err(output));
+        secure.assert_no_secret("an error", &err(output));
+    };
+    refused(&secure.cluster.ask(&["top", "--once", "-m", &rest]), "Bearer");
+    refused(&secure.ask("viewer", &["top", "--once", "-m", &format!("http://{rest}")]), "`https://`");
+    refused(&secure.ask("viewer", &["-Dsecurity.ssl.internal.enabled=false", "top", "--once", "-m", &rest]), "");
+}
+
+/// All files under a folder but executables, as text.
+fn texts_under(folder: &Path, into: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            texts_under(&path, into);
+        } else if entry.metadata().is_ok_and(|file| file.len() < 10 << 20)
+            && let Ok(bytes) = fs::read(&path)
+        {
+            into.push((path.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_is_given_with_a_job_is_shown_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("conf")).unwrap();
+    fs::write(folder.path().join("conf/config.yaml"), "high-availability.type: file\nhigh-availability.storageDir: shared\n").unwrap();
+    let log = fs::File::create(folder.path().join("jobmanager.log")).unwrap();
+    let mut cluster = Cluster::start_in(folder, log);
+    eventually("it leads", || Cluster::status_of(&cluster.rest, "/overview") == 200);
+    cluster.add_task_manager("tm0", 1);
+    let no_canary = |what: &str, text: &str| assert!(!text.contains(CANARY), "{what} holds the secret: {text}");
+    // In an argument it is refused, and not repeated; of what is no option nobody knows whether it is one.
+    for key in ["security.token", "s3.secret-key", "my.password"] {
+        let option = format!("-D{key}={CANARY}");
+        let program = job_program();
+        for command in ["run", "run-application"] {
+            let output = cluster.flott().args([command, &option]).arg(&program).args(["plain", "counts", "10", "1e6"]).output().unwrap();
+            assert!(!output.status.success());
+            no_canary(command, &(err(&output) + &String::from_utf8_lossy(&output.stdout)));
+        }
+    }
+    // In the environment it is where it belongs, and goes no further.
+    let submitted = cluster.run(&["-d"], "plain", RECORDS, 100.0).env("FLOTT_SECURITY_TOKEN", CANARY).output().unwrap();
+    assert!(submitted.status.success(), "{}", err(&submitted));
+    no_canary("the program's output", &(err(&submitted) + &String::from_utf8_lossy(&submitted.stdout)));
+    let mut body = b"--cut\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"cluster_job\"\r\n\r\n".to_vec();
+    body.extend(fs::read(job_program()).unwrap());
+    body.extend(b"\r\n--cut--\r\n");
+    let (status, uploaded) = cluster.call("POST", "/jars/upload", ("multipart/form-data; boundary=cut", &body));
+    assert_eq!(status, 200, "{uploaded}");
+    let id = uploaded["filename"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    for key in ["security.token", "s3.secret-key", "my.password"] {
+        let request = json!({"programArgsList": ["plain", "counts", "10", "1e6"], "flinkConfiguration": {key: CANARY}}).to_string();
+        for call in ["run", "plan"] {
+            let (status, body) = cluster.call("POST", &format!("/jars/{id}/{call}"), (JSON, request.as_bytes()));
+            assert_eq!(status, 400, "{key}: {body}");
+            no_canary(call, &body.to_string());
+        }
+    }
+    let job = cluster.job();
+    eventually("the job runs", || cluster.get(&format!("/jobs/{job}"))["state"] == "RUNNING" && !cluster.workers().is_empty());
+    let document = cluster.get("/openapi.json");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{job}", &job).replace("{tm}", "tm0").replace("{executable}", &id);
+        if methods.get("get").is_some() && !path.contains('{') && !path.ends_with("/yarn-cancel") {
+            no_canary(&path, &cluster.send("GET", &path, "", b"").1);
+        }
+    }
+    let processes = cluster.workers().into_iter().chain(cluster.task_managers.values().map(std::process::Child::id));
+    for process in processes.chain([cluster.job_manager_process()]) {
+        for file in ["environ", "cmdline"] {
+            no_canary(file, &String::from_utf8_lossy(&fs::read(format!("/proc/{process}/{file}")).unwrap()));
+        }
+    }
+    let mut texts = Vec::new();
+    texts_under(cluster.folder.path(), &mut texts);
+    assert!(texts.iter().any(|(path, _)| path.contains("shared")) && texts.iter().any(|(path, _)| path.contains("jobmanager.log")));
+    texts.iter().for_each(|(path, text)| no_canary(path, text));
+    cluster.say(&["cancel", &job]);
+}

@@ -30,6 +30,8 @@ fn needed(request: &ClientRequest) -> (&'static str, Role) {
         ClientRequest::GetExecutable(..) => ("get an executable", Role::Deployer),
         ClientRequest::PutExecutable(..) => ("bring an executable", Role::Deployer),
         ClientRequest::Submit(_) => ("submit a job", Role::Deployer),
+        // What was fetched is gone from the job.
+        ClientRequest::AskOperator(..) => ("fetch results", Role::Deployer),
     }
 }
 

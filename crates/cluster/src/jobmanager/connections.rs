@@ -179,6 +179,7 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
         ClientRequest::Figures(job) => ClientReply::Figures(manager.figures(job)?),
         ClientRequest::Job(job, request) => ClientReply::Job(manager.request(job, request)?),
         ClientRequest::Wait(job) => ClientReply::Ended(Box::new(manager.wait(job)?)),
+        ClientRequest::AskOperator(job, operator, body) => ClientReply::Operator(manager.ask_operator(job, operator, body)?),
     })
 }
 

@@ -7,18 +7,22 @@ use crate::{
 };
 use flott_core::{
     Error, ErrorKind, Timestamp,
-    id::{JobId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId},
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
-    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::Program,
     gateway::TaskFigures,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
+    time::Duration,
 };
+
+/// How long an operator may take to answer: the batch that its task is at.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A job, running or ended.
 pub(super) struct Job {
@@ -238,6 +242,20 @@ impl JobHandle {
         let ended = || Error::new(ErrorKind::Unavailable, format!("job {id} has ended"));
         self.messages.send(Message::Request(request, reply)).map_err(|_| ended())?;
         answer.recv().map_err(|_| ended())
+    }
+
+    /// Asks the first subtask of an operator; `None`: another JobManager leads.
+    pub(super) fn ask_operator(&self, operator: OperatorId, body: Vec<u8>) -> Result<Option<OperatorReply>, Error> {
+        let (reply, answer) = mpsc::channel();
+        // One that has ended hears nothing.
+        let _ = self.messages.send(Message::Ask { operator, body, reply });
+        match answer.recv_timeout(ANSWER_TIMEOUT) {
+            Ok(Some(answer)) => Ok(Some(OperatorReply::Answer(answer))),
+            Ok(None) => Err(Error::invalid("the operator does not understand what it is asked")),
+            Err(_) if self.ended.is_suspended() => Ok(None),
+            Err(_) if self.ended.overview().is_some() => Ok(Some(OperatorReply::Ended)),
+            Err(_) => Ok(Some(OperatorReply::NotThere)),
+        }
     }
 
     /// `None`: another JobManager leads.

@@ -24,7 +24,7 @@ use flott_ha::{
 };
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
-    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview},
+    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview, RescaleTotals},
     status::{JobStatus, TaskStatus},
 };
 use std::{
@@ -206,6 +206,7 @@ impl JobManager {
             requirements: Vec::new(),
             slots_wanted: 0,
             rescales: Vec::new(),
+            rescale_totals: RescaleTotals::default(),
         };
         let history = JobHistory {
             entered: vec![(JobStatus::Created, started), (JobStatus::Failed, now)],
@@ -226,7 +227,7 @@ impl JobManager {
     fn prepare(&self, term: &Term, id: JobId, bytes: &[u8]) -> Result<Beginning, Error> {
         let record: RunningRecord = records::decode(bytes)?;
         let storage_epoch = record.storage_epoch_of(term.epoch);
-        let launch = loop {
+        let mut launch = loop {
             match launch(id, record.topology.clone(), record.settings.clone(), launch::Term::Later(storage_epoch)) {
                 Ok(launch) => break launch,
                 Err(error) if error.kind() == ErrorKind::Unavailable && term.is_valid() => {
@@ -236,6 +237,9 @@ impl JobManager {
                 Err(error) => return Err(error),
             }
         };
+        if let Some(bounds) = &record.bounds {
+            launch.master.take_over_bounds(bounds.clone());
+        }
         let event = JobEvent::Recover { last_checkpoint: launch.last_checkpoint, wait: RECONCILIATION };
         tracing::info!(job = %id, "a job of the leader before is taken over");
         Ok(Beginning { id, record, launch, event })

@@ -17,7 +17,10 @@ pub(crate) mod stepped;
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 pub use acknowledged::{Acknowledgement, Acknowledgements};
 use archive::Archive;
-use flott_core::{Error, ErrorKind, Timestamp, id::JobId};
+use flott_core::{
+    Error, ErrorKind, Timestamp,
+    id::{JobId, OperatorId},
+};
 use flott_graph::{
     JobTopology,
     settings::{JobSettings, SchedulerSettings},
@@ -25,7 +28,7 @@ use flott_graph::{
 use flott_ha::{JobStore, Leadership};
 use flott_jobmanager::resource_manager::{ResourceManager, SlotGrant};
 use flott_rpc::{
-    client::{JobOutcome, JobOverview, JobReply, JobRequest},
+    client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::{ExecutableId, JobSummary, Program, TaskManagerInfo, ToTaskManager},
     gateway::TaskFigures,
 };
@@ -301,6 +304,17 @@ impl JobManager {
     /// There is no job of this number, or it has ended.
     pub fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply, Error> {
         self.handle(job)?.request(job, request)
+    }
+
+    /// Asks the first subtask of an operator something.
+    ///
+    /// # Errors
+    /// There is no job of this number, the operator has no answer, or another JobManager leads by now.
+    pub fn ask_operator(&self, job: JobId, operator: OperatorId, body: Vec<u8>) -> Result<OperatorReply, Error> {
+        match self.handle(job)?.ask_operator(operator, body)? {
+            Some(reply) => Ok(reply),
+            None => Err(self.leads_no_more()),
+        }
     }
 
     /// Waits for the end of a job.

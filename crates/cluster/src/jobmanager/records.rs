@@ -4,7 +4,7 @@ use super::JobHistory;
 use flott_core::{Error, ErrorKind, Timestamp};
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
-    client::{JobOutcome, JobOverview},
+    client::{JobOutcome, JobOverview, ParallelismBounds},
     control::Program,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -23,6 +23,9 @@ pub(super) struct RunningRecord {
     /// Its first term in its checkpoint storage, and the leader's at that time: with every leader the former goes up with the latter.
     pub(super) storage_epoch: u64,
     pub(super) leader_epoch: u64,
+    /// What its parallelism may be, if somebody has asked for that since.
+    #[serde(default)]
+    pub(super) bounds: Option<Vec<ParallelismBounds>>,
 }
 
 impl RunningRecord {

@@ -2,19 +2,19 @@
 
 use crate::{
     control::Link,
-    host::{TaskHost, WorkerNotice},
+    host::{AnswerTo, TaskHost, WorkerNotice},
 };
 use flott_core::{
     error::TaskFailure,
-    id::{AttemptId, JobId, SubtaskId, VertexId},
+    id::{AttemptId, JobId, OperatorId, SubtaskId, VertexId},
 };
-use flott_graph::{JobTopology, plan};
+use flott_graph::{JobTopology, VertexTopology, plan};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
     gateway::TaskFigures,
     inventory::WorkerInventory,
-    task::{EnumeratorCommand, TaskCommand, TaskDeployment},
+    task::{EnumeratorCommand, TaskCommand, TaskDeployment, TaskReport},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -84,6 +84,9 @@ pub(crate) struct RemoteHost {
     killed: HashSet<AttemptId>,
     failed_starts: u32,
     figures: WorkerFigures,
+    /// Who waits for the answer of an operator, and the number of the question. One at a time: who asks again has given up the first.
+    asked: HashMap<OperatorId, (u64, AnswerTo)>,
+    next_question: u64,
 }
 
 impl RemoteHost {
@@ -98,6 +101,8 @@ impl RemoteHost {
             killed: HashSet::new(),
             failed_starts: 0,
             figures,
+            asked: HashMap::new(),
+            next_question: 0,
         }
     }
 
@@ -138,6 +143,8 @@ impl RemoteHost {
         let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
         self.figures.lock().remove(&number);
         self.worker_of.retain(|_, at| *at != number);
+        // Whoever waits for an answer from there asks again.
+        self.asked.clear();
         self.cluster.release_slots(self.job, &worker.slots);
         if worker.connection.is_none() {
             self.failed_starts += 1;
@@ -162,6 +169,15 @@ impl RemoteHost {
 
     fn said(&mut self, worker: u64, message: FromWorker) -> Vec<JobEvent> {
         match message {
+            FromWorker::Task(_, TaskReport::Answer { number, body }) => {
+                if let Some(operator) = self.asked.iter().find(|(_, (asked, _))| *asked == number).map(|(operator, _)| *operator)
+                    && let Some((_, reply)) = self.asked.remove(&operator)
+                {
+                    // Whoever asked may be gone.
+                    let _ = reply.send(body);
+                }
+                Vec::new()
+            }
             FromWorker::Task(attempt, report) => vec![JobEvent::Task(attempt, report)],
             FromWorker::TaskLost(attempt, reason) => vec![JobEvent::AttemptLost(attempt, reason)],
             FromWorker::Enumerator { vertex, after, report } if self.enumerators.get(&vertex).is_some_and(|(_, at)| *at == worker) => {
@@ -318,6 +334,21 @@ impl TaskHost for RemoteHost {
             WorkerNotice::Said { worker, message } => self.said(worker, message),
             WorkerNotice::Lost { worker, reason } => self.lost(worker, &reason),
         }
+    }
+
+    fn ask(&mut self, operator: OperatorId, body: Vec<u8>, reply: AnswerTo) {
+        let of_operator = |vertex: &&VertexTopology| vertex.operators.iter().any(|other| other.id == operator);
+        let Some(vertex) = self.topology.vertices.iter().find(of_operator).map(|vertex| vertex.id) else {
+            // Whoever asked may be gone.
+            let _ = reply.send(None);
+            return;
+        };
+        let first = SubtaskId { vertex, index: 0 };
+        let Some(attempt) = self.worker_of.keys().filter(|attempt| attempt.subtask == first).max().copied() else { return };
+        self.next_question += 1;
+        let number = self.next_question;
+        self.asked.insert(operator, (number, reply));
+        self.send(attempt, TaskCommand::Ask { operator, number, body });
     }
 
     fn is_killed(&self, attempt: AttemptId) -> bool {

@@ -7,7 +7,7 @@ use super::{
     remote_host::{RemoteHost, WorkerFigures},
 };
 use crate::{
-    job::{Ended, JobThread, KeepEnd, Message},
+    job::{Ended, JobThread, KeepBounds, KeepEnd, Message},
     launch::{self, Launch, launch, no_thread, random_u128},
     storage_thread,
 };
@@ -59,6 +59,20 @@ pub(super) fn store_new(store: &JobStore, id: JobId, record: &RunningRecord) -> 
             Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
         }
     }
+}
+
+/// Stores in the `record` of a job what its parallelism may be from now on.
+pub(super) fn keep_bounds(store: JobStore, id: JobId, record: RunningRecord) -> KeepBounds {
+    Box::new(move |bounds| {
+        let record = RunningRecord { bounds: Some(bounds.to_vec()), ..record.clone() };
+        let stored = records::encode(&record).and_then(|bytes| {
+            let put = store.put_job(id, &bytes);
+            put.map_err(|error| Error::new(ErrorKind::Unavailable, "the job store does not take it").with_source(error))
+        });
+        if let Err(error) = stored {
+            tracing::warn!(%error, job = %id, "the parallelism that was asked for is forgotten when another JobManager leads");
+        }
+    })
 }
 
 /// A job that is about to run.
@@ -141,6 +155,7 @@ impl JobManager {
             token: format!("{:032x}", random_u128()),
             storage_epoch: launch.epoch,
             leader_epoch: term.epoch,
+            bounds: None,
         };
         if let Some(store) = &term.store {
             store_new(store, id, &record)?;
@@ -157,6 +172,7 @@ impl JobManager {
     /// The operating system does not give one, or the term is over.
     pub(super) fn run_job(&self, term: &Term, beginning: Beginning) -> Result<(), Error> {
         let Beginning { id, record, launch, event } = beginning;
+        let keep_bounds = term.store.clone().map(|store| keep_bounds(store, id, record.clone()));
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -180,6 +196,7 @@ impl JobManager {
             next_request: 0,
             history: Some(history.clone()),
             keep_end: Some(keep_end.clone()),
+            keep_bounds,
         };
         history.created(started);
         let first = thread.master.overview();

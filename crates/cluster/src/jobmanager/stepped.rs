@@ -8,7 +8,7 @@ use super::{
     leadership::RECONCILIATION,
     records::{self, EndedRecord, RunningRecord},
     remote_host::{Cluster, RemoteHost, WorkerFigures},
-    starting::{first_worker, store_new},
+    starting::{first_worker, keep_bounds, store_new},
 };
 use crate::{
     control::Link,
@@ -322,13 +322,15 @@ impl SteppedJobManager {
         }
         let token = String::new();
         let started = self.shared.clock.wall();
-        let record = RunningRecord { program, topology, settings, started, token, storage_epoch: launch.epoch, leader_epoch: epoch };
+        let record =
+            RunningRecord { program, topology, settings, started, token, storage_epoch: launch.epoch, leader_epoch: epoch, bounds: None };
         store_new(&store, id, &record)?;
         let begin = JobEvent::Start { last_checkpoint: launch.last_checkpoint };
         Ok(self.run_job(&store, id, record, launch, begin))
     }
 
     fn run_job(&mut self, store: &JobStore, id: JobId, record: RunningRecord, launch: Launch, begin: JobEvent) -> u64 {
+        let keep_bounds = keep_bounds(store.clone(), id, record.clone());
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -354,6 +356,7 @@ impl SteppedJobManager {
             next_request: 0,
             history: Some(history.clone()),
             keep_end: Some(keep_end),
+            keep_bounds: Some(keep_bounds),
         };
         history.created(started);
         let parts = JobParts {

@@ -17,6 +17,7 @@ use crate::{
 };
 use flott_core::{
     Error, ErrorKind,
+    error::OUTPUT_CLOSED,
     id::{AttemptId, JobId, SubtaskId},
     secret::Secret,
     time::SharedClock,
@@ -49,6 +50,9 @@ const FIGURES_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the JobManager is given to hear why a channel broke.
 const BROKEN_CHANNEL_DELAY: Duration = Duration::from_secs(1);
 
+/// How long it may take to notice that the TaskManager is gone.
+const CLOSED_OUTPUT_DELAY: Duration = Duration::from_secs(2);
+
 /// Exit code of a worker whose JobManager is gone.
 const LOST_JOB_MANAGER: i32 = 3;
 
@@ -79,11 +83,6 @@ impl JobExecutor for WorkerExecutor {
     fn submit(&self, graph: JobGraph) -> Result<Arc<dyn JobGateway>, Error> {
         refuse_abort()?;
         self.run(graph)
-    }
-
-    fn is_local(&self) -> bool {
-        // What is built here is never run by anyone else.
-        true
     }
 }
 
@@ -261,6 +260,12 @@ struct Reporter {
 impl TaskReporter for Reporter {
     fn report(&self, attempt: AttemptId, report: TaskReport) {
         if let TaskReport::Finished { .. } | TaskReport::Canceled | TaskReport::Failed(_) = report {
+            if let TaskReport::Failed(failure) = &report
+                && failure.causes.iter().any(|cause| cause.contains(OUTPUT_CLOSED))
+            {
+                // Most likely the TaskManager is gone, which reads it. Then this process ends before it says so, and no task is to blame.
+                thread::sleep(CLOSED_OUTPUT_DELAY);
+            }
             // With these the job may be over, and nobody would ask for the last figures.
             self.session.say(FromWorker::Figures(self.figures.read()));
         }

@@ -75,7 +75,7 @@ impl Configuration {
     pub fn set_raw(&mut self, key: &str, value: &str, origin: Origin) -> Result<(), ConfigError> {
         let Some(option) = options::find(key) else {
             let suggestion = nearest(key, options::all().map(|option| option.key)).map(str::to_owned);
-            return Err(ConfigError::UnknownKey { key: key.to_owned(), origin, suggestion });
+            return Err(ConfigError::UnknownKey { key: key.to_owned(), origin: origin.without_value(), suggestion });
         };
         if let (true, Origin::Argument(_)) = (option.is_secret(), &origin) {
             return Err(ConfigError::SecretArgument { key: key.to_owned(), variable: option.variable() });
@@ -169,9 +169,11 @@ impl Configuration {
         self.values.iter().map(|(key, value)| (key.as_str(), shown(options::find(key), &value.text), &value.origin))
     }
 
-    /// What a job takes along to other processes: everything but what concerns the one that submits it, where `security.` is.
+    /// What a job takes along to other processes: everything but what concerns the one that submits it, where `security.` is, and
+    /// secrets, which would lie in the JobManagers' store.
     pub fn of_job(&self) -> Configuration {
-        let values = self.values.iter().filter(|(key, _)| !key.starts_with("security."));
+        let secret = |key: &str| options::find(key).is_none_or(OptionInfo::is_secret);
+        let values = self.values.iter().filter(|(key, _)| !key.starts_with("security.") && !secret(key));
         Configuration { values: values.map(|(key, value)| (key.clone(), value.clone())).collect() }
     }
 

@@ -1,5 +1,6 @@
 //! Where a value comes from.
 
+use crate::secret::HIDDEN;
 use serde::{Deserialize, Serialize};
 use std::{fmt, panic::Location};
 
@@ -28,6 +29,17 @@ impl Origin {
     #[track_caller]
     pub fn code() -> Self {
         Origin::Code(crate::error::location_of(Location::caller()))
+    }
+
+    /// The same without the value of an argument: what nobody knows may be a secret.
+    pub(super) fn without_value(self) -> Self {
+        match self {
+            Origin::Argument(argument) => Origin::Argument(match argument.split_once('=') {
+                Some((key, _)) => format!("{key}={HIDDEN}"),
+                None => argument,
+            }),
+            other => other,
+        }
     }
 
     /// The larger, the stronger.

@@ -118,7 +118,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     assert_eq!(message(file("yarn.application.queue: x")), "unknown option `yarn.application.queue` (conf/config.yaml:1)");
     assert_eq!(
         message(Configuration::new().add_arguments(strings(&["-D", "checkpointing.mode=x"]))),
-        "unknown option `checkpointing.mode` (argument `-D checkpointing.mode=x`); did you mean `execution.checkpointing.mode`?"
+        "unknown option `checkpointing.mode` (argument `-D checkpointing.mode=******`); did you mean `execution.checkpointing.mode`?"
     );
 }
 

@@ -335,7 +335,7 @@ impl Driver {
                 self.report(attempt, TaskReport::Canceled);
             }
             TaskCommand::CheckpointCompleted(_) | TaskCommand::CheckpointAborted(_) => {}
-            TaskCommand::AddSplits(_) | TaskCommand::NoMoreSplits => {}
+            TaskCommand::AddSplits(_) | TaskCommand::NoMoreSplits | TaskCommand::Ask { .. } => {}
             TaskCommand::Fail(reason) => panic!("{attempt} is to fail: {reason}"),
         }
     }

@@ -45,6 +45,7 @@ use flott_rpc::{
     status::JobStatus,
 };
 use recovery::Recovery;
+pub use rescale::HISTORY as RESCALES_KEPT;
 use rescale::Rescaling;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -210,6 +211,7 @@ impl JobMaster {
             requirements: self.rescaling.bounds().to_vec(),
             slots_wanted: self.slots.missing(),
             rescales: self.rescaling.history(),
+            rescale_totals: self.rescaling.totals(),
         }
     }
 

@@ -20,13 +20,13 @@ use crate::{
 use flott_core::{context::RuntimeMode, id::CheckpointId};
 use flott_graph::{VertexTopology, settings::SchedulerMode};
 use flott_rpc::{
-    client::{JobReply, ParallelismBounds, RequestId, RescaleState, RescaleSummary},
+    client::{JobReply, ParallelismBounds, RequestId, RescaleCause, RescaleState, RescaleSummary, RescaleTotals},
     status::JobStatus,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// How many changes are kept for display.
-const HISTORY: usize = 10;
+pub const HISTORY: usize = 10;
 /// The time before a checkpoint for a change is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -54,6 +54,8 @@ pub(super) struct Rescaling {
     bounds: Vec<ParallelismBounds>,
     /// Somebody asked for the bounds, and there was no change since: it waits for no cooldown.
     asked: bool,
+    /// Somebody asked the leader before for the bounds.
+    taken_over: bool,
     /// Since when another parallelism could be had.
     possible_since: Option<Duration>,
     /// Since when a restart lacks slots.
@@ -68,6 +70,7 @@ pub(super) struct Rescaling {
     pub(super) wake: Option<Duration>,
     number: u64,
     history: VecDeque<RescaleSummary>,
+    totals: RescaleTotals,
 }
 
 impl Rescaling {
@@ -75,6 +78,7 @@ impl Rescaling {
         Rescaling {
             bounds,
             asked: false,
+            taken_over: false,
             possible_since: None,
             lacking_since: None,
             last_change: None,
@@ -84,7 +88,12 @@ impl Rescaling {
             wake: None,
             number: 0,
             history: VecDeque::new(),
+            totals: RescaleTotals::default(),
         }
+    }
+
+    pub(super) fn totals(&self) -> RescaleTotals {
+        self.totals
     }
 
     pub(super) fn bounds(&self) -> &[ParallelismBounds] {
@@ -102,6 +111,11 @@ impl Rescaling {
     /// Ends the change that is under way.
     fn finish(&mut self, now: Now, state: RescaleState, out: &mut Vec<JobAction>) {
         let Some(Change { mut summary, .. }) = self.change.take() else { return };
+        match &state {
+            RescaleState::Completed => self.totals.completed += 1,
+            RescaleState::Failed(_) => self.totals.failed += 1,
+            _ => self.totals.superseded += 1,
+        }
         summary.state = state;
         summary.ended = Some(now.wall);
         out.push(JobAction::Note(JobNote::Rescale(summary.clone())));
@@ -125,8 +139,9 @@ impl JobMaster {
         if let Err(reason) = refused {
             return out.push(JobAction::Reply(request, JobReply::Refused(reason)));
         }
-        out.push(JobAction::Reply(request, JobReply::Accepted));
+        // Kept before anybody relies on it.
         out.push(JobAction::Note(JobNote::Required(bounds.clone())));
+        out.push(JobAction::Reply(request, JobReply::Accepted));
         self.rescaling.bounds = bounds;
         self.rescaling.asked = true;
         self.rescaling.possible_since = None;
@@ -160,7 +175,16 @@ impl JobMaster {
         }
     }
 
-    /// The job is another leader's, who ran it with this parallelism. What was asked of that one beyond it is not known.
+    /// The job is another leader's, of whom somebody has asked these bounds. To be called before it begins.
+    pub fn take_over_bounds(&mut self, bounds: Vec<ParallelismBounds>) {
+        if requirements::check(self.graph.topology(), &bounds).is_ok() {
+            self.rescaling.bounds = bounds;
+            self.rescaling.taken_over = true;
+            self.slots.want(requirements::slots_wanted(self.graph.topology(), &self.rescaling.bounds));
+        }
+    }
+
+    /// The job is another leader's, who ran it with this parallelism.
     pub(super) fn take_over_parallelism(&mut self, parallelism: &[u32]) {
         let present = self.graph.topology();
         if parallelism.len() != present.vertices.len() || present.parallelism() == parallelism {
@@ -171,7 +195,8 @@ impl JobMaster {
             source.rescale(topology.vertex(*vertex).parallelism);
         }
         let adaptive = self.settings.scheduler.mode != SchedulerMode::Default;
-        for (bounds, parallelism) in self.rescaling.bounds.iter_mut().zip(parallelism.iter().copied()) {
+        let widened = self.rescaling.bounds.iter_mut().zip(parallelism.iter().copied()).filter(|_| !self.rescaling.taken_over);
+        for (bounds, parallelism) in widened {
             *bounds = match adaptive {
                 true => ParallelismBounds { lower: bounds.lower.min(parallelism), upper: bounds.upper.max(parallelism) },
                 false => ParallelismBounds::exactly(parallelism),
@@ -268,16 +293,21 @@ impl JobMaster {
         if due > now.monotonic {
             return self.wake_for_rescale(due);
         }
-        let reason = if self.rescaling.asked { "other resource requirements" } else { "other slots are there" };
-        self.begin_change(now, reason, target, Phase::Checkpoint { not_before: now.monotonic }, out);
+        let why = match self.rescaling.asked {
+            true => (RescaleCause::Requirements, "other resource requirements"),
+            false => (RescaleCause::Slots, "other slots are there"),
+        };
+        self.begin_change(now, why, target, Phase::Checkpoint { not_before: now.monotonic }, out);
         self.coordinator.want_for_rescale();
     }
 
-    fn begin_change(&mut self, now: Now, reason: &str, to: Vec<u32>, phase: Phase, out: &mut Vec<JobAction>) {
+    fn begin_change(&mut self, now: Now, (cause, reason): (RescaleCause, &str), to: Vec<u32>, phase: Phase, out: &mut Vec<JobAction>) {
         self.rescaling.number += 1;
         let summary = RescaleSummary {
             number: self.rescaling.number,
             reason: reason.to_owned(),
+            cause,
+            bounds: self.rescaling.bounds.clone(),
             from: self.graph.topology().parallelism(),
             to,
             checkpoint: None,
@@ -367,13 +397,13 @@ impl JobMaster {
         if best == current {
             return;
         }
-        let reason = match (first, lacks) {
-            (true, _) => "the slots that are there at the start",
-            (_, true) => "slots are gone",
-            _ => "the job is started again",
+        let why = match (first, lacks) {
+            (true, _) => (RescaleCause::Start, "the slots that are there at the start"),
+            (_, true) => (RescaleCause::Failover, "slots are gone"),
+            _ => (RescaleCause::Failover, "the job is started again"),
         };
         self.rescaling.finish(now, RescaleState::Superseded, out);
-        self.begin_change(now, reason, best, Phase::TakenDown, out);
+        self.begin_change(now, why, best, Phase::TakenDown, out);
         self.take_down_for_rescale(now, None, out);
     }
 

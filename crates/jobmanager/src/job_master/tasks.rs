@@ -87,7 +87,8 @@ impl JobMaster {
                     source.request_split(subtask, out);
                 }
             }
-            TaskReport::RequestSplit => {}
+            // Whoever asked is answered by the shell.
+            TaskReport::RequestSplit | TaskReport::Answer { .. } => {}
         }
     }
 

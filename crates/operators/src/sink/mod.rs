@@ -2,6 +2,7 @@
 
 mod collect;
 mod discard;
+pub mod fetch;
 mod operator;
 mod print;
 

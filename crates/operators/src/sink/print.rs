@@ -2,6 +2,7 @@
 
 use flott_core::{
     Batch, BoxError, Data,
+    error::{OUTPUT_CLOSED, Unrecoverable},
     format::format_into,
     sink::{Committer, Sink, SinkWriter, WriterContext},
 };
@@ -68,11 +69,19 @@ impl<T: Data> SinkWriter<T, (), ()> for PrintWriter {
         // A batch in one write, so that the lines of subtasks do not mix.
         let bytes = self.lines.as_bytes();
         let written = if self.to_stderr { std::io::stderr().lock().write_all(bytes) } else { write_stdout(bytes) };
-        written.map_err(|error| format!("cannot print: {error}").into())
+        written.map_err(cannot_print)
     }
 
     fn flush(&mut self, _: bool) -> Result<(), BoxError> {
-        std::io::stdout().flush().map_err(|error| format!("cannot print: {error}").into())
+        std::io::stdout().flush().map_err(cannot_print)
+    }
+}
+
+/// Nobody comes back to a closed pipe: a restart would meet it again.
+fn cannot_print(error: std::io::Error) -> BoxError {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Unrecoverable { message: OUTPUT_CLOSED.to_owned(), source: Some(error.into()) }.into(),
+        _ => format!("cannot print: {error}").into(),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use super::{End, Phase, Result, Task};
 use crate::{
+    chain::Running,
     element::StreamElement,
     gate::{GateEvent, ReceiverGone},
     valve::ValveOutput,
 };
 use flott_core::{
+    id::OperatorId,
     operator::WatermarkStatus,
     source::{ReadStatus, SourceRequest},
     time::MAX_WATERMARK,
@@ -31,6 +33,8 @@ enum Polled {
 enum Waiting {
     Input,
     Output,
+    /// An operator takes no more for now.
+    Operator,
 }
 
 impl Task {
@@ -55,6 +59,15 @@ impl Task {
             self.go_on_with_snapshot()?;
             if self.settling && self.is_settled() {
                 return Ok(End::Finished);
+            }
+            if !self.is_ready() {
+                self.note_step(step_started);
+                if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_behind()) {
+                    yield_now().await;
+                } else {
+                    self.wait(Waiting::Operator).await;
+                }
+                continue;
             }
             let polled = self.poll_input().await?;
             self.note_step(step_started);
@@ -101,9 +114,32 @@ impl Task {
                     Ok(())
                 })?,
                 TaskCommand::AddSplits(_) | TaskCommand::NoMoreSplits => {}
+                TaskCommand::Ask { operator, number, body } => {
+                    let body = self.ask(operator, &body)?;
+                    self.report(TaskReport::Answer { number, body });
+                }
             }
         }
         Ok(None)
+    }
+
+    /// The answer of an operator to somebody outside of the job.
+    fn ask(&mut self, operator: OperatorId, body: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.chain.nodes.iter().position(|node| node.info.id == operator) {
+            Some(index) if matches!(self.chain.nodes[index].running, Running::Operator(_)) => {
+                self.chain.operator(index, |operator, _| Ok(operator.request(body)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether all operators take more input.
+    fn is_ready(&self) -> bool {
+        self.phase == Phase::Orphaned
+            || self.chain.nodes.iter().all(|node| match &node.running {
+                Running::Operator(operator) => operator.is_ready(),
+                Running::Source(_) => true,
+            })
     }
 
     fn wake_operators(&mut self) -> Result<()> {
@@ -149,7 +185,7 @@ impl Task {
             if !std::mem::take(&mut first) || self.mailbox.register(cx.waker()) {
                 return Poll::Ready(());
             }
-            if let (Waiting::Input, Some(snapshot)) = (&waiting, &self.snapshot)
+            if let (Waiting::Input | Waiting::Operator, Some(snapshot)) = (&waiting, &self.snapshot)
                 && !snapshot.is_behind_until(cx.waker())
             {
                 return Poll::Ready(());
@@ -166,7 +202,7 @@ impl Task {
         let end = self.env.clock.monotonic();
         match waiting {
             Waiting::Input => self.metrics.add_idle(end.saturating_sub(start)),
-            Waiting::Output => self.metrics.add_back_pressured(end.saturating_sub(start)),
+            Waiting::Output | Waiting::Operator => self.metrics.add_back_pressured(end.saturating_sub(start)),
         }
         self.metrics.update_busy(end);
         self.metrics.watermark_out.set(self.chain.watermark_out.get());
@@ -304,8 +340,8 @@ impl Task {
     /// Whether everything is committed and sent.
     fn is_settled(&self) -> bool {
         let settled = |node: &crate::chain::ChainNode| match &node.running {
-            crate::chain::Running::Operator(operator) => operator.is_settled(),
-            crate::chain::Running::Source(_) => true,
+            Running::Operator(operator) => operator.is_settled(),
+            Running::Source(_) => true,
         };
         let sent = self.chain.edges.iter().all(crate::output::OutputEdge::is_clear);
         sent && self.chain.nodes.iter().all(settled)

@@ -22,7 +22,7 @@ use flott_core::{
     BoxError,
     accumulator::Accumulators,
     block_pool::BlockPool,
-    error::{TaskFailure, Unrecoverable},
+    error::{OUTPUT_CLOSED, TaskFailure, Unrecoverable},
     id::{AttemptId, CheckpointId},
 };
 use flott_graph::JobGraph;
@@ -116,6 +116,11 @@ impl Task {
         let outcome = match result {
             Ok(Ok(end)) => Ok(end),
             Ok(Err(error)) => Err(self.failed(error.as_ref())),
+            // No mistake of the program's, and a restart would meet it again.
+            Err(panic) if panic.is_closed_output() => {
+                let failure = self.failure(vec![OUTPUT_CLOSED.to_owned(), panic.message], panic.location, false);
+                Err(TaskFailure { unrecoverable: true, ..failure })
+            }
             Err(panic) => Err(self.failure(vec![panic.message], panic.location, true)),
         };
         let (env, attempt, accumulators) = (self.env.clone(), self.attempt, self.accumulators.clone());

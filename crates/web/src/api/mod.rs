@@ -16,6 +16,7 @@ pub(crate) mod metrics;
 pub(crate) mod operations;
 pub(crate) mod plan;
 pub(crate) mod processes;
+pub(crate) mod rescales;
 pub(crate) mod rescaling;
 pub(crate) mod run_request;
 pub(crate) mod secrets;

@@ -5,6 +5,7 @@ mod checkpoint;
 mod executable;
 mod job;
 mod process;
+mod rescale;
 mod stacks;
 
 pub use checkpoint::{
@@ -13,4 +14,5 @@ pub use checkpoint::{
 pub use executable::{ClaimMode, Executable, Plan, Program, RunRequest};
 pub use job::{Attempt, ExecutionConfig, Failure, Input, Job, JobSummary, Metrics, Subtask, Vertex, VertexBounds};
 pub use process::{Hardware, JobManager, LogFile, LogKind, Process, Slot, TaskManager, ThreadInfo};
+pub use rescale::{RescaleConfig, Rescales};
 pub use stacks::{Stacks, TakenStack, TakenStacks};

@@ -27,6 +27,8 @@ fn filled(path: &str, value: impl Fn(&str) -> String) -> String {
 fn every_call_that_is_described_is_answered() {
     let served = Served::new();
     post_file(served.address(), "/jars/upload", "a", b"x");
+    let history = get(served.address(), &format!("/jobs/{RUNNING}/rescales/history")).json();
+    let rescale = history[0]["rescaleUuid"].as_str().unwrap().to_owned();
     let value = |name: &str| match name {
         "job" => RUNNING.to_string(),
         "vertex" => format!("{:032x}", COUNT.0),
@@ -34,6 +36,7 @@ fn every_call_that_is_described_is_answered() {
         "file" => "flott.log".to_owned(),
         "executable" => "0_a".to_owned(),
         "checkpoint" => "32".to_owned(),
+        "rescale" => rescale.clone(),
         _ => "0".to_owned(),
     };
     // The executable is removed last.

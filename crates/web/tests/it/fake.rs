@@ -8,7 +8,7 @@ use flott_core::{
     time::{Clock, Timestamp},
 };
 use flott_rpc::{
-    client::{ParallelismBounds, SnapshotTaken},
+    client::{ParallelismBounds, RescaleCause, RescaleState, RescaleSummary, RescaleTotals, SnapshotTaken},
     figures::Latency,
     status::{JobStatus, TaskStatus},
     task::SubtaskCheckpointStats,
@@ -321,6 +321,42 @@ impl Cluster for Fake {
     fn rescale(&self, job: JobId, parallelism: u32) -> Result<()> {
         self.note(format!("rescale {parallelism}"));
         self.snapshot(job).map(drop)
+    }
+
+    fn rescales(&self, job: JobId) -> Result<Rescales> {
+        self.job(job)?;
+        let change = |number: u64, cause, state, ended: Option<i64>| RescaleSummary {
+            number,
+            reason: "other slots are there".to_owned(),
+            cause,
+            bounds: vec![ParallelismBounds::exactly(2), ParallelismBounds { lower: 1, upper: if number < 4 { 4 } else { 2 } }],
+            from: vec![2, 2],
+            to: vec![2, 3],
+            checkpoint: None,
+            started: START + 1000 * number as i64,
+            taken_down: ended.map(|_| START + 1000 * number as i64 + 20),
+            ended: ended.map(|after| START + 1000 * number as i64 + after),
+            state,
+        };
+        let failed = RescaleState::Failed("no checkpoint could be taken".to_owned());
+        Ok(Rescales {
+            changes: vec![
+                change(1, RescaleCause::Slots, RescaleState::Superseded, Some(10)),
+                change(2, RescaleCause::Failover, RescaleState::Completed, Some(100)),
+                change(3, RescaleCause::Slots, failed, Some(40)),
+                change(4, RescaleCause::Requirements, RescaleState::TakingCheckpoint, None),
+            ],
+            totals: RescaleTotals { completed: 7, failed: 1, superseded: 1 },
+            config: RescaleConfig {
+                history: 10,
+                reactive: true,
+                wait_timeout: None,
+                submission_stabilization: Duration::from_millis(500),
+                executing_stabilization: Duration::from_secs(1),
+                cooldown: Duration::from_secs(30),
+                max_checkpoint_failures: 2,
+            },
+        })
     }
 
     fn dispose_savepoint(&self, location: &str) -> Result<()> {

@@ -202,3 +202,37 @@ fn a_flame_graph_is_the_tree_of_the_stacks_that_are_wanted() {
     assert_eq!(get(path(RUNNING, COUNT.0, "?type=hot")).status, 400);
     assert_eq!(get(path(RUNNING, COUNT.0, "?subtaskindex=2")).status, 404);
 }
+
+#[test]
+fn changes_of_the_parallelism_say_what_they_came_from_and_how_they_ended() {
+    let served = Served::new();
+    let overview = ask(&served, "/jobs/:job/rescales/overview");
+    assert_eq!(overview["rescalesCounts"], json!({"ignored": 1, "inProgress": 1, "completed": 7, "failed": 1}));
+    assert_eq!(overview["latest"]["failed"]["terminatedReason"], "EXCEPTION_OCCURRED");
+    assert_eq!(overview["latest"]["ignored"]["terminatedReason"], "JOB_FAILOVER_RESTARTING", "the next one took its place");
+    let history = ask(&served, "/jobs/:job/rescales/history");
+    let all = |field: &str| history.as_array().unwrap().iter().map(|change| change[field].clone()).collect::<Vec<_>>();
+    assert_eq!(all("triggerCause"), ["UPDATE_REQUIREMENT", "NEW_RESOURCE_AVAILABLE", "RECOVERABLE_FAILOVER", "NEW_RESOURCE_AVAILABLE"]);
+    assert_eq!(all("terminalState"), [json!(null), json!("FAILED"), json!("COMPLETED"), json!("IGNORED")]);
+    assert_eq!(all("rescaleAttemptId"), [1, 3, 2, 1], "three with the same requirements");
+    let requirements = all("resourceRequirementsUuid");
+    assert!(requirements[0] != requirements[1] && requirements[1] == requirements[3]);
+    assert_eq!(history[2]["schedulerStates"], json!(null));
+    let done = ask(&served, &format!("/jobs/:job/rescales/details/{}", history[2]["rescaleUuid"].as_str().unwrap()));
+    let vertex = &done["vertices"][format!("{:032x}", COUNT.0)];
+    let parallelism = ["desired", "sufficient", "preRescale", "postRescale"].map(|name| vertex[format!("{name}Parallelism")].clone());
+    assert_eq!(parallelism, [4, 1, 2, 3]);
+    let slots = done["slots"].as_object().unwrap().values().next().unwrap();
+    let slots = ["desiredSlots", "minimalRequiredSlots", "preRescaleSlots", "postRescaleSlots"].map(|name| slots[name].clone());
+    assert_eq!(slots, [4, 2, 2, 3]);
+    let states = done["schedulerStates"].as_array().unwrap();
+    assert_eq!((&states[0]["state"], &states[0]["durationInMillis"]), (&json!("Executing"), &json!(20)));
+    assert_eq!((&states[1]["state"], &states[1]["durationInMillis"]), (&json!("Restarting"), &json!(80)));
+    let summary = ask(&served, "/jobs/:job/rescales/summary");
+    assert_eq!(summary["rescalesDurationStatsInMillis"]["avg"], 50);
+    assert_eq!(summary["completedRescalesDurationStatsInMillis"]["max"], 100);
+    let config = ask(&served, "/jobs/:job/rescales/config");
+    assert_eq!((&config["schedulerExecutionMode"], &config["executingCooldownTimeoutInMillis"]), (&json!("REACTIVE"), &json!(30_000)));
+    let unknown = get(served.address(), &format!("/jobs/{RUNNING}/rescales/details/{:032x}", 5));
+    assert_eq!(unknown.status, 404);
+}

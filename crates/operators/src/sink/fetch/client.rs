@@ -1,0 +1,112 @@
+//! The side of the program: decides what to ask, and what stands. It asks nobody itself.
+
+use super::{FetchReply, FetchRequest};
+use flott_core::{
+    BoxError, Data, Error, ErrorKind,
+    codec::{decode, encode},
+};
+use std::{collections::VecDeque, marker::PhantomData};
+
+/// The results of a job as far as they have come.
+#[derive(Debug)]
+pub struct FetchedResults<T> {
+    version: Option<u64>,
+    /// The number of the next one that is wanted.
+    next: u64,
+    /// Those before `next` that a restart may take back.
+    pending: VecDeque<Vec<u8>>,
+    /// How many there are, if that is known.
+    total: Option<u64>,
+    given_up: bool,
+    values: PhantomData<fn() -> T>,
+}
+
+impl<T> Default for FetchedResults<T> {
+    fn default() -> Self {
+        FetchedResults { version: None, next: 0, pending: VecDeque::new(), total: None, given_up: false, values: PhantomData }
+    }
+}
+
+impl<T: Data> FetchedResults<T> {
+    /// What to ask the sink next, for about `most_bytes` of results. `closed`: no more are wanted.
+    ///
+    /// # Errors
+    /// It has no form as bytes.
+    pub fn request(&self, most_bytes: u64, closed: bool) -> Result<Vec<u8>, Error> {
+        let done = self.is_complete();
+        encode(&FetchRequest { version: self.version, from: self.next, most_bytes, done, closed }).map_err(unreadable)
+    }
+
+    /// Whether all results are here, of a job that may still start again.
+    pub fn is_complete(&self) -> bool {
+        self.total == Some(self.next)
+    }
+
+    /// How many have come so far, with those that a restart may take back.
+    pub fn fetched(&self) -> u64 {
+        self.next
+    }
+
+    /// Takes an answer. Returns those that will not come again, each once.
+    ///
+    /// # Errors
+    /// It is no answer, or after a restart results would be repeated or missing.
+    pub fn answer(&mut self, body: &[u8]) -> Result<Vec<T>, Error> {
+        let reply: FetchReply = decode(body).map_err(unreadable)?;
+        let first_pending = self.next - self.pending.len() as u64;
+        match self.version {
+            None => self.next = reply.first,
+            Some(version) if version != reply.version => {
+                // It goes on from what had been confirmed at its checkpoint.
+                let from = reply.durable.unwrap_or(reply.first);
+                if from < first_pending || from > self.next {
+                    let text = format!(
+                        "the job was started again from result {from}, and {first_pending} results were handed out before: they would be \
+                         repeated; with `execution.checkpointing.interval` each comes once"
+                    );
+                    return Err(Error::new(ErrorKind::Unavailable, text));
+                }
+                self.pending.truncate((from - first_pending) as usize);
+                self.next = from;
+            }
+            Some(_) => {}
+        }
+        self.version = Some(reply.version);
+        (self.total, self.given_up) = (reply.total, reply.given_up);
+        if reply.first == self.next {
+            self.next += reply.values.len() as u64;
+            self.pending.extend(reply.values);
+        }
+        let first_pending = self.next - self.pending.len() as u64;
+        let standing = match reply.durable {
+            Some(durable) => durable.saturating_sub(first_pending).min(self.pending.len() as u64) as usize,
+            None => self.pending.len(),
+        };
+        self.pending.drain(..standing).map(|value| decode(&value).map_err(unreadable)).collect()
+    }
+
+    /// The job has ended. Returns what comes with its end: if it has `finished`, everything that was fetched stands.
+    ///
+    /// # Errors
+    /// Results are missing, since the sink has given them up.
+    pub fn end(&mut self, finished: bool) -> Result<Vec<T>, Error> {
+        if !finished {
+            return Ok(Vec::new());
+        }
+        let results = self.pending.drain(..).map(|value| decode(&value).map_err(unreadable)).collect();
+        match self.given_up {
+            true => Err(given_up()),
+            false => results,
+        }
+    }
+}
+
+/// The job has given up results that this program did not fetch.
+fn given_up() -> Error {
+    let silence = super::SILENCE.as_secs();
+    Error::new(ErrorKind::Unavailable, format!("results are missing: the program was not heard of for {silence} s, and the job went on"))
+}
+
+fn unreadable(error: BoxError) -> Error {
+    Error::new(ErrorKind::Data, format!("results of the job cannot be read: {error}"))
+}
