@@ -9,7 +9,6 @@ import {
   useStore as useFlowStore,
   useReactFlow,
 } from "@xyflow/react";
-import "@xyflow/react/dist/base.css";
 import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useStore } from "../api/store";
 import { useRoute } from "../app/router";
@@ -59,7 +58,7 @@ function Refit() {
   return null;
 }
 
-export default function JobGraph({ graph, figures }: { graph: Graph; figures: FlowFigures }) {
+export function JobGraph({ graph, figures }: { graph: Graph; figures: FlowFigures }) {
   const isDark = useStore(dark);
   const narrow = useNarrow();
   const nodes = useMemo<VertexNodeData[]>(() => {

@@ -29,6 +29,10 @@ export class FlowFigures {
   readonly lit = new Store<Lit | null>(null);
   private readonly vertices = new Map<string, Store<VertexFigures>>();
 
+  constructor(flow?: GraphFlow) {
+    if (flow) this.update(flow);
+  }
+
   vertex(id: string): Store<VertexFigures> {
     let store = this.vertices.get(id);
     if (!store) {

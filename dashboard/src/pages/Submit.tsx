@@ -1,6 +1,6 @@
 /** Programs: upload one, see whether it can run here, run it. */
 
-import { lazy, Suspense, useId, useMemo, useState } from "react";
+import { useId, useMemo, useState } from "react";
 import { CallError, credentials, send } from "../api/client";
 import { refreshAll, usePolled } from "../api/poll";
 import type { Executables, Plan } from "../api/types";
@@ -10,9 +10,10 @@ import { FlowFigures } from "../graph/flow";
 import { graphOf } from "../graph/model";
 import { Card, Empty, Failure, Loading, Time } from "../parts/basic";
 import { Dialog } from "../parts/Dialog";
+import { later } from "../parts/later";
 import { type Column, Table } from "../parts/Table";
 
-const JobGraph = lazy(() => import("../graph/JobGraph"));
+const JobGraph = later(() => import("../graph/JobGraph").then((part) => part.JobGraph));
 
 type File = Executables["files"][number];
 
@@ -293,9 +294,7 @@ function Preview({ plan }: { plan: Plan }) {
         It can run here: {plan.name}, {plan.type.toLowerCase()}, {graph.vertices.length} vertices.
       </p>
       <section className="graph-card graph-small" aria-label="Plan">
-        <Suspense fallback={<Loading />}>
-          <JobGraph graph={graph} figures={figures} />
-        </Suspense>
+        <JobGraph graph={graph} figures={figures} />
       </section>
     </>
   );

@@ -1,17 +1,18 @@
 /** The JobManager or a TaskManager: figures, configuration, logs, threads. */
 
-import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../../api/poll";
 import type { Environment, KeyValue, LogFiles, Metric, TaskManagerDetail, ThreadDump } from "../../api/types";
 import { href, useQuery } from "../../app/router";
 import { bytes, metric, NONE } from "../../format/units";
 import { Ago, Card, Empty, Facts, Failure, Loading, Meter, Time } from "../../parts/basic";
 import { Options } from "../../parts/Options";
+import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { Tabs } from "../../parts/Tabs";
 import { LogView } from "./LogView";
 
-const Chart = lazy(() => import("../../parts/Chart").then((part) => ({ default: part.Chart })));
+const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
 
 export function ProcessPage({ taskManager, tab }: { taskManager: string | null; tab: string }) {
   const base = taskManager === null ? "jobmanager" : `taskmanagers/${encodeURIComponent(taskManager)}`;
@@ -121,16 +122,14 @@ function Figures({ base }: { base: string }) {
       {times.length > 1 && (
         <figure>
           <figcaption>Memory of the process</figcaption>
-          <Suspense fallback={<Loading />}>
-            <Chart
-              label="memory of the process over time"
-              times={times}
-              values={memory}
-              series={[{ name: "memory" }]}
-              format={bytes}
-              binary
-            />
-          </Suspense>
+          <Chart
+            label="memory of the process over time"
+            times={times}
+            values={memory}
+            series={[{ name: "memory" }]}
+            format={bytes}
+            binary
+          />
         </figure>
       )}
       <Table
