@@ -50,6 +50,7 @@ function lost(): void {
 
 /** Sends a request; gives the answer if its status is a good one. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const asker = session.get().token;
   let response: Response;
   try {
     response = await ((init.method ? undefined : takeEarly(path)) ?? call(path, init));
@@ -64,7 +65,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   }
   heard();
   if (response.ok) return response;
-  if (response.status === 401) session.set({ login: true, token: session.get().token });
+  // Whoever has logged in meanwhile is known.
+  if (response.status === 401 && session.get().token === asker) session.set({ login: true, token: asker });
   throw new CallError(await reason(response), response.status);
 }
 

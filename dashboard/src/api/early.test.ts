@@ -37,6 +37,11 @@ describe("early calls", () => {
     vi.advanceTimersByTime(5000);
     expect(takeEarly(`jobs/${ID}`)).toBeUndefined();
   });
+  it("are for who has asked alone", () => {
+    sendEarly("");
+    kept.set("flott.token", "secret");
+    expect(takeEarly("overview")).toBeUndefined();
+  });
   it("say who asks, and ask who that is", () => {
     kept.set("flott.token", "secret");
     sendEarly("#/submit");

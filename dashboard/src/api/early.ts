@@ -25,7 +25,7 @@ export function call(path: string, init: RequestInit = {}): Promise<Response> {
 /** An answer that nobody has taken within this time is no news any more, ms. */
 const FRESH_MS = 3000;
 
-const sent = new Map<string, { at: number; answer: Promise<Response> }>();
+const sent = new Map<string, { at: number; asker: string | null; answer: Promise<Response> }>();
 
 /** The calls that the page behind an address begins with. */
 export function callsOf(hash: string): string[] {
@@ -40,18 +40,19 @@ export function callsOf(hash: string): string[] {
 
 /** Sends the calls of the page behind an address. */
 export function sendEarly(hash: string): void {
-  const who = token.read() === null ? [] : ["auth/whoami"];
+  const asker = token.read();
+  const who = asker === null ? [] : ["auth/whoami"];
   for (const path of [...callsOf(hash), "config", ...who]) {
     const answer = call(path);
     // Whoever takes it hears of it; nobody may.
     answer.catch(() => {});
-    sent.set(path, { at: performance.now(), answer });
+    sent.set(path, { at: performance.now(), asker, answer });
   }
 }
 
-/** The answer to a call that was sent early, once. */
+/** The answer to a call that was sent early, once, and to nobody else than who has asked. */
 export function takeEarly(path: string): Promise<Response> | undefined {
   const known = sent.get(path);
   sent.delete(path);
-  return known && performance.now() - known.at < FRESH_MS ? known.answer : undefined;
+  return known && known.asker === token.read() && performance.now() - known.at < FRESH_MS ? known.answer : undefined;
 }

@@ -87,6 +87,12 @@ export function refreshAll(): void {
   schedule();
 }
 
+/** Asks for one answer that somebody watches, now. */
+export function refresh(path: string): void {
+  const entry = entries.get(path);
+  if (entry && entry.watchers > 0) void entry.refresh();
+}
+
 export function startPolling(): void {
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refreshAll()));
   interval.subscribe(() => schedule());

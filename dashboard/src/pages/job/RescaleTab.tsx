@@ -27,7 +27,8 @@ export function RescaleTab({ job }: { job: Job }) {
   const wanted = (id: string) => changed[id] ?? data[id]?.parallelism.upperBound ?? 1;
   const needed = slotsNeeded(job.vertices.map((vertex) => ({ ...vertex, parallelism: wanted(vertex.id) })));
   const held = slotsNeeded(job.vertices);
-  const reachable = held + (overview?.["slots-available"] ?? 0);
+  const free = overview?.["slots-available"] ?? 0;
+  const missing = needed - held - free;
   const different = job.vertices.filter(({ id, parallelism }) => wanted(id) !== parallelism);
   const apply = async () => {
     const body: Requirements = {};
@@ -59,9 +60,9 @@ export function RescaleTab({ job }: { job: Job }) {
           </label>
         ))}
       </div>
-      <p className={needed > reachable ? "notice notice-warn" : "notice"}>
-        Needs {needed} slots; the job holds {held} and {overview?.["slots-available"] ?? 0} are free
-        {needed > reachable ? `: it will run with fewer until ${needed - reachable} more are there.` : "."}
+      <p className={missing > 0 ? "notice notice-warn" : "notice"}>
+        Needs {needed} slots; the job holds {held} and {free} {free === 1 ? "is" : "are"} free
+        {missing > 0 ? `: it will run with fewer until ${missing} more ${missing === 1 ? "is" : "are"} there.` : "."}
       </p>
       {may && (
         <button type="button" className="primary" disabled={different.length === 0} onClick={() => setAsked(true)}>
