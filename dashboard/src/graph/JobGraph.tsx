@@ -25,7 +25,8 @@ import { READABLE, VertexNode, type VertexNodeData } from "./VertexNode";
 const NODE_TYPES = { vertex: VertexNode };
 const EDGE_TYPES = { rate: RateEdge };
 
-const FIT = { padding: 0.12, maxZoom: 1.1 };
+/** Below it there is room for the legend. */
+const FIT = { padding: { top: "24px", x: "5%", bottom: "40px" }, maxZoom: 1.1 } as const;
 
 const small = window.matchMedia("(max-width: 640px)");
 
@@ -50,7 +51,7 @@ function Refit() {
   useEffect(() => {
     if (width === 0 || height === 0) return;
     const whole = getNodesBounds(getNodes());
-    const scale = Math.min(width / whole.width, height / whole.height) / (1 + 2 * FIT.padding);
+    const scale = Math.min((width * 0.9) / whole.width, (height - 64) / whole.height);
     const node = opened ? getNode(opened) : undefined;
     if (node && scale < SMALL) {
       void setCenter(node.position.x + NODE_WIDTH / 2, node.position.y + NODE_HEIGHT / 2, { zoom: SMALL + 0.15 });
@@ -142,8 +143,6 @@ function Drawing({ graph, figures }: Props) {
       nodeTypes={NODE_TYPES}
       edgeTypes={EDGE_TYPES}
       colorMode={isDark ? "dark" : "light"}
-      fitView
-      fitViewOptions={FIT}
       minZoom={0.03}
       maxZoom={1.6}
       nodesDraggable={false}

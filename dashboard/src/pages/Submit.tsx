@@ -8,7 +8,7 @@ import { useFeature } from "../app/cluster";
 import { href, navigate, useQuery } from "../app/router";
 import { FlowFigures } from "../graph/flow";
 import { graphOf } from "../graph/model";
-import { Card, Empty, Failure, Loading, Time } from "../parts/basic";
+import { Card, Empty, Failure, Loading, Sentence, Time } from "../parts/basic";
 import { Dialog } from "../parts/Dialog";
 import { later } from "../parts/later";
 import { type Column, Table } from "../parts/Table";
@@ -71,7 +71,7 @@ export function SubmitPage() {
             columns={columns}
             rowKey={(one) => one.id}
             sort="-uploaded"
-            empty="None yet. A program is an executable for this machine that calls `env.execute`, such as target/release/examples/word_count."
+            empty="None yet. A program is an executable for this machine that calls `env.execute`, such as `target/release/examples/word_count`."
           />
         )}
       </Card>
@@ -155,7 +155,7 @@ function Upload({ onDone }: { onDone: (id: string) => void }) {
       {share !== null && <progress aria-label="upload" value={share} max={1} />}
       {error && (
         <p className="notice notice-bad" role="alert">
-          The program was not taken: {error.message}
+          The program was not taken: <Sentence text={error.message} />
         </p>
       )}
     </div>

@@ -184,7 +184,7 @@ export function Failure({ error, what }: { error: CallError | undefined; what: s
   if (!error || error.status === 0) return null;
   return (
     <p className="notice notice-bad" role="alert">
-      {what} cannot be shown: {error.message}
+      {what} cannot be shown: <Sentence text={error.message} />
     </p>
   );
 }
@@ -200,5 +200,5 @@ export function Loading({ what = "Loading" }: { what?: string }) {
 }
 
 export function Empty({ children }: { children: ReactNode }) {
-  return <p className="empty">{children}</p>;
+  return <p className="empty">{typeof children === "string" ? <Sentence text={children} /> : children}</p>;
 }

@@ -1,6 +1,6 @@
 /** The graph of a job with its figures, and its vertices in a table; one of them may be opened. */
 
-import { useLayoutEffect, useMemo, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { GraphFlow, Job, Vertex, VertexFlow } from "../../api/types";
 import { href, setQuery, useRoute } from "../../app/router";
@@ -14,6 +14,9 @@ import { hasEnded } from "../jobList";
 import { VertexPanel } from "../vertex/VertexPanel";
 
 const JobGraph = later(() => import("../../graph/JobGraph").then((part) => part.JobGraph), "Drawing the graph");
+
+/** Whether a vertex that is opened stands below the graph, as the style says. */
+const below = window.matchMedia("(max-width: 1279px)");
 
 interface Row {
   vertex: Vertex;
@@ -113,6 +116,11 @@ export function GraphTab({ job }: { job: Job }) {
     const flows = new Map(flow?.vertices.map((vertex) => [vertex.id, vertex]));
     return job.vertices.map((vertex) => ({ vertex, flow: flows.get(vertex.id), job: job.jid }));
   }, [job, flow]);
+  const panel = useRef<HTMLDivElement>(null);
+  // Below the graph, rather than beside it, nobody would see that it has opened.
+  useEffect(() => {
+    if (opened && below.matches) panel.current?.scrollIntoView({ block: "start" });
+  }, [opened]);
   const vertex = opened ? job.vertices.find(({ id }) => id === opened) : undefined;
   return (
     <>
@@ -124,13 +132,15 @@ export function GraphTab({ job }: { job: Job }) {
           <Legend />
         </section>
         {vertex && (
-          <VertexPanel
-            key={vertex.id}
-            job={job}
-            vertex={vertex}
-            flow={flow?.vertices.find(({ id }) => id === vertex.id)}
-            onClose={() => setQuery({ vertex: null, tab: null })}
-          />
+          <div ref={panel} className="panel-place">
+            <VertexPanel
+              key={vertex.id}
+              job={job}
+              vertex={vertex}
+              flow={flow?.vertices.find(({ id }) => id === vertex.id)}
+              onClose={() => setQuery({ vertex: null, tab: null })}
+            />
+          </div>
         )}
       </div>
       <Card title="Vertices">

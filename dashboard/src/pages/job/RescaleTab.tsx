@@ -5,6 +5,7 @@ import { send } from "../../api/client";
 import { refreshAll, usePolled } from "../../api/poll";
 import type { Job, Overview, Requirements } from "../../api/types";
 import { useRole } from "../../app/cluster";
+import { shownName } from "../../graph/model";
 import { Card, Failure, Loading } from "../../parts/basic";
 import { Dialog } from "../../parts/Dialog";
 import { report } from "../../parts/messages";
@@ -45,7 +46,7 @@ export function RescaleTab({ job }: { job: Job }) {
       <div className="rescale">
         {job.vertices.map((vertex) => (
           <label key={vertex.id} className="rescale-row">
-            <span>{vertex.name}</span>
+            <span>{shownName(vertex.name)}</span>
             <span className="faint">now {vertex.parallelism}</span>
             <input
               type="number"
@@ -61,7 +62,7 @@ export function RescaleTab({ job }: { job: Job }) {
         ))}
       </div>
       <p className={missing > 0 ? "notice notice-warn" : "notice"}>
-        Needs {needed} slots; the job holds {held} and {free} {free === 1 ? "is" : "are"} free
+        Needs {needed} {needed === 1 ? "slot" : "slots"}; the job holds {held} and {free} {free === 1 ? "is" : "are"} free
         {missing > 0 ? `: it will run with fewer until ${missing} more ${missing === 1 ? "is" : "are"} there.` : "."}
       </p>
       {may && (
@@ -75,7 +76,7 @@ export function RescaleTab({ job }: { job: Job }) {
           <ul>
             {different.map((vertex) => (
               <li key={vertex.id}>
-                {vertex.name}: {vertex.parallelism} → {wanted(vertex.id)}
+                {shownName(vertex.name)}: {vertex.parallelism} → {wanted(vertex.id)}
               </li>
             ))}
           </ul>

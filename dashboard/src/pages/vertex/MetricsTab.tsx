@@ -83,6 +83,7 @@ function MetricChart({ id, value, at, onRemove }: { id: string; value: Aggregate
     <figure>
       <figcaption>
         <code>{id}</code>
+        <b>{metric(id, lines[0]?.at(-1))}</b>
         <button type="button" className="quiet small" aria-label={`remove ${id}`} onClick={onRemove}>
           ✕
         </button>
