@@ -17,7 +17,7 @@ import { useRoute } from "../app/router";
 import { dark } from "../app/settings";
 import type { FlowFigures } from "./flow";
 import { FarView } from "./FarView";
-import { layout, NODE_HEIGHT, NODE_WIDTH } from "./layout";
+import { layout, NODE_HEIGHT, NODE_WIDTH, within } from "./layout";
 import { type Graph, reachable } from "./model";
 import { RateEdge, type RateEdgeData } from "./RateEdge";
 import { READABLE, VertexNode, type VertexNodeData } from "./VertexNode";
@@ -54,7 +54,10 @@ function Refit() {
     const scale = Math.min((width * 0.9) / whole.width, (height - 64) / whole.height);
     const node = opened ? getNode(opened) : undefined;
     if (node && scale < SMALL) {
-      void setCenter(node.position.x + NODE_WIDTH / 2, node.position.y + NODE_HEIGHT / 2, { zoom: SMALL + 0.15 });
+      const zoom = SMALL + 0.15;
+      const middle = [node.position.x + NODE_WIDTH / 2, node.position.y + NODE_HEIGHT / 2] as const;
+      const x = within(middle[0], whole.x, whole.width, width / zoom);
+      void setCenter(x, within(middle[1], whole.y, whole.height, height / zoom), { zoom });
     } else {
       void fitView(FIT);
     }

@@ -31,6 +31,9 @@ interface Props {
 
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
+/** Between two marks of the time, s: times are written without fractions. */
+const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 604_800];
+
 function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
 }
@@ -70,7 +73,7 @@ export function Chart({ label, times, series, values, format, height = 160, bars
         hooks: { setCursor: [(chart) => chart.cursor.idx ?? showLast(chart)], ready: [showLast] },
         scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
         axes: [
-          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, utc)), space: 80, size: 28 },
+          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, utc)), space: 80, size: 28, incrs: SPANS },
           { ...axis, values: (_, ticks) => ticks.map((tick) => formatted.current(tick)), size: 72, ...(binary ? { incrs: POWERS } : {}) },
         ],
         series: [
