@@ -57,6 +57,42 @@ test("a cancel is confirmed first", async () => {
   sound();
 });
 
+test("a job is rescaled, and what that needs is known before", async () => {
+  const job = await cluster.stateMachine();
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/jobs/${job}/rescale`);
+  await page.getByText("Needs 2 slots; the job holds 2 and 6 are free.").waitFor();
+  assert.ok(await page.getByRole("button", { name: "Rescale…" }).isDisabled());
+  const fields = page.locator(".rescale input");
+  assert.equal(await fields.count(), 2);
+  for (const field of await fields.all()) await field.fill("9");
+  await page.getByText("Needs 9 slots; the job holds 2 and 6 are free: it will run with fewer until 1 more is there.").waitFor();
+  await accessible(page, "a rescale that needs more slots");
+  await picture(page, "rescale-too-much");
+  for (const field of await fields.all()) await field.fill("4");
+  await page.getByText("Needs 4 slots; the job holds 2 and 6 are free.").waitFor();
+  await page.getByRole("button", { name: "Rescale…" }).click();
+  await page.getByRole("dialog").getByText("Source: generator: 2 → 4").waitFor();
+  await accessible(page, "the dialog of a rescale");
+  await picture(page, "dialog-rescale");
+  await page.getByRole("button", { name: "Rescale", exact: true }).click();
+  await page.getByText("the job holds 4 and 4 are free").waitFor();
+  await page.getByRole("link", { name: "Graph" }).click();
+  await page.locator("a.vertex", { hasText: "Source: generator" }).getByText("×4").waitFor();
+  await page.locator("dt", { hasText: "Tasks" }).locator("xpath=following-sibling::dd").getByText("8 running").waitFor();
+  await picture(page, "rescaled");
+  const { vertices } = await cluster.get(`jobs/${job}`);
+  assert.deepEqual(
+    vertices.map(({ parallelism }) => parallelism),
+    [4, 4],
+  );
+  await page.getByRole("button", { name: "Cancel…" }).click();
+  await page.getByRole("button", { name: "Cancel the job" }).click();
+  await page.getByRole("heading", { name: /canceled/ }).waitFor();
+  await context.close();
+  sound();
+});
+
 test("a program is uploaded, planned, run and removed", async () => {
   const { page, sound, context } = await open(browser);
   await page.goto(`${cluster.url}/#/submit`);

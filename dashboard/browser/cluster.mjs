@@ -16,9 +16,11 @@ export const programs = process.env.DASHBOARD_PROGRAMS ?? fileURLToPath(new URL(
 export const example = (name) => join(programs, "examples", name);
 
 export class Cluster {
-  static async start({ taskManagers = 2, slots = 4, options = [] } = {}) {
+  /** With `tokens` the cluster asks everybody who they are. */
+  static async start({ taskManagers = 2, slots = 4, options = [], tokens = false } = {}) {
     const cluster = new Cluster();
     cluster.options = options;
+    if (tokens) await cluster.makeTokens();
     await cluster.startJobManager(0, 0);
     for (let number = 0; number < taskManagers; number += 1) cluster.addTaskManager(`tm-${number}`, slots);
     await eventually("the TaskManagers are there", async () => (await cluster.get("overview")).taskmanagers === taskManagers);
@@ -34,6 +36,26 @@ export class Cluster {
     delete this.environment.FLOTT_CONF_DIR;
     // Ends with whoever runs the tests, however that ends.
     process.on("exit", () => this.stop());
+  }
+
+  /** Makes a token for each role; from then on this object has that of the admin. */
+  async makeTokens() {
+    const folder = this.path("security");
+    const { stdout } = await run(join(programs, "flott"), ["security", "init", "--dir", folder, "--host", "localhost"], {
+      cwd: this.folder,
+      env: this.environment,
+    });
+    this.tokens = Object.fromEntries([...stdout.matchAll(/^\w+ +(\w+) +(flott_\w+)$/gm)].map(([, role, token]) => [role, token]));
+    this.environment.FLOTT_SECURITY_TOKEN = this.tokens.admin;
+    const inside = (name) => `-Dsecurity.ssl.internal.${name}`;
+    this.options = [
+      ...this.options,
+      `-Dsecurity.tokens.file=${join(folder, "tokens")}`,
+      inside("enabled=true"),
+      inside(`authority=${join(folder, "ca.pem")}`),
+      inside(`certificate=${join(folder, "process.pem")}`),
+      inside(`key=${join(folder, "process.key")}`),
+    ];
   }
 
   /** Starts `flott` with the options of this cluster. */
@@ -104,7 +126,8 @@ export class Cluster {
   }
 
   async get(path) {
-    const response = await fetch(`${this.url}/${path}`);
+    const headers = this.tokens ? { Authorization: `Bearer ${this.tokens.admin}` } : {};
+    const response = await fetch(`${this.url}/${path}`, { headers });
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return response.json();
   }

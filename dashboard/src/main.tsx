@@ -6,15 +6,9 @@ import type { Config } from "./api/types";
 import { App } from "./app/App";
 import { config } from "./app/cluster";
 import { applyTheme } from "./app/settings";
-import "./styles/base.css";
-import "./styles/pieces.css";
-import "./styles/pages.css";
 
 applyTheme();
 startPolling();
-
-// A graph is what most links lead to: its script is fetched together with the figures that it will draw.
-if (window.location.hash.startsWith("#/job")) void import("./graph/JobGraph");
 
 /** The server says how often it wants to be asked; until it has, what is usual holds. */
 async function configure(): Promise<void> {

@@ -3,6 +3,7 @@
 //!     watched_job slow     # the sink takes its time, so that everything before it waits
 //!     watched_job panic    # the sink panics at its 500th record, each time that it is started
 //!     watched_job even     # nothing waits
+//!     watched_job wide     # 100 vertices
 
 use flott::{connector::datagen::GeneratorSource, prelude::*};
 use std::{
@@ -17,11 +18,35 @@ fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
+/// Vertices of the wide graph: `ROWS` rows of sources with `ROW - 1` others behind each, and a sink for all of them.
+const ROWS: usize = 9;
+const ROW: usize = 11;
+
+fn wide() -> Result<(), Box<dyn Error>> {
+    let env = StreamExecutionEnvironment::get()?;
+    let rows = (0..ROWS).map(|row| {
+        let source = GeneratorSource::new(u64::MAX, |index, _| index).records_per_second(100.0);
+        let time = WatermarkStrategy::for_monotonous_timestamps().with_timestamp_assigner(|_: &u64, _| now_ms());
+        let start = env.from_source(source, time, &format!("orders {row}"));
+        (1..ROW).fold(start, |stream, step| {
+            let name = format!("step {step} of {row}");
+            stream.rebalance().map(|number| number + 1).name(&name)
+        })
+    });
+    let all = rows.reduce(|one, other| one.union(&other)).ok_or("there are rows")?;
+    all.rebalance().map(|number| number).name("delivery").discard();
+    env.execute("wide-job")?;
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = flott::program_arguments()?;
     let mode = arguments.get(1).map_or("even", String::as_str).to_owned();
+    if mode == "wide" {
+        return wide();
+    }
     if !["slow", "panic", "even"].contains(&mode.as_str()) {
-        return Err(format!("`{mode}` is none of `slow`, `panic`, `even`").into());
+        return Err(format!("`{mode}` is none of `slow`, `panic`, `even`, `wide`").into());
     }
     let env = StreamExecutionEnvironment::get()?;
     let source = |rate| GeneratorSource::new(u64::MAX, |index, _| index).records_per_second(rate);

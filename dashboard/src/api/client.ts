@@ -1,6 +1,9 @@
 /** Calls of the REST server, and what is known of the connection to it. */
 
+import { call, takeEarly, token } from "./early";
 import { Store } from "./store";
+
+export { credentials } from "./early";
 
 /** A call that was answered with an error, or not at all. */
 export class CallError extends Error {
@@ -28,15 +31,12 @@ export interface Session {
   token: string | null;
 }
 
-const TOKEN = "flott.token";
-
-export const session = new Store<Session>({ login: false, token: sessionStorage.getItem(TOKEN) });
+export const session = new Store<Session>({ login: false, token: token.read() });
 
 /** Keeps a token for this tab, or forgets it. */
-export function setToken(token: string | null): void {
-  if (token === null) sessionStorage.removeItem(TOKEN);
-  else sessionStorage.setItem(TOKEN, token);
-  session.set({ login: false, token });
+export function setToken(text: string | null): void {
+  token.write(text);
+  session.set({ login: false, token: text });
 }
 
 function heard(): void {
@@ -48,19 +48,12 @@ function lost(): void {
   if (lostAt === null) connection.set({ heardAt, lostAt: heardAt });
 }
 
-/** Headers that say who asks. */
-export function credentials(): Record<string, string> {
-  const { token } = session.get();
-  return token === null ? {} : { Authorization: `Bearer ${token}` };
-}
-
 /** Sends a request; gives the answer if its status is a good one. */
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const asker = session.get().token;
   let response: Response;
   try {
-    // Without credentials of its own the browser does not ask for a password: the page does.
-    const always = { redirect: "manual", credentials: "omit" } as const;
-    response = await fetch(path, { ...init, ...always, headers: { ...credentials(), ...init.headers } });
+    response = await ((init.method ? undefined : takeEarly(path)) ?? call(path, init));
   } catch (error) {
     if (init.signal?.aborted) throw error;
     lost();
@@ -72,7 +65,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   }
   heard();
   if (response.ok) return response;
-  if (response.status === 401) session.set({ login: true, token: session.get().token });
+  // Whoever has logged in meanwhile is known.
+  if (response.status === 401 && session.get().token === asker) session.set({ login: true, token: asker });
   throw new CallError(await reason(response), response.status);
 }
 

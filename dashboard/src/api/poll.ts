@@ -63,18 +63,22 @@ export const live = new Store<boolean>(true);
 
 let ticks = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
+/** When the next tick should be: what a tick takes does not put off those after it. */
+let due = 0;
 
 function tick(): void {
   ticks += 1;
   for (const entry of entries.values()) {
     if (entry.watchers > 0 && ticks % entry.every === 0) void entry.refresh();
   }
-  schedule();
+  schedule(due);
 }
 
-function schedule(): void {
+function schedule(last = performance.now()): void {
   clearTimeout(timer);
-  if (!document.hidden && live.get()) timer = setTimeout(tick, interval.get());
+  const now = performance.now();
+  due = Math.max(last + interval.get(), now);
+  if (!document.hidden && live.get()) timer = setTimeout(tick, due - now);
 }
 
 /** Asks for everything that is watched, now. */
@@ -83,9 +87,15 @@ export function refreshAll(): void {
   schedule();
 }
 
+/** Asks for one answer that somebody watches, now. */
+export function refresh(path: string): void {
+  const entry = entries.get(path);
+  if (entry && entry.watchers > 0) void entry.refresh();
+}
+
 export function startPolling(): void {
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refreshAll()));
-  interval.subscribe(schedule);
+  interval.subscribe(() => schedule());
   live.subscribe(() => (live.get() ? refreshAll() : clearTimeout(timer)));
   schedule();
 }

@@ -1,6 +1,7 @@
 /** What the server offers, and what the reader may do. */
 
-import { get, session } from "../api/client";
+import { CallError, get, session } from "../api/client";
+import { interval } from "../api/poll";
 import { Store, useStore } from "../api/store";
 import type { Config } from "../api/types";
 
@@ -17,11 +18,15 @@ export const identity = new Store<Identity | null>(null);
 
 /** Asks who the token belongs to. A server without users is not asked. */
 export async function whoAmI(): Promise<void> {
-  if (session.get().token === null) return;
+  identity.set(null);
+  const { token } = session.get();
+  if (token === null) return;
   try {
-    identity.set(await get<Identity>("auth/whoami"));
-  } catch {
-    identity.set(null);
+    const who = await get<Identity>("auth/whoami");
+    if (session.get().token === token) identity.set(who);
+  } catch (error) {
+    // Where nobody answers it is asked again; who is not known is asked for another token.
+    if (error instanceof CallError && error.status === 0) setTimeout(() => session.get().token === token && void whoAmI(), interval.get());
   }
 }
 
@@ -30,8 +35,10 @@ const ROLES = ["viewer", "operator", "deployer", "admin"] as const;
 
 /** Whether the reader has at least this role. The server decides; this only hides what it would refuse. */
 export function useRole(needed: (typeof ROLES)[number]): boolean {
+  const { token } = useStore(session);
   const role = useStore(identity)?.role?.toLowerCase();
-  if (role === undefined) return true;
+  // Without a token the server asks for none. Until it is known whose a token is, nothing is offered that may be refused.
+  if (role === undefined) return token === null;
   return ROLES.findIndex((one) => one === role) >= ROLES.indexOf(needed);
 }
 

@@ -1,13 +1,12 @@
 /** Which address shows which page. Addresses of Flink's dashboard lead to the same things. */
 
-import { Suspense, useEffect } from "react";
+import { useEffect } from "react";
 import { JobsPage } from "../pages/Jobs";
 import { JobPage } from "../pages/job/JobPage";
 import { OverviewPage } from "../pages/Overview";
 import { ProcessPage } from "../pages/process/Process";
 import { TaskManagersPage } from "../pages/process/TaskManagers";
 import { SubmitPage } from "../pages/Submit";
-import { Loading } from "../parts/basic";
 import { href, useRoute } from "./router";
 
 /** The path of this dashboard for a path of Flink's. */
@@ -28,7 +27,7 @@ export function Page() {
   }, [target]);
   const [section = "overview", id, tab] = path;
   useTitle(section, id);
-  return <Suspense fallback={<Loading />}>{target ? null : page(section, id, tab)}</Suspense>;
+  return target ? null : page(section, id, tab);
 }
 
 function page(section: string, id: string | undefined, tab: string | undefined) {

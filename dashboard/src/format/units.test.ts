@@ -36,6 +36,7 @@ describe("units", () => {
   });
   it("shows what is unknown as a dash", () => {
     for (const format of [count, compact, rate, bytes, percent, duration]) expect([format(null), format(Number.NaN)]).toEqual([NONE, NONE]);
+    expect([ago(1000, 1400), ago(1000, 13_000)]).toEqual(["just now", "12 s ago"]);
     expect([duration(-1), time(-1, true), ago(0, 5)]).toEqual([NONE, NONE, NONE]);
   });
   it("shows times in UTC where asked", () => expect(time(1795355890499, true)).toBe("2026-11-22 13:58:10"));

@@ -114,9 +114,10 @@ export function clock(ms: Maybe, utc: boolean): string {
   return text === NONE ? NONE : text.slice(11);
 }
 
-/** `12 s ago` */
+/** `12 s ago`; less than a second is nothing to measure, since nobody asks that often. */
 export function ago(ms: Maybe, now: number): string {
   if (!known(ms) || ms <= 0) return NONE;
+  if (now - ms < 1000) return "just now";
   return `${duration(Math.max(0, now - ms))} ago`;
 }
 
@@ -133,6 +134,7 @@ export function metric(name: string, value: Maybe): string {
   const last = name.slice(name.lastIndexOf(".") + 1);
   // The only one that is counted in ns.
   if (name === "Status.JVM.CPU.Time") return duration(value / 1e6);
+  if (name === "Status.JVM.CPU.Load") return percent(value);
   if (/TimeMsPerSecond$/.test(last)) return percent(value / 1000);
   if (/Bytes.*PerSecond$/i.test(last)) return byteRate(value);
   if (/PerSecond$/.test(last)) return rate(value);

@@ -3,27 +3,30 @@
 import {
   Background,
   Controls,
+  type NodeHandle,
   type NodeMouseHandler,
+  Position,
   ReactFlow,
   ReactFlowProvider,
   useStore as useFlowStore,
   useReactFlow,
 } from "@xyflow/react";
-import "@xyflow/react/dist/base.css";
 import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useStore } from "../api/store";
 import { useRoute } from "../app/router";
 import { dark } from "../app/settings";
 import type { FlowFigures } from "./flow";
-import { layout, NODE_HEIGHT, NODE_WIDTH } from "./layout";
+import { FarView } from "./FarView";
+import { layout, NODE_HEIGHT, NODE_WIDTH, within } from "./layout";
 import { type Graph, reachable } from "./model";
 import { RateEdge, type RateEdgeData } from "./RateEdge";
-import { VertexNode, type VertexNodeData } from "./VertexNode";
+import { READABLE, VertexNode, type VertexNodeData } from "./VertexNode";
 
 const NODE_TYPES = { vertex: VertexNode };
 const EDGE_TYPES = { rate: RateEdge };
 
-const FIT = { padding: 0.12, maxZoom: 1.1 };
+/** Below it there is room for the legend. */
+const FIT = { padding: { top: "24px", x: "5%", bottom: "40px" }, maxZoom: 1.1 } as const;
 
 const small = window.matchMedia("(max-width: 640px)");
 
@@ -48,10 +51,13 @@ function Refit() {
   useEffect(() => {
     if (width === 0 || height === 0) return;
     const whole = getNodesBounds(getNodes());
-    const scale = Math.min(width / whole.width, height / whole.height) / (1 + 2 * FIT.padding);
+    const scale = Math.min((width * 0.9) / whole.width, (height - 64) / whole.height);
     const node = opened ? getNode(opened) : undefined;
     if (node && scale < SMALL) {
-      void setCenter(node.position.x + NODE_WIDTH / 2, node.position.y + NODE_HEIGHT / 2, { zoom: SMALL + 0.15 });
+      const zoom = SMALL + 0.15;
+      const middle = [node.position.x + NODE_WIDTH / 2, node.position.y + NODE_HEIGHT / 2] as const;
+      const x = within(middle[0], whole.x, whole.width, width / zoom);
+      void setCenter(x, within(middle[1], whole.y, whole.height, height / zoom), { zoom });
     } else {
       void fitView(FIT);
     }
@@ -59,21 +65,58 @@ function Refit() {
   return null;
 }
 
-export default function JobGraph({ graph, figures }: { graph: Graph; figures: FlowFigures }) {
+/** Where edges start and end: told as well as measured, so that edges are drawn at once. */
+function handles(downwards: boolean): NodeHandle[] {
+  const handle = { width: 1, height: 1 };
+  return downwards
+    ? [
+        { ...handle, type: "target", position: Position.Top, x: NODE_WIDTH / 2, y: 0 },
+        { ...handle, type: "source", position: Position.Bottom, x: NODE_WIDTH / 2, y: NODE_HEIGHT - 1 },
+      ]
+    : [
+        { ...handle, type: "target", position: Position.Left, x: 0, y: NODE_HEIGHT / 2 },
+        { ...handle, type: "source", position: Position.Right, x: NODE_WIDTH - 1, y: NODE_HEIGHT / 2 },
+      ];
+}
+
+/** With more vertices than this, one that is too small to be read is only drawn. */
+const MANY = 60;
+
+const NO_EDGES: RateEdgeData[] = [];
+
+interface Props {
+  graph: Graph;
+  figures: FlowFigures;
+}
+
+export function JobGraph(props: Props) {
+  return (
+    <ReactFlowProvider>
+      <Drawing {...props} />
+    </ReactFlowProvider>
+  );
+}
+
+function Drawing({ graph, figures }: Props) {
   const isDark = useStore(dark);
   const narrow = useNarrow();
+  const many = graph.vertices.length > MANY;
+  const far = useFlowStore((state) => many && state.transform[2] < READABLE);
+  const places = useMemo(() => layout(graph, narrow), [graph, narrow]);
   const nodes = useMemo<VertexNodeData[]>(() => {
-    const places = layout(graph, narrow);
+    const ends = handles(narrow);
     return graph.vertices.map((vertex) => ({
       id: vertex.id,
       type: "vertex",
       position: places.get(vertex.id) ?? { x: 0, y: 0 },
       width: NODE_WIDTH,
       height: NODE_HEIGHT,
-      data: { vertex, figures, downwards: narrow },
+      measured: { width: NODE_WIDTH, height: NODE_HEIGHT },
+      handles: ends,
+      data: { vertex, figures, many, downwards: narrow },
       ariaLabel: vertex.name,
     }));
-  }, [graph, figures, narrow]);
+  }, [graph, figures, narrow, many, places]);
   const edges = useMemo<RateEdgeData[]>(
     () =>
       graph.edges.map((edge) => ({
@@ -97,33 +140,29 @@ export default function JobGraph({ graph, figures }: { graph: Graph; figures: Fl
   );
   const leave = useCallback(() => figures.lit.set(null), [figures]);
   return (
-    <ReactFlowProvider>
-      <ReactFlow
-        nodes={nodes}
-        edges={edges}
-        nodeTypes={NODE_TYPES}
-        edgeTypes={EDGE_TYPES}
-        colorMode={isDark ? "dark" : "light"}
-        fitView
-        fitViewOptions={FIT}
-        minZoom={0.03}
-        maxZoom={1.6}
-        nodesDraggable={false}
-        nodesConnectable={false}
-        nodesFocusable={false}
-        edgesFocusable={false}
-        elementsSelectable={false}
-        onlyRenderVisibleElements={graph.vertices.length > 60}
-        onNodeMouseEnter={enter}
-        onNodeMouseLeave={leave}
-        zoomOnScroll={false}
-        preventScrolling={false}
-        zoomActivationKeyCode="Control"
-      >
-        <Background gap={24} size={1} />
-        <Controls showInteractive={false} fitViewOptions={FIT} />
-        <Refit />
-      </ReactFlow>
-    </ReactFlowProvider>
+    <ReactFlow
+      nodes={nodes}
+      edges={far ? NO_EDGES : edges}
+      nodeTypes={NODE_TYPES}
+      edgeTypes={EDGE_TYPES}
+      colorMode={isDark ? "dark" : "light"}
+      minZoom={0.03}
+      maxZoom={1.6}
+      nodesDraggable={false}
+      nodesConnectable={false}
+      nodesFocusable={false}
+      edgesFocusable={false}
+      elementsSelectable={false}
+      onlyRenderVisibleElements={many}
+      onNodeMouseEnter={enter}
+      onNodeMouseLeave={leave}
+      zoomOnScroll={false}
+      preventScrolling={false}
+      zoomActivationKeyCode="Control"
+    >
+      {far ? <FarView graph={graph} places={places} figures={figures} downwards={narrow} /> : <Background gap={24} size={1} />}
+      <Controls showInteractive={false} fitViewOptions={FIT} />
+      <Refit />
+    </ReactFlow>
   );
 }

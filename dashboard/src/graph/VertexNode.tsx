@@ -1,6 +1,6 @@
 /** A vertex in the graph. */
 
-import { Handle, type Node, type NodeProps, Position, useStore as useFlowStore } from "@xyflow/react";
+import { type Node, type NodeProps, useStore as useFlowStore } from "@xyflow/react";
 import { memo } from "react";
 import { type Store, useStore } from "../api/store";
 import { href, useRoute } from "../app/router";
@@ -10,21 +10,42 @@ import type { FlowFigures, VertexFigures } from "./flow";
 import { loadColor } from "./flow";
 import type { GraphVertex } from "./model";
 
-export type VertexNodeData = Node<{ vertex: GraphVertex; figures: FlowFigures; downwards: boolean }, "vertex">;
+export type VertexNodeData = Node<{ vertex: GraphVertex; figures: FlowFigures; many: boolean; downwards: boolean }, "vertex">;
 
 /** Below this scale nobody can read figures. */
-const READABLE = 0.42;
+export const READABLE = 0.42;
 
-function VertexNodeView({ id, data }: NodeProps<VertexNodeData>) {
-  const { vertex, figures, downwards } = data;
+function VertexNodeView({ data }: NodeProps<VertexNodeData>) {
+  const { vertex, figures, many, downwards } = data;
   const readable = useFlowStore((state) => state.transform[2] >= READABLE);
   return (
     <>
-      <Handle type="target" position={downwards ? Position.Top : Position.Left} isConnectable={false} />
-      <VertexBox vertex={vertex} figures={figures} readable={readable} key={id} />
-      <Handle type="source" position={downwards ? Position.Bottom : Position.Right} isConnectable={false} />
+      <Ends downwards={downwards} />
+      {many && !readable ? <FarVertex vertex={vertex} /> : <VertexBox vertex={vertex} figures={figures} readable={readable} />}
     </>
   );
+}
+
+/** Where edges end and start. The library's own elements for that are made to be dragged, which costs much for hundreds of vertices. */
+function Ends({ downwards }: { downwards: boolean }) {
+  const [target, source] = downwards ? ["top", "bottom"] : ["left", "right"];
+  return (
+    <>
+      <span className={`target end end-${target}`} data-handlepos={target} />
+      <span className={`source end end-${source}`} data-handlepos={source} />
+    </>
+  );
+}
+
+function useTarget(vertex: GraphVertex): string | undefined {
+  const { path } = useRoute();
+  return path[0] === "jobs" && path[1] ? href(["jobs", path[1], "overview"], { vertex: vertex.id }) : undefined;
+}
+
+/** What is to be seen of it is drawn by `FarView`. */
+function FarVertex({ vertex }: { vertex: GraphVertex }) {
+  const title = `${vertex.name}, parallelism ${vertex.parallelism}`;
+  return <a className="vertex-far" href={useTarget(vertex)} title={title} aria-label={title} draggable={false} />;
 }
 
 /** It watches only what can be seen at any scale; the figures watch themselves. */
@@ -38,9 +59,8 @@ function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures
     if (lit.upstream.has(vertex.id)) return "upstream";
     return lit.downstream.has(vertex.id) ? "downstream" : "dim";
   });
-  const { path, query } = useRoute();
-  const opened = query.get("vertex") === vertex.id;
-  const target = path[0] === "jobs" && path[1] ? href(["jobs", path[1], "overview"], { vertex: vertex.id }) : undefined;
+  const opened = useRoute().query.get("vertex") === vertex.id;
+  const target = useTarget(vertex);
   const classes = ["vertex", bottleneck ? "vertex-bottleneck" : "", lit ? `vertex-${lit}` : "", opened ? "vertex-open" : ""];
   const title = `${vertex.name}, parallelism ${parallelism}${bottleneck ? ", the bottleneck" : ""}`;
   return (

@@ -9,14 +9,12 @@ const KEPT = 40;
 
 export interface VertexFigures {
   flow: VertexFlow | null;
-  /** Records a second in the past, oldest first. */
-  past: readonly number[];
+  /** Records a second in the past, oldest first. The same list goes on from update to update. */
+  past: number[];
   bottleneck: boolean;
   /** The time of the server when the figures were taken. */
   now: number;
 }
-
-const UNKNOWN: VertexFigures = { flow: null, past: [], bottleneck: false, now: 0 };
 
 /** What is lit up while the pointer is over a vertex. */
 export interface Lit {
@@ -27,12 +25,18 @@ export interface Lit {
 
 export class FlowFigures {
   readonly lit = new Store<Lit | null>(null);
+  /** The time of the last update. */
+  readonly changed = new Store(0);
   private readonly vertices = new Map<string, Store<VertexFigures>>();
+
+  constructor(flow?: GraphFlow) {
+    if (flow) this.update(flow);
+  }
 
   vertex(id: string): Store<VertexFigures> {
     let store = this.vertices.get(id);
     if (!store) {
-      store = new Store(UNKNOWN);
+      store = new Store<VertexFigures>({ flow: null, past: [], bottleneck: false, now: 0 });
       this.vertices.set(id, store);
     }
     return store;
@@ -44,22 +48,25 @@ export class FlowFigures {
       const seen = store.get();
       if (seen.now === flow.now) continue;
       const rate = vertex["records-in-rate"] ?? vertex["records-out-rate"];
-      const past = rate === null ? seen.past : [...seen.past, rate].slice(-KEPT);
+      // The list is not copied: of hundreds of vertices that would be much to throw away.
+      const { past } = seen;
+      if (rate !== null && past.push(rate) > KEPT) past.shift();
       store.set({ flow: vertex, past, bottleneck: flow.bottleneck?.vertex === vertex.id, now: flow.now });
     }
+    this.changed.set(flow.now);
   }
 }
 
 /** The colour of a vertex as Flink's dashboard has it: from blue to red as it is busy, from there to grey as it is back-pressured. */
 export function loadColor(flow: VertexFlow | null): string {
-  const busy = flow?.busy?.max ?? 0;
-  const waits = flow?.backpressured?.max ?? 0;
-  return `color-mix(in srgb, color-mix(in srgb, var(--load-idle), var(--load-busy) ${pct(busy)}), var(--load-waits) ${pct(waits)})`;
+  const busy = flow?.busy?.max;
+  const waits = flow?.backpressured?.max;
+  return `color-mix(in srgb, color-mix(in srgb, var(--load-idle), var(--load-busy) ${share(busy)}%), var(--load-waits) ${share(waits)}%)`;
 }
 
-/** In steps that can be told apart: a vertex that hardly changes need not be drawn again. */
-function pct(share: number): string {
-  return `${Math.round(Math.min(1, Math.max(0, share)) * 20) * 5}%`;
+/** Percent, in steps that can be told apart: a vertex that hardly changes need not be drawn again. */
+export function share(part: number | null | undefined): number {
+  return Math.round(Math.min(1, Math.max(0, part ?? 0)) * 20) * 5;
 }
 
 /**

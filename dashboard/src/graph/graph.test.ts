@@ -1,8 +1,9 @@
 // @vitest-environment node
 import { describe, expect, it } from "vitest";
 import type { VertexFlow } from "../api/types";
+import { mix, parse } from "./colors";
 import { edgeRate, FlowFigures, loadColor } from "./flow";
-import { layout, NODE_HEIGHT, NODE_WIDTH, quickLayout } from "./layout";
+import { layout, NODE_HEIGHT, NODE_WIDTH, quickLayout, within } from "./layout";
 import { type Graph, operatorsOf, reachable } from "./model";
 
 const edge = (from: string, to: string) => ({ id: `${from}-${to}`, from, to, strategy: "HASH" });
@@ -75,6 +76,17 @@ describe("the graph", () => {
   it("is red where it is busy and grey where it waits", () => {
     const share = (max: number) => ({ max, avg: max, at: 0 });
     expect(loadColor(flow("a", { busy: share(0.8), backpressured: share(0.1) }))).toContain("var(--load-busy) 80%), var(--load-waits) 10%");
+  });
+  it("is shown around a vertex without what lies beyond its ends", () => {
+    expect(within(10, 0, 1000, 448)).toBe(200);
+    expect(within(500, 0, 1000, 448)).toBe(500);
+    expect(within(990, 0, 1000, 448)).toBe(800);
+    expect(within(10, 0, 300, 448)).toBe(150);
+  });
+  it("mixes colours of either length", () => {
+    expect(parse("#5db1ff")).toEqual([93, 177, 255]);
+    expect(parse("#888")).toEqual([136, 136, 136]);
+    expect(mix([0, 100, 200], [100, 100, 100], 0.5)).toEqual([50, 100, 150]);
   });
   it("keeps the last values of each vertex, once for each answer", () => {
     const figures = new FlowFigures();

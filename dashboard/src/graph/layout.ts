@@ -93,3 +93,10 @@ function layersOf(graph: Graph): string[][] {
   }
   return layers;
 }
+
+/** Around a vertex which stands at `at`, as much of the graph as there is room for: the view does not reach beyond its ends. */
+export function within(at: number, start: number, size: number, room: number): number {
+  const edge = 24;
+  const half = room / 2 - edge;
+  return size <= 2 * half ? start + size / 2 : Math.min(Math.max(at, start + half), start + size - half);
+}

@@ -32,7 +32,13 @@ export function OverviewPage() {
           </span>
         </Tile>
         <Tile title="TaskManagers" value={data?.taskmanagers ?? NONE} to={href(["task-managers"])}>
-          {data?.taskmanagers === 0 ? <span className="bad">start one: `flott taskmanager`</span> : `${total - used} slots free`}
+          {data?.taskmanagers === 0 ? (
+            <span className="bad">
+              start one: <code>flott taskmanager</code>
+            </span>
+          ) : (
+            `${total - used} slots free`
+          )}
         </Tile>
         <Tile title="Running jobs" value={data?.["jobs-running"] ?? NONE} to={href(["jobs", "running"])} />
         <Tile

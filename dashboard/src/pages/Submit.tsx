@@ -1,6 +1,6 @@
 /** Programs: upload one, see whether it can run here, run it. */
 
-import { lazy, Suspense, useId, useMemo, useState } from "react";
+import { useId, useMemo, useState } from "react";
 import { CallError, credentials, send } from "../api/client";
 import { refreshAll, usePolled } from "../api/poll";
 import type { Executables, Plan } from "../api/types";
@@ -8,11 +8,12 @@ import { useFeature } from "../app/cluster";
 import { href, navigate, useQuery } from "../app/router";
 import { FlowFigures } from "../graph/flow";
 import { graphOf } from "../graph/model";
-import { Card, Empty, Failure, Loading, Time } from "../parts/basic";
+import { Card, Empty, Failure, Loading, Sentence, Time } from "../parts/basic";
 import { Dialog } from "../parts/Dialog";
+import { later } from "../parts/later";
 import { type Column, Table } from "../parts/Table";
 
-const JobGraph = lazy(() => import("../graph/JobGraph"));
+const JobGraph = later(() => import("../graph/JobGraph").then((part) => part.JobGraph));
 
 type File = Executables["files"][number];
 
@@ -70,7 +71,7 @@ export function SubmitPage() {
             columns={columns}
             rowKey={(one) => one.id}
             sort="-uploaded"
-            empty="None yet. A program is an executable for this machine that calls `env.execute`, such as target/release/examples/word_count."
+            empty="None yet. A program is an executable for this machine that calls `env.execute`, such as `target/release/examples/word_count`."
           />
         )}
       </Card>
@@ -154,7 +155,7 @@ function Upload({ onDone }: { onDone: (id: string) => void }) {
       {share !== null && <progress aria-label="upload" value={share} max={1} />}
       {error && (
         <p className="notice notice-bad" role="alert">
-          The program was not taken: {error.message}
+          The program was not taken: <Sentence text={error.message} />
         </p>
       )}
     </div>
@@ -293,9 +294,7 @@ function Preview({ plan }: { plan: Plan }) {
         It can run here: {plan.name}, {plan.type.toLowerCase()}, {graph.vertices.length} vertices.
       </p>
       <section className="graph-card graph-small" aria-label="Plan">
-        <Suspense fallback={<Loading />}>
-          <JobGraph graph={graph} figures={figures} />
-        </Suspense>
+        <JobGraph graph={graph} figures={figures} />
       </section>
     </>
   );

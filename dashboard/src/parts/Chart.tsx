@@ -31,8 +31,16 @@ interface Props {
 
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
+/** Between two marks of the time, s: times are written without fractions. */
+const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400, 604_800];
+
 function color(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
+}
+
+function showLast(chart: uPlot): void {
+  const last = chart.data[0].length - 1;
+  if (last >= 0) chart.setLegend({ idx: last });
 }
 
 export function Chart({ label, times, series, values, format, height = 160, bars = false, binary = false }: Props) {
@@ -61,9 +69,11 @@ export function Chart({ label, times, series, values, format, height = 160, bars
         height,
         cursor: { drag: { x: false, y: false } },
         legend: { live: true },
+        // Without a pointer the legend tells the last values.
+        hooks: { setCursor: [(chart) => chart.cursor.idx ?? showLast(chart)], ready: [showLast] },
         scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
         axes: [
-          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, utc)), space: 80, size: 28 },
+          { ...axis, values: (_, ticks) => ticks.map((tick) => clock(tick * 1000, utc)), space: 80, size: 28, incrs: SPANS },
           { ...axis, values: (_, ticks) => ticks.map((tick) => formatted.current(tick)), size: 72, ...(binary ? { incrs: POWERS } : {}) },
         ],
         series: [
@@ -96,7 +106,11 @@ export function Chart({ label, times, series, values, format, height = 160, bars
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [isDark, utc, names, height, bars, binary]);
 
-  useEffect(() => plot.current?.setData(data.current), [times, values]);
+  useEffect(() => {
+    const chart = plot.current;
+    chart?.setData(data.current);
+    if (chart && (chart.cursor.idx ?? null) === null) showLast(chart);
+  }, [times, values]);
 
   return <div ref={holder} className="chart" role="img" aria-label={label} />;
 }

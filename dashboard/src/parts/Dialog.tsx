@@ -1,6 +1,7 @@
 /** A question before something happens. The browser keeps the focus inside and lets Escape close it. */
 
 import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from "react";
+import { Sentence } from "./basic";
 
 interface Props {
   title: string;
@@ -42,7 +43,7 @@ export function Dialog({ title, children, action, danger = false, onClose, onCon
         {children}
         {error && (
           <p className="notice notice-bad" role="alert">
-            {error}
+            <Sentence text={error} />
           </p>
         )}
         <div className="dialog-actions">

@@ -69,7 +69,7 @@ export function Table<T>({ name, rows, columns, rowKey, text, sort = "", empty =
         />
       )}
       {sorted.length === 0 ? (
-        <Empty>{wanted ? `Nothing matches “${search}”.` : empty}</Empty>
+        <Empty>{wanted ? <>Nothing matches “{search}”.</> : empty}</Empty>
       ) : (
         <section className="table-scroll" tabIndex={0} aria-label={name}>
           {/* The roles are said again because the cards on narrow screens take them away. */}

@@ -4,7 +4,7 @@ import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } fro
 import type { CallError } from "../api/client";
 import { Store, useStore } from "../api/store";
 import { zone } from "../app/settings";
-import { ago, duration, NONE, percent, time } from "../format/units";
+import { ago, count, duration, NONE, percent, time } from "../format/units";
 
 /** A state in its colour. The word is there too: colour alone tells nobody who cannot see it. */
 export function State({ state }: { state: string }) {
@@ -39,13 +39,13 @@ export function tone(state: string): "good" | "bad" | "warn" | "done" | "busy" |
 
 /** How many tasks are in each state that one is in. */
 export function Tasks({ tasks }: { tasks: Record<string, number> }) {
-  const there = Object.entries(tasks).filter(([state, count]) => count > 0 && state.toLowerCase() !== "total");
+  const there = Object.entries(tasks).filter(([state, number]) => number > 0 && state.toLowerCase() !== "total");
   if (there.length === 0) return <span className="faint">{NONE}</span>;
   return (
     <span className="tasks">
-      {there.map(([state, count]) => (
-        <span key={state} className={`count state-${tone(state)}`} title={`${count} ${state.toLowerCase()}`}>
-          {count} <span className="count-word">{state.toLowerCase()}</span>
+      {there.map(([state, number]) => (
+        <span key={state} className={`count state-${tone(state)}`} title={`${number} ${state.toLowerCase()}`}>
+          {count(number)} <span className="count-word">{state.toLowerCase()}</span>
         </span>
       ))}
     </span>
@@ -184,7 +184,7 @@ export function Failure({ error, what }: { error: CallError | undefined; what: s
   if (!error || error.status === 0) return null;
   return (
     <p className="notice notice-bad" role="alert">
-      {what} cannot be shown: {error.message}
+      {what} cannot be shown: <Sentence text={error.message} />
     </p>
   );
 }
@@ -200,5 +200,5 @@ export function Loading({ what = "Loading" }: { what?: string }) {
 }
 
 export function Empty({ children }: { children: ReactNode }) {
-  return <p className="empty">{children}</p>;
+  return <p className="empty">{typeof children === "string" ? <Sentence text={children} /> : children}</p>;
 }

@@ -1,6 +1,7 @@
 /** What has become of something that was begun. Screen readers are told. */
 
 import { Store, useStore } from "../api/store";
+import { Sentence } from "./basic";
 
 interface Message {
   id: number;
@@ -43,7 +44,9 @@ export function Messages() {
     <div className="messages" role="status" aria-live="polite">
       {all.map((message) => (
         <div key={message.id} className={`message message-${message.tone}`}>
-          <span>{message.text}</span>
+          <span>
+            <Sentence text={message.text} />
+          </span>
           <button type="button" className="quiet small" aria-label="dismiss" onClick={() => dismiss(message.id)}>
             ✕
           </button>

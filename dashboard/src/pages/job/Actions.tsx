@@ -68,7 +68,9 @@ function Directory({ value, onChange }: { value: string; onChange: (value: strin
     <label>
       Folder
       <input type="text" value={value} placeholder="as configured" onChange={(event) => onChange(event.target.value)} />
-      <small>Empty: the one that the option `execution.checkpointing.savepoint-dir` names.</small>
+      <small>
+        Empty: the one that the option <code>execution.checkpointing.savepoint-dir</code> names.
+      </small>
     </label>
   );
 }

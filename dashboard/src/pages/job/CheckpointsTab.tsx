@@ -1,15 +1,16 @@
 /** Checkpoints: the last ones as bars, size and duration over time, what each subtask did, settings. */
 
-import { lazy, Suspense, useMemo } from "react";
+import { useMemo } from "react";
 import { usePolled } from "../../api/poll";
 import type { Checkpoint, CheckpointConfig, Checkpoints, Job, Statistics } from "../../api/types";
 import { useQuery } from "../../app/router";
 import { bytes, count, duration } from "../../format/units";
 import { Ago, Card, Empty, Facts, Failure, Loading, State, Time } from "../../parts/basic";
+import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { CheckpointDetail } from "./CheckpointDetail";
 
-const Chart = lazy(() => import("../../parts/Chart").then((part) => ({ default: part.Chart })));
+const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
 
 /** As many are shown as bars. */
 const BARS = 60;
@@ -98,31 +99,29 @@ function Strip({ history }: { history: readonly Checkpoint[] }) {
         <span className="swatch swatch-in_progress" /> under way <span className="swatch swatch-failed" /> failed – height: duration
       </p>
       {ended.length > 1 && (
-        <Suspense fallback={<Loading />}>
-          <div className="charts">
-            <figure>
-              <figcaption>Duration</figcaption>
-              <Chart
-                label="duration of checkpoints over time"
-                times={times}
-                values={durations}
-                series={[{ name: "duration" }]}
-                format={duration}
-              />
-            </figure>
-            <figure>
-              <figcaption>Size</figcaption>
-              <Chart
-                label="size of checkpoints over time"
-                times={times}
-                values={sizes}
-                series={[{ name: "size", color: "--series-2" }]}
-                format={bytes}
-                binary
-              />
-            </figure>
-          </div>
-        </Suspense>
+        <div className="charts">
+          <figure>
+            <figcaption>Duration</figcaption>
+            <Chart
+              label="duration of checkpoints over time"
+              times={times}
+              values={durations}
+              series={[{ name: "duration" }]}
+              format={duration}
+            />
+          </figure>
+          <figure>
+            <figcaption>Size</figcaption>
+            <Chart
+              label="size of checkpoints over time"
+              times={times}
+              values={sizes}
+              series={[{ name: "size", color: "--series-2" }]}
+              format={bytes}
+              binary
+            />
+          </figure>
+        </div>
       )}
     </Card>
   );

@@ -1,18 +1,22 @@
 /** The graph of a job with its figures, and its vertices in a table; one of them may be opened. */
 
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { GraphFlow, Job, Vertex, VertexFlow } from "../../api/types";
 import { href, setQuery, useRoute } from "../../app/router";
 import { bytes, compact, count, NONE, rate } from "../../format/units";
 import { FlowFigures } from "../../graph/flow";
 import { graphOf, shownName } from "../../graph/model";
-import { Ago, Card, Facts, Failure, Loading, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
+import { Ago, Card, Facts, Failure, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
+import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { hasEnded } from "../jobList";
 import { VertexPanel } from "../vertex/VertexPanel";
 
-const JobGraph = lazy(() => import("../../graph/JobGraph"));
+const JobGraph = later(() => import("../../graph/JobGraph").then((part) => part.JobGraph), "Drawing the graph");
+
+/** Whether a vertex that is opened stands below the graph, as the style says. */
+const below = window.matchMedia("(max-width: 1279px)");
 
 interface Row {
   vertex: Vertex;
@@ -101,17 +105,22 @@ export function GraphTab({ job }: { job: Job }) {
   const { data: flow, error } = usePolled<GraphFlow>(`jobs/${job.jid}/flow`);
   const { query } = useRoute();
   const opened = query.get("vertex");
-  const [figures] = useState(() => new FlowFigures());
+  const [figures] = useState(() => new FlowFigures(flow));
   const fresh = useMemo(() => graphOf(job.plan, job.vertices), [job]);
   // eslint-disable-next-line react-hooks/exhaustive-deps -- the same key is the same graph, which must not be laid out again
   const graph = useMemo(() => fresh, [fresh.key]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (flow) figures.update(flow);
   }, [flow, figures]);
   const rows = useMemo(() => {
     const flows = new Map(flow?.vertices.map((vertex) => [vertex.id, vertex]));
     return job.vertices.map((vertex) => ({ vertex, flow: flows.get(vertex.id), job: job.jid }));
   }, [job, flow]);
+  const panel = useRef<HTMLDivElement>(null);
+  // Below the graph, rather than beside it, nobody would see that it has opened.
+  useEffect(() => {
+    if (opened && below.matches) panel.current?.scrollIntoView({ block: "start" });
+  }, [opened]);
   const vertex = opened ? job.vertices.find(({ id }) => id === opened) : undefined;
   return (
     <>
@@ -119,19 +128,19 @@ export function GraphTab({ job }: { job: Job }) {
       <Summary job={job} flow={flow} />
       <div className={vertex ? "graph-and-panel" : ""}>
         <section className={`card graph-card ${graph.vertices.length > 3 ? "" : "graph-small"}`} aria-label="Job graph">
-          <Suspense fallback={<Loading what="Drawing the graph" />}>
-            <JobGraph graph={graph} figures={figures} />
-          </Suspense>
+          <JobGraph graph={graph} figures={figures} />
           <Legend />
         </section>
         {vertex && (
-          <VertexPanel
-            key={vertex.id}
-            job={job}
-            vertex={vertex}
-            flow={flow?.vertices.find(({ id }) => id === vertex.id)}
-            onClose={() => setQuery({ vertex: null, tab: null })}
-          />
+          <div ref={panel} className="panel-place">
+            <VertexPanel
+              key={vertex.id}
+              job={job}
+              vertex={vertex}
+              flow={flow?.vertices.find(({ id }) => id === vertex.id)}
+              onClose={() => setQuery({ vertex: null, tab: null })}
+            />
+          </div>
         )}
       </div>
       <Card title="Vertices">

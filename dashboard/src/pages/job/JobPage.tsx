@@ -1,9 +1,9 @@
 /** One job: what it is, what can be done to it, and the pages about it. */
 
 import { useEffect } from "react";
-import { usePolled } from "../../api/poll";
+import { refresh, usePolled } from "../../api/poll";
 import { useStore } from "../../api/store";
-import type { Exceptions, Job } from "../../api/types";
+import type { Exceptions, GraphFlow, Job } from "../../api/types";
 import { config } from "../../app/cluster";
 import { href } from "../../app/router";
 import { Copyable, Failure, Loading, Since, State, Time } from "../../parts/basic";
@@ -18,10 +18,14 @@ import { RescaleTab } from "./RescaleTab";
 import { TimelineTab } from "./TimelineTab";
 
 export function JobPage({ id, tab }: { id: string; tab: string }) {
-  // The form of a job seldom changes; what changes all the time comes with `flow`.
-  const { data: job, error } = usePolled<Job>(`jobs/${id}`, tab === "timeline" ? 1 : 5);
+  // The form of a job seldom changes; what changes all the time comes with `flow`, and with it the news that the form has changed.
+  const { data: job, error } = usePolled<Job>(`jobs/${id}`, tab === "overview" ? 5 : 1);
   // Asked for at once, as the graph will want it.
-  usePolled(tab === "overview" ? `jobs/${id}/flow` : null);
+  const { data: flow } = usePolled<GraphFlow>(tab === "overview" ? `jobs/${id}/flow` : null);
+  useEffect(() => {
+    if (job && flow && formOf(job) !== formOf(flow)) refresh(`jobs/${id}`);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- once for each answer: the two may never agree
+  }, [flow, id]);
   const exceptions = usePolled<Exceptions>(`jobs/${id}/exceptions?maxExceptions=20`, 2).data;
   const rescale = useStore(config)?.features["web-rescale"] ?? false;
   useEffect(() => {
@@ -75,6 +79,11 @@ export function JobPage({ id, tab }: { id: string; tab: string }) {
       <JobTab tab={tab} job={job} />
     </>
   );
+}
+
+/** The same text means the same form: state and parallelism. */
+function formOf({ state, vertices }: Job | GraphFlow): string {
+  return [state, ...vertices.map(({ status, parallelism }) => `${status} ${parallelism}`)].join();
 }
 
 function JobTab({ tab, job }: { tab: string; job: Job }) {

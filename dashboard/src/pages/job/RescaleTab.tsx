@@ -5,6 +5,7 @@ import { send } from "../../api/client";
 import { refreshAll, usePolled } from "../../api/poll";
 import type { Job, Overview, Requirements } from "../../api/types";
 import { useRole } from "../../app/cluster";
+import { shownName } from "../../graph/model";
 import { Card, Failure, Loading } from "../../parts/basic";
 import { Dialog } from "../../parts/Dialog";
 import { report } from "../../parts/messages";
@@ -27,7 +28,8 @@ export function RescaleTab({ job }: { job: Job }) {
   const wanted = (id: string) => changed[id] ?? data[id]?.parallelism.upperBound ?? 1;
   const needed = slotsNeeded(job.vertices.map((vertex) => ({ ...vertex, parallelism: wanted(vertex.id) })));
   const held = slotsNeeded(job.vertices);
-  const reachable = held + (overview?.["slots-available"] ?? 0);
+  const free = overview?.["slots-available"] ?? 0;
+  const missing = needed - held - free;
   const different = job.vertices.filter(({ id, parallelism }) => wanted(id) !== parallelism);
   const apply = async () => {
     const body: Requirements = {};
@@ -44,7 +46,7 @@ export function RescaleTab({ job }: { job: Job }) {
       <div className="rescale">
         {job.vertices.map((vertex) => (
           <label key={vertex.id} className="rescale-row">
-            <span>{vertex.name}</span>
+            <span>{shownName(vertex.name)}</span>
             <span className="faint">now {vertex.parallelism}</span>
             <input
               type="number"
@@ -59,9 +61,9 @@ export function RescaleTab({ job }: { job: Job }) {
           </label>
         ))}
       </div>
-      <p className={needed > reachable ? "notice notice-warn" : "notice"}>
-        Needs {needed} slots; the job holds {held} and {overview?.["slots-available"] ?? 0} are free
-        {needed > reachable ? `: it will run with fewer until ${needed - reachable} more are there.` : "."}
+      <p className={missing > 0 ? "notice notice-warn" : "notice"}>
+        Needs {needed} {needed === 1 ? "slot" : "slots"}; the job holds {held} and {free} {free === 1 ? "is" : "are"} free
+        {missing > 0 ? `: it will run with fewer until ${missing} more ${missing === 1 ? "is" : "are"} there.` : "."}
       </p>
       {may && (
         <button type="button" className="primary" disabled={different.length === 0} onClick={() => setAsked(true)}>
@@ -74,7 +76,7 @@ export function RescaleTab({ job }: { job: Job }) {
           <ul>
             {different.map((vertex) => (
               <li key={vertex.id}>
-                {vertex.name}: {vertex.parallelism} → {wanted(vertex.id)}
+                {shownName(vertex.name)}: {vertex.parallelism} → {wanted(vertex.id)}
               </li>
             ))}
           </ul>

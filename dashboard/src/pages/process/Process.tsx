@@ -1,17 +1,18 @@
 /** The JobManager or a TaskManager: figures, configuration, logs, threads. */
 
-import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../../api/poll";
-import type { Environment, KeyValue, LogFiles, Metric, TaskManagerDetail, ThreadDump } from "../../api/types";
+import type { Environment, JobSummary, KeyValue, LogFiles, Metric, TaskManagerDetail, ThreadDump } from "../../api/types";
 import { href, useQuery } from "../../app/router";
-import { bytes, metric, NONE } from "../../format/units";
+import { bytes, metric, NONE, percent } from "../../format/units";
 import { Ago, Card, Empty, Facts, Failure, Loading, Meter, Time } from "../../parts/basic";
 import { Options } from "../../parts/Options";
+import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { Tabs } from "../../parts/Tabs";
 import { LogView } from "./LogView";
 
-const Chart = lazy(() => import("../../parts/Chart").then((part) => ({ default: part.Chart })));
+const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
 
 export function ProcessPage({ taskManager, tab }: { taskManager: string | null; tab: string }) {
   const base = taskManager === null ? "jobmanager" : `taskmanagers/${encodeURIComponent(taskManager)}`;
@@ -43,6 +44,32 @@ export function ProcessPage({ taskManager, tab }: { taskManager: string | null; 
   );
 }
 
+interface JobSlots {
+  job: string;
+  slots: number;
+}
+
+/** The slots of a TaskManager, by job. */
+function slotsOf(slots: TaskManagerDetail["allocatedSlots"]): JobSlots[] {
+  const jobs = new Map<string, number>();
+  for (const { jobId } of slots) jobs.set(jobId, (jobs.get(jobId) ?? 0) + 1);
+  return [...jobs].map(([job, number]) => ({ job, slots: number }));
+}
+
+const SLOTS: Column<JobSlots>[] = [
+  { id: "job", title: "Job", cell: ({ job }) => <JobLink id={job} /> },
+  { id: "slots", title: "Slots", numeric: true, cell: ({ slots }) => slots },
+];
+
+function JobLink({ id }: { id: string }) {
+  const jobs = usePolled<{ jobs: JobSummary[] }>("jobs/overview", 5).data?.jobs;
+  return (
+    <a className="strong" href={href(["jobs", id, "overview"])} title={id}>
+      {jobs?.find(({ jid }) => jid === id)?.name ?? <code>{id}</code>}
+    </a>
+  );
+}
+
 function TaskManagerFigures({ base }: { base: string }) {
   const { data, error } = usePolled<TaskManagerDetail>(base);
   if (!data) return error ? <Failure error={error} what="The TaskManager" /> : <Loading />;
@@ -64,23 +91,7 @@ function TaskManagerFigures({ base }: { base: string }) {
         {data.allocatedSlots.length === 0 ? (
           <Empty>No job has a slot here.</Empty>
         ) : (
-          <Table
-            name="slots"
-            rows={data.allocatedSlots.map((slot, at) => ({ ...slot, at }))}
-            columns={[
-              {
-                id: "job",
-                title: "Job",
-                cell: (slot) => (
-                  <a href={href(["jobs", slot.jobId, "overview"])}>
-                    <code>{slot.jobId}</code>
-                  </a>
-                ),
-              },
-              { id: "tasks", title: "Tasks", numeric: true, cell: (slot) => slot.assignedTasks },
-            ]}
-            rowKey={(slot) => String(slot.at)}
-          />
+          <Table name="slots" rows={slotsOf(data.allocatedSlots)} columns={SLOTS} rowKey={({ job }) => job} />
         )}
       </Card>
       <Figures base={base} />
@@ -94,51 +105,74 @@ const KEPT = 200;
 /** What a metric is called here: Flink's names tell of a JVM that is not there. */
 const NAMES: Record<string, string> = {
   "Status.JVM.Memory.Heap.Used": "Memory of the process",
+  "Status.JVM.Memory.Heap.Max": "Memory of the machine",
   "Status.JVM.CPU.Load": "CPU load",
+  "Status.JVM.CPU.Time": "CPU time",
+  "Status.JVM.Threads.Count": "Threads",
+  "Status.JVM.FileDescriptor.Open": "Open files",
+  "Status.JVM.FileDescriptor.Max": "Open files, at most",
 };
+
+const MEMORY = [{ name: "memory" }];
+const LOAD = [{ name: "load", color: "--series-3" }];
+
+const shown = (id: string) => NAMES[id] ?? id;
+
+/** Metrics that Flink has, and that say nothing of a process without a JVM. */
+const NOTHING = /^Status\.JVM\.(ClassLoader|GarbageCollector|Memory\.(Heap\.Committed|Metaspace|NonHeap|Direct|Mapped))\b/;
 
 function Figures({ base }: { base: string }) {
   const names = usePolled<Metric[]>(`${base}/metrics`, 20).data;
   const list = names?.map(({ id }) => id).join(",");
   const { data, error, at } = usePolled<Metric[]>(list ? `${base}/metrics?get=${encodeURIComponent(list)}` : null);
-  const past = useRef<{ times: number[]; memory: number[] }>({ times: [], memory: [] });
-  const { times, memory } = useMemo(() => {
-    const used = Number(data?.find(({ id }) => id === "Status.JVM.Memory.Heap.Used")?.value);
+  const past = useRef<{ times: number[]; memory: number[]; load: number[] }>({ times: [], memory: [], load: [] });
+  const { times, memory, load } = useMemo(() => {
+    const value = (name: string) => Number(data?.find(({ id }) => id === name)?.value);
+    const [used, busy] = [value("Status.JVM.Memory.Heap.Used"), value("Status.JVM.CPU.Load")];
     const all = past.current;
     if (data && all.times.at(-1) !== at && Number.isFinite(used)) {
-      past.current = { times: [...all.times, at].slice(-KEPT), memory: [...all.memory, used].slice(-KEPT) };
+      past.current = {
+        times: [...all.times, at].slice(-KEPT),
+        memory: [...all.memory, used].slice(-KEPT),
+        load: [...all.load, busy].slice(-KEPT),
+      };
     }
-    return { times: past.current.times, memory: [past.current.memory] };
+    return { times: past.current.times, memory: [past.current.memory], load: [past.current.load] };
   }, [data, at]);
   if (names?.length === 0) return <Empty>The process tells no metrics.</Empty>;
   if (!data) return error ? <Failure error={error} what="The metrics" /> : <Loading />;
   const columns: Column<Metric>[] = [
-    { id: "name", title: "Metric", order: ({ id }) => id, cell: ({ id }) => <span title={id}>{NAMES[id] ?? id}</span> },
+    { id: "name", title: "Metric", order: ({ id }) => shown(id), cell: ({ id }) => <span title={id}>{shown(id)}</span> },
     { id: "value", title: "Value", numeric: true, order: ({ value }) => Number(value), cell: ({ id, value }) => metric(id, Number(value)) },
   ];
   return (
     <Card title="Metrics">
       {times.length > 1 && (
-        <figure>
-          <figcaption>Memory of the process</figcaption>
-          <Suspense fallback={<Loading />}>
+        <div className="charts">
+          <figure>
+            <figcaption>Memory of the process</figcaption>
             <Chart
               label="memory of the process over time"
               times={times}
               values={memory}
-              series={[{ name: "memory" }]}
+              series={MEMORY}
               format={bytes}
+              height={130}
               binary
             />
-          </Suspense>
-        </figure>
+          </figure>
+          <figure>
+            <figcaption>CPU load</figcaption>
+            <Chart label="CPU load over time" times={times} values={load} series={LOAD} format={percent} height={130} />
+          </figure>
+        </div>
       )}
       <Table
         name="metrics"
-        rows={data.filter(({ id }) => id !== "Status.JVM.Memory.Heap.Committed")}
+        rows={data.filter(({ id }) => !NOTHING.test(id))}
         columns={columns}
         rowKey={({ id }) => id}
-        text={({ id }) => id}
+        text={({ id }) => `${shown(id)} ${id}`}
         sort="name"
       />
     </Card>

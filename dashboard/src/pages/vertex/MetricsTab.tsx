@@ -1,13 +1,14 @@
 /** Any metric of a vertex over time. Values are kept from when it was chosen. */
 
-import { lazy, Suspense, useMemo, useRef } from "react";
+import { useMemo, useRef } from "react";
 import { usePolled } from "../../api/poll";
 import type { Metric } from "../../api/types";
 import { useQuery } from "../../app/router";
 import { metric } from "../../format/units";
 import { Empty, Failure, Loading } from "../../parts/basic";
+import { later } from "../../parts/later";
 
-const Chart = lazy(() => import("../../parts/Chart").then((part) => ({ default: part.Chart })));
+const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
 
 interface Aggregate {
   id: string;
@@ -49,19 +50,17 @@ export function MetricsTab({ path }: { path: string }) {
       </label>
       <Failure error={values.error} what="The values" />
       {list.length === 0 && <Empty>Choose a metric.</Empty>}
-      <Suspense fallback={<Loading />}>
-        <div className="charts">
-          {list.map((id) => (
-            <MetricChart
-              key={id}
-              id={id}
-              value={values.data?.find((one) => one.id === id)}
-              at={values.at}
-              onRemove={() => choose(list.filter((one) => one !== id).join(",") || ",")}
-            />
-          ))}
-        </div>
-      </Suspense>
+      <div className="charts">
+        {list.map((id) => (
+          <MetricChart
+            key={id}
+            id={id}
+            value={values.data?.find((one) => one.id === id)}
+            at={values.at}
+            onRemove={() => choose(list.filter((one) => one !== id).join(",") || ",")}
+          />
+        ))}
+      </div>
     </>
   );
 }
@@ -84,6 +83,7 @@ function MetricChart({ id, value, at, onRemove }: { id: string; value: Aggregate
     <figure>
       <figcaption>
         <code>{id}</code>
+        <b>{metric(id, lines[0]?.at(-1))}</b>
         <button type="button" className="quiet small" aria-label={`remove ${id}`} onClick={onRemove}>
           ✕
         </button>

@@ -1,0 +1,58 @@
+/**
+ * Calls that are sent before the page is there: what its address will need is known before its scripts are. They go out beside the scripts
+ * rather than after them. Nothing here imports anything large, since it runs first.
+ */
+
+const TOKEN = "flott.token";
+
+/** What is kept of the reader's token in this tab. */
+export const token = {
+  read: (): string | null => sessionStorage.getItem(TOKEN),
+  write: (text: string | null): void => (text === null ? sessionStorage.removeItem(TOKEN) : sessionStorage.setItem(TOKEN, text)),
+};
+
+/** Headers that say who asks. */
+export function credentials(): Record<string, string> {
+  const known = token.read();
+  return known === null ? {} : { Authorization: `Bearer ${known}` };
+}
+
+/** `fetch`, as every call of the page is sent: without credentials of its own the browser does not ask for a password, the page does. */
+export function call(path: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(path, { ...init, redirect: "manual", credentials: "omit", headers: { ...credentials(), ...init.headers } });
+}
+
+/** An answer that nobody has taken within this time is no news any more, ms. */
+const FRESH_MS = 3000;
+
+const sent = new Map<string, { at: number; asker: string | null; answer: Promise<Response> }>();
+
+/** The calls that the page behind an address begins with. */
+export function callsOf(hash: string): string[] {
+  const [, section = "overview", id = "", tab = "overview"] =
+    /^#?\/?([^/?]*)\/?([^/?]*)\/?([^/?]*)/.exec(hash)?.map((part) => part || undefined) ?? [];
+  if (section === "overview") return ["overview", "jobs/overview", "jobs/flow"];
+  if (section !== "jobs") return [];
+  if (!/^[0-9a-f]{32}$/.test(id)) return ["jobs/overview", "jobs/flow"];
+  const calls = [`jobs/${id}`, `jobs/${id}/exceptions?maxExceptions=20`];
+  return tab === "overview" ? [...calls, `jobs/${id}/flow`] : calls;
+}
+
+/** Sends the calls of the page behind an address. */
+export function sendEarly(hash: string): void {
+  const asker = token.read();
+  const who = asker === null ? [] : ["auth/whoami"];
+  for (const path of [...callsOf(hash), "config", ...who]) {
+    const answer = call(path);
+    // Whoever takes it hears of it; nobody may.
+    answer.catch(() => {});
+    sent.set(path, { at: performance.now(), asker, answer });
+  }
+}
+
+/** The answer to a call that was sent early, once, and to nobody else than who has asked. */
+export function takeEarly(path: string): Promise<Response> | undefined {
+  const known = sent.get(path);
+  sent.delete(path);
+  return known && known.asker === token.read() && performance.now() - known.at < FRESH_MS ? known.answer : undefined;
+}

@@ -1,0 +1,14 @@
+/** Runs first, and is small: sends the calls that the page will ask for, while its scripts are on their way. */
+
+import { sendEarly } from "./api/early";
+import "@xyflow/react/dist/base.css";
+import "./styles/base.css";
+import "./styles/pieces.css";
+import "./styles/pages.css";
+
+const { hash } = window.location;
+sendEarly(hash);
+
+// A graph is what most links lead to.
+if (hash.startsWith("#/job")) void import("./graph/JobGraph");
+void import("./main");
