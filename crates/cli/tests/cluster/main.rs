@@ -9,6 +9,7 @@ mod processes;
 mod rescale;
 mod rest;
 mod security;
+mod shortage;
 
 use processes::{Cluster, eventually, kill};
 
