@@ -34,6 +34,11 @@ pub(crate) trait TaskHost: Send {
     fn withdraw_slots(&mut self, count: u32);
     /// The job needs these slots no more.
     fn release_slots(&mut self, slots: Vec<u32>);
+    /// The job gives back slots that do not suffice, and wants so many at once instead of what it has requested.
+    fn yield_slots(&mut self, held: Vec<u32>, needed: u32) -> Vec<JobEvent> {
+        self.release_slots(held);
+        self.request_slots(needed)
+    }
 
     /// Starts tasks that are connected with each other.
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent>;

@@ -266,6 +266,7 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::RequestSlots(count) => events.extend(self.host.request_slots(count)),
             JobAction::WithdrawSlots(count) => self.host.withdraw_slots(count),
             JobAction::ReleaseSlots(slots) => self.host.release_slots(slots),
+            JobAction::YieldSlots { held, needed } => events.extend(self.host.yield_slots(held, needed)),
             JobAction::Deploy(deployments) => events.extend(self.host.deploy(deployments)),
             JobAction::Send(attempt, command) => self.host.send(attempt, command),
             JobAction::Kill(attempt) => match self.host.kill(attempt) {

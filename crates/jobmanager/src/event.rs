@@ -132,6 +132,14 @@ pub enum JobAction {
     WithdrawSlots(u32),
     /// The job needs these slots no longer.
     ReleaseSlots(Vec<u32>),
+    /// The job has waited in vain for more slots: it gives back those that it has, and wants so many, all at once or none. What it
+    /// wanted before counts no more.
+    YieldSlots {
+        /// Those that it has.
+        held: Vec<u32>,
+        /// How many it needs.
+        needed: u32,
+    },
     /// Start these tasks, a whole region or several: the exchanges between them are made anew.
     Deploy(Vec<TaskDeployment>),
     /// Tell a task something.

@@ -4,8 +4,9 @@
 //!  free ──request / register──▶ granted to a job ──release, its end──▶ free
 //!                                      └── its TaskManager is lost ──▶ gone
 //! ```
-//! Whoever waits longest is served first, with as many as there are: a job that needs more than the cluster has keeps what it got, and
-//! says after its timeout how many it lacks.
+//! Whoever waits longest is served first, with as many as there are. A job that gets too few to run gives them back after a while, and
+//! waits for all at once: it is served when there are so many, and until then keeps nobody behind it from being served. So no two jobs
+//! wait for what the other one holds, and one that needs more than the cluster has does not keep others from running.
 
 use flott_core::id::JobId;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -43,13 +44,22 @@ impl Offered {
     }
 }
 
+/// A job that wants slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    job: JobId,
+    missing: u32,
+    /// All or none.
+    at_once: bool,
+}
+
 /// The slots of a cluster.
 #[derive(Debug, Clone, Default)]
 pub struct ResourceManager {
     task_managers: BTreeMap<String, Offered>,
     /// Those that have free slots.
     with_room: BTreeSet<String>,
-    waiting: VecDeque<(JobId, u32)>,
+    waiting: VecDeque<Waiting>,
     next_slot: u32,
     /// Nobody is served for now.
     held: bool,
@@ -99,20 +109,32 @@ impl ResourceManager {
     /// A job wants so many slots more.
     pub fn request(&mut self, job: JobId, count: u32) -> Vec<SlotGrant> {
         if count > 0 {
-            self.waiting.push_back((job, count));
+            self.waiting.push_back(Waiting { job, missing: count, at_once: false });
         }
         self.serve()
+    }
+
+    /// A job gives back slots that do not suffice, and wants so many at once instead of what it wanted before. It keeps its place among
+    /// those that wait for all at once.
+    pub fn yield_slots(&mut self, job: JobId, held: &[u32], needed: u32) -> Vec<SlotGrant> {
+        let place = self.waiting.iter().position(|waiting| waiting.job == job && waiting.at_once);
+        let others_before = self.waiting.iter().take(place.unwrap_or(usize::MAX)).filter(|waiting| waiting.job != job).count();
+        self.waiting.retain(|waiting| waiting.job != job);
+        if needed > 0 {
+            self.waiting.insert(others_before, Waiting { job, missing: needed, at_once: true });
+        }
+        self.release(job, held)
     }
 
     /// Of the slots that it waits for, a job has no use for so many.
     pub fn withdraw(&mut self, job: JobId, mut count: u32) {
         // It keeps its place in the queue with the rest.
-        for (_, missing) in self.waiting.iter_mut().rev().filter(|(waiting, _)| *waiting == job) {
-            let taken = count.min(*missing);
-            *missing -= taken;
+        for waiting in self.waiting.iter_mut().rev().filter(|waiting| waiting.job == job) {
+            let taken = count.min(waiting.missing);
+            waiting.missing -= taken;
             count -= taken;
         }
-        self.waiting.retain(|(_, missing)| *missing > 0);
+        self.waiting.retain(|waiting| waiting.missing > 0);
     }
 
     /// A job gives slots back.
@@ -124,7 +146,7 @@ impl ResourceManager {
 
     /// A job has ended: it holds nothing and wants nothing.
     pub fn job_ended(&mut self, job: JobId) -> Vec<SlotGrant> {
-        self.waiting.retain(|(waiting, _)| *waiting != job);
+        self.waiting.retain(|waiting| waiting.job != job);
         self.take_back(|_, holder| holder == job);
         self.serve()
     }
@@ -184,7 +206,15 @@ impl ResourceManager {
         if self.held {
             return grants;
         }
-        while let Some((job, mut missing)) = self.waiting.pop_front() {
+        let mut free = self.with_room.iter().filter_map(|name| self.task_managers.get(name)).map(Offered::free).sum::<u32>();
+        let mut waits_on = VecDeque::new();
+        while let Some(waiting) = self.waiting.pop_front() {
+            let Waiting { job, mut missing, at_once } = waiting;
+            if free == 0 || (at_once && missing > free) {
+                waits_on.push_back(waiting);
+                continue;
+            }
+            free -= missing.min(free);
             for (task_manager, count) in self.best_for(job, missing) {
                 let Some(offered) = self.task_managers.get_mut(&task_manager) else { continue };
                 let slots: Vec<u32> = (self.next_slot..self.next_slot + count).collect();
@@ -195,10 +225,10 @@ impl ResourceManager {
                 grants.push(SlotGrant { job, task_manager, slots });
             }
             if missing > 0 {
-                self.waiting.push_front((job, missing));
-                break;
+                waits_on.push_back(Waiting { missing, ..waiting });
             }
         }
+        self.waiting = waits_on;
         grants
     }
 }
@@ -272,6 +302,38 @@ mod tests {
         assert_eq!(resources.totals(), (2, 0));
         assert_eq!(resources.release(A, &[7]), []);
         assert_eq!(resources.totals(), (2, 1));
+    }
+
+    #[test]
+    fn two_jobs_that_each_hold_a_part_do_not_wait_for_each_other() {
+        let mut resources = ResourceManager::default();
+        resources.register("one", 4);
+        assert_eq!(resources.request(A, 2), [grant(A, "one", [0, 1])]);
+        assert_eq!(resources.request(B, 2), [grant(B, "one", [2, 3])]);
+        // Each of them has lost one elsewhere.
+        assert_eq!(resources.request(A, 1), []);
+        assert_eq!(resources.request(B, 1), []);
+        assert_eq!(resources.yield_slots(A, &[0, 1], 3), [grant(B, "one", [4])]);
+        assert_eq!(resources.totals(), (4, 1), "A gets all or none");
+        assert_eq!(resources.register("two", 1), []);
+        assert_eq!(resources.release(B, &[2]), [grant(A, "one", [5, 6]), grant(A, "two", [7])]);
+    }
+
+    #[test]
+    fn who_waits_for_more_than_there_is_does_not_keep_others_from_running_and_is_served_first_when_it_can_be() {
+        let mut resources = ResourceManager::default();
+        resources.register("one", 3);
+        assert_eq!(resources.request(A, 4), [grant(A, "one", [0, 1, 2])]);
+        assert_eq!(resources.request(B, 2), []);
+        assert_eq!(resources.yield_slots(A, &[0, 1, 2], 4), [grant(B, "one", [3, 4])]);
+        let late = JobId(3);
+        assert_eq!(resources.request(late, 4), [grant(late, "one", [5])]);
+        assert_eq!(resources.yield_slots(late, &[5], 4), []);
+        // One that was on its way to A when it gave way is given back, too; A stays before the other.
+        assert_eq!(resources.yield_slots(A, &[], 4), []);
+        assert_eq!(resources.register("two", 3), [grant(A, "two", [6, 7, 8]), grant(A, "one", [9])]);
+        resources.withdraw(late, 4);
+        assert_eq!(resources.job_ended(A), []);
     }
 
     #[test]

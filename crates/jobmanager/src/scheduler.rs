@@ -4,6 +4,9 @@
 //!  missing ──request──▶ waiting ──offer──▶ held ──lost──▶ missing
 //!                          └─ timeout ─▶ the job fails, naming needed and available
 //! ```
+//! A job of which nothing runs does not hold for long what does not suffice: it gives it back, so that another job can have it, and waits
+//! for all at once. Otherwise two jobs could wait for what the other one holds.
+//!
 //! Vertices of one slot sharing group share slots: subtask `i` of each runs in slot `i` of the group. So a group needs as many
 //! slots as its widest vertex has subtasks, and a job the sum over its groups. What it wants beyond that, to run with a larger
 //! parallelism later, it holds as spare.
@@ -17,6 +20,9 @@ use std::{
 
 /// How long slots are waited for. Flink's `slot.request.timeout`.
 pub const SLOT_REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a job holds slots that do not suffice to run: longer than the TaskManagers of a cluster that starts come one after another.
+pub const SLOT_HOLD_TIME: Duration = Duration::from_secs(10);
 
 /// The slots of a job.
 #[derive(Debug, Clone)]
@@ -43,6 +49,10 @@ pub struct Scheduler {
     requested: u32,
     /// When waiting ends, if slots are missing.
     deadline: Option<Duration>,
+    /// When those that are there are given back, if slots are missing.
+    yield_at: Option<Duration>,
+    /// The most that were there at once since waiting began.
+    most_available: u32,
 }
 
 impl Scheduler {
@@ -71,6 +81,8 @@ impl Scheduler {
             lost: 0,
             requested: 0,
             deadline: None,
+            yield_at: None,
+            most_available: 0,
         }
     }
 
@@ -178,10 +190,18 @@ impl Scheduler {
         let more = missing.saturating_sub(self.requested);
         self.requested = missing;
         if !self.lacks_any() {
-            self.deadline = None;
-        } else if self.deadline.is_none() {
-            self.wait_again(now);
+            (self.deadline, self.yield_at) = (None, None);
+        } else {
+            if self.deadline.is_none() {
+                self.wait_again(now);
+            }
+            if self.held() == 0 {
+                self.yield_at = None;
+            } else if self.yield_at.is_none() {
+                self.hold_again(now);
+            }
         }
+        self.most_available = self.most_available.max(self.available());
         (more > 0).then_some(more)
     }
 
@@ -253,14 +273,40 @@ impl Scheduler {
         self.deadline
     }
 
+    /// When slots that do not suffice are given back.
+    pub(crate) fn yield_at(&self) -> Option<Duration> {
+        self.yield_at
+    }
+
+    /// How many slots there were of those that are waited for.
+    pub(crate) fn most_available(&self) -> u32 {
+        self.most_available
+    }
+
     /// Waits anew, after a timeout.
     pub(crate) fn wait_again(&mut self, now: Duration) {
         self.deadline = self.timeout.map(|timeout| now.saturating_add(timeout));
+        self.most_available = self.available();
+    }
+
+    /// Holds what there is for a while.
+    pub(crate) fn hold_again(&mut self, now: Duration) {
+        let time = self.timeout.map_or(SLOT_HOLD_TIME, |timeout| SLOT_HOLD_TIME.min(timeout / 2));
+        self.yield_at = Some(now.saturating_add(time));
+    }
+
+    /// Gives back all slots, and waits on for all that are needed.
+    pub(crate) fn give_way(&mut self) -> Vec<u32> {
+        let (deadline, most_available) = (self.deadline, self.most_available);
+        let held = self.release();
+        (self.deadline, self.most_available) = (deadline, most_available);
+        self.requested = self.missing();
+        held
     }
 
     /// Gives back all slots.
     pub(crate) fn release(&mut self) -> Vec<u32> {
-        self.deadline = None;
+        (self.deadline, self.yield_at) = (None, None);
         self.requested = 0;
         self.held.clear();
         self.vacant = (0..self.places.len()).collect();
@@ -312,5 +358,28 @@ mod tests {
         assert_eq!(slots.request(second), Some(1));
         assert_eq!((of(&slots, 1, 0), of(&slots, 1, 1)), (None, Some(8)));
         assert_eq!(slots.release(), [8]);
+    }
+
+    #[test]
+    fn slots_that_do_not_suffice_are_held_for_a_while() {
+        let job = topology(&[1, 3], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let second = Duration::from_secs(1);
+        assert_eq!(slots.request(second), Some(3));
+        assert_eq!(slots.yield_at(), None, "there is nothing to give back");
+        assert_eq!(slots.offer(vec![1, 2]), [0u32; 0]);
+        assert_eq!(slots.request(second * 2), None);
+        assert_eq!(slots.yield_at(), Some(second * 2 + SLOT_HOLD_TIME));
+        assert_eq!(slots.give_way(), [1, 2]);
+        assert_eq!((slots.held(), slots.most_available(), slots.yield_at()), (0, 2, None));
+        assert_eq!(slots.deadline(), Some(second + SLOT_REQUEST_TIMEOUT), "it has waited since then");
+        assert_eq!(slots.request(second * 11), None, "they were asked for");
+        // One that was on its way does not suffice either.
+        assert_eq!(slots.offer(vec![3]), [0u32; 0]);
+        assert_eq!(slots.request(second * 99), None);
+        assert_eq!(slots.yield_at(), Some(second * 99 + SLOT_HOLD_TIME), "the others may be on their way");
+        assert_eq!(slots.offer(vec![4, 5, 6]), [6]);
+        assert_eq!(slots.request(second * 100), None);
+        assert_eq!((slots.yield_at(), slots.deadline()), (None, None));
     }
 }

@@ -221,7 +221,11 @@ impl Harness {
                 self.notes.push(note);
                 return None;
             }
-            JobAction::RequestSlots(_) | JobAction::WithdrawSlots(_) | JobAction::ReleaseSlots(_) | JobAction::StatusChanged(_) => {
+            JobAction::RequestSlots(_)
+            | JobAction::WithdrawSlots(_)
+            | JobAction::ReleaseSlots(_)
+            | JobAction::YieldSlots { .. }
+            | JobAction::StatusChanged(_) => {
                 return None;
             }
             JobAction::Deploy(tasks) => {

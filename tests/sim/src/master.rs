@@ -164,7 +164,8 @@ impl World {
     fn perform(&mut self, term: Term, action: JobAction) {
         let Some(master) = self.masters.get_mut(&term) else { return };
         match action {
-            JobAction::RequestSlots(count) => {
+            // Those that are given back are nobody's for ever, and there are always more.
+            JobAction::RequestSlots(count) | JobAction::YieldSlots { needed: count, .. } => {
                 let slots = (master.next_slot..master.next_slot + count).collect();
                 master.next_slot += count;
                 self.sim.trace(format_args!("{term} wants {count} slots"));

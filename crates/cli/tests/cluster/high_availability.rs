@@ -15,15 +15,19 @@ struct JobManager {
 
 impl JobManager {
     fn start(folder: &Path, rpc_port: &str) -> Self {
+        JobManager::start_with(folder, rpc_port, &HIGH_AVAILABILITY)
+    }
+
+    fn start_with(folder: &Path, rpc_port: &str, options: &[&str]) -> Self {
         let mut command = flott(folder);
         command
-            .args(HIGH_AVAILABILITY)
+            .args(options)
             .args([format!("-Djobmanager.rpc.port={rpc_port}"), "-Drest.port=0".to_owned(), "jobmanager".to_owned()])
             .stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |what: &str| lines.next().unwrap().unwrap().strip_prefix(what).unwrap().to_owned();
-        let (rest, rpc) = (address("REST at http://"), address("JobManager at "));
+        let (rest, rpc) = (address("REST at http").trim_start_matches('s').trim_start_matches("://").to_owned(), address("JobManager at "));
         JobManager { child, rpc, rest }
     }
 
@@ -171,6 +175,41 @@ fn a_leader_that_was_stopped_and_wakes_up_does_no_harm() {
     }
     assert!(program.wait().unwrap().success());
     crate::processes::assert_exact(&pair.counts(), records);
+}
+
+#[test]
+fn a_cluster_with_certificates_and_tokens_goes_on_under_the_next_leader() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = crate::security::init(folder.path(), &[]);
+    let of_processes = printed.split("clients, which need").next().unwrap();
+    let config: String = of_processes.lines().filter(|line| line.starts_with("security.")).map(|line| format!("{line}\n")).collect();
+    std::fs::write(folder.path().join("conf/config.yaml"), config).unwrap();
+    let token = printed.lines().find_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["deployer", _, token] => Some(token.to_owned()),
+        _ => None,
+    });
+    let token = token.unwrap();
+    // Nobody takes the first one for gone because the machine is busy.
+    let options = ["-Dhigh-availability.type=file", "-Dhigh-availability.storageDir=shared", "-Dhigh-availability.lease-duration=3 s"];
+    let first = JobManager::start_with(folder.path(), "0", &options);
+    let mut pair = Pair { managers: vec![first], task_managers: Vec::new(), folder };
+    let list = |pair: &Pair| pair.flott().env("FLOTT_SECURITY_TOKEN", &token).args(["list"]).output().unwrap().status.success();
+    eventually("the first one leads", || list(&pair));
+    pair.managers.push(JobManager::start_with(pair.folder.path(), "0", &options));
+    let task_manager = pair.flott().args(["-Dtaskmanager.numberOfTaskSlots=2", "taskmanager"]).spawn().unwrap();
+    pair.task_managers.push(task_manager);
+    let mut program = pair.run(&["-p", "2"], RECORDS, 1000.0);
+    let program = program.env("FLOTT_SECURITY_TOKEN", &token).stdout(Stdio::piped()).spawn().unwrap();
+    eventually("counts are visible", || pair.lines() > 300);
+    pair.managers[0].kill();
+    let before = pair.lines();
+    eventually("checkpoints are complete under the new leader", || pair.lines() > before + 2000);
+    let output = program.wait_with_output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("the job is at its end after 0 restarts"), "{out}");
+    crate::processes::assert_exact(&pair.counts(), RECORDS);
+    // Who has no token is refused by the next leader as well.
+    assert!(!pair.flott().args(["list"]).output().unwrap().status.success());
 }
 
 #[test]

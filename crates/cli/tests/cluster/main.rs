@@ -10,6 +10,7 @@ mod rescale;
 mod rest;
 mod results;
 mod security;
+mod shortage;
 
 use processes::{Cluster, eventually, kill};
 

@@ -27,7 +27,7 @@ struct Secure {
 }
 
 /// Runs `flott security init` in a folder; gives what it printed.
-fn init(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn init(folder: &Path, arguments: &[&str]) -> String {
     let output = flott(folder).args(["security", "init"]).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", err(&output));
     String::from_utf8(output.stdout).unwrap()

@@ -343,6 +343,12 @@ impl Cluster for JobManager {
         state.grant(grants);
     }
 
+    fn yield_slots(&self, job: JobId, held: &[u32], needed: u32) {
+        let state = &mut *self.lock();
+        let grants = state.resources.yield_slots(job, held, needed);
+        state.grant(grants);
+    }
+
     fn retire_worker(&self, job: JobId, worker: u64) {
         if let Some(job) = self.lock().jobs.get_mut(&job) {
             job.retire_worker(worker);

@@ -33,6 +33,8 @@ pub(crate) trait Cluster: Send + Sync {
     fn withdraw_slots(&self, job: JobId, count: u32);
     /// The job gives slots back.
     fn release_slots(&self, job: JobId, slots: &[u32]);
+    /// The job gives back slots that do not suffice, and wants so many at once instead of what it wanted before.
+    fn yield_slots(&self, job: JobId, held: &[u32], needed: u32);
     /// The worker was told to end: slots that the job gets where it was come with another one.
     fn retire_worker(&self, job: JobId, worker: u64);
     /// The worker must end, whatever it does.
@@ -196,6 +198,14 @@ impl RemoteHost {
         }
     }
 
+    fn forget_slots(&mut self, slots: &[u32]) {
+        for worker in self.workers.values_mut() {
+            worker.slots.retain(|slot| !slots.contains(slot));
+        }
+        // Before the slots are free: whoever gets them then must not get a worker that ends.
+        self.retire_idle();
+    }
+
     /// Ends workers that hold no slot and host no enumerator.
     fn retire_idle(&mut self) {
         let hosts: HashSet<u64> = self.enumerators.values().map(|(_, worker)| *worker).collect();
@@ -231,12 +241,14 @@ impl TaskHost for RemoteHost {
     }
 
     fn release_slots(&mut self, slots: Vec<u32>) {
-        for worker in self.workers.values_mut() {
-            worker.slots.retain(|slot| !slots.contains(slot));
-        }
-        // Before the slots are free: whoever gets them then must not get a worker that ends.
-        self.retire_idle();
+        self.forget_slots(&slots);
         self.cluster.release_slots(self.job, &slots);
+    }
+
+    fn yield_slots(&mut self, held: Vec<u32>, needed: u32) -> Vec<JobEvent> {
+        self.forget_slots(&held);
+        self.cluster.yield_slots(self.job, &held, needed);
+        Vec::new()
     }
 
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {

@@ -209,6 +209,12 @@ impl Cluster for Shared {
         state.grant(grants);
     }
 
+    fn yield_slots(&self, job: JobId, held: &[u32], needed: u32) {
+        let state = &mut *self.lock();
+        let grants = state.resources.yield_slots(job, held, needed);
+        state.grant(grants);
+    }
+
     fn stop_worker(&self, job: JobId, worker: u64) {
         self.lock().stop_worker(job, worker);
     }

@@ -282,6 +282,10 @@ impl Driver {
                 let grants = self.of_resources(|resources| resources.release(JOB, &slots));
                 self.grant(grants);
             }
+            JobAction::YieldSlots { held, needed } => {
+                let grants = self.of_resources(|resources| resources.yield_slots(JOB, &held, needed));
+                self.grant(grants);
+            }
             JobAction::Deploy(tasks) => {
                 for task in tasks {
                     assert!(self.slots.contains_key(&task.slot), "slot {} was granted", task.slot);

@@ -145,8 +145,8 @@ impl JobMaster {
             out.push(JobAction::RequestSlots(count));
         }
         if !quiet && self.slots.deadline().is_some_and(|deadline| deadline <= now.monotonic) {
+            let (needed, available) = (self.slots.needed(), self.slots.most_available());
             self.slots.wait_again(now.monotonic);
-            let (needed, available) = (self.slots.needed(), self.slots.available());
             let waited = self.slots.timeout().unwrap_or_default().as_secs();
             let reason = format!(
                 "the job needs {needed} slots, {available} were there after {waited} s; start more TaskManagers, give them more slots \
@@ -155,7 +155,19 @@ impl JobMaster {
             // Regions that run are left alone: they lack nothing.
             let waiting = self.failover.incidents().iter().flat_map(|incident| incident.regions.iter().copied()).collect();
             self.restart(now, waiting, TaskFailure::without_task("scheduler", reason), false, out);
+        } else if !quiet && self.slots.yield_at().is_some_and(|at| at <= now.monotonic) {
+            self.give_way(now, out);
         }
+    }
+
+    /// Gives back slots that do not suffice, unless something runs in them, or could with another parallelism.
+    fn give_way(&mut self, now: Now, out: &mut Vec<JobAction>) {
+        let is_fixed = self.rescaling.bounds().iter().all(|bounds| bounds.lower == bounds.upper);
+        if !is_fixed || self.graph.tasks().iter().any(|task| task.alive().is_some()) {
+            return self.slots.hold_again(now.monotonic);
+        }
+        let held = self.slots.give_way();
+        out.push(JobAction::YieldSlots { held, needed: self.slots.missing() });
     }
 
     /// Kills what does not end.

@@ -1,5 +1,5 @@
 use crate::{
-    event::{JobEvent, StorageReport},
+    event::{JobAction, JobEvent, Now, StorageReport},
     restore::RestoredSnapshot,
     testing::{Harness, millis, settings, topology},
 };
@@ -222,6 +222,39 @@ fn missing_slots_fail_the_job_with_how_many_there_are() {
     assert_eq!(job.pass(SECOND), ["ended: failed"]);
     let failure = &job.job.overview().failures[0];
     assert!(failure.to_string().contains("needs 3 slots, 1 were there after 300 s"), "{failure}");
+}
+
+#[test]
+fn slots_that_do_not_suffice_are_given_back_unless_tasks_run_in_them() {
+    let yields = |job: &mut Harness, seconds: u64| {
+        let end = job.now + SECOND * u32::try_from(seconds).unwrap();
+        let mut yielded = Vec::new();
+        while let Some(wake) = job.job.next_wake().filter(|wake| *wake <= end) {
+            job.now = wake;
+            let now = Now { monotonic: wake, wall: 0 };
+            yielded.extend(job.job.handle(now, JobEvent::Tick).into_iter().filter_map(|action| match action {
+                JobAction::YieldSlots { held, needed } => Some((held, needed)),
+                _ => None,
+            }));
+        }
+        job.now = end;
+        yielded
+    };
+    let mut job = Harness::new(topology(&[3], &[]), settings(false));
+    job.event(JobEvent::Start { last_checkpoint: None });
+    job.event(JobEvent::Slots(vec![0, 1]));
+    assert_eq!(yields(&mut job, 9), []);
+    assert_eq!(yields(&mut job, 60), [(vec![0, 1], 3)]);
+    // One came too late to be given back with the others.
+    job.event(JobEvent::Slots(vec![2]));
+    assert_eq!(yields(&mut job, 20), [(vec![2], 3)]);
+    assert_eq!(job.event(JobEvent::Slots(vec![3, 4, 5])), ["v0: create None", "deploy v0/0#0 v0/1#0 v0/2#0"]);
+    // Two regions run on while the third waits for a slot.
+    job.all_run();
+    job.event(JobEvent::SlotsLost(vec![3]));
+    assert_eq!(yields(&mut job, 100), []);
+    job.event(JobEvent::Slots(vec![6]));
+    assert_eq!(job.job.status(), JobStatus::Running);
 }
 
 #[test]

@@ -280,6 +280,7 @@ impl World {
             }
             JobAction::WithdrawSlots(count) => self.withdraw_slots(count),
             JobAction::ReleaseSlots(slots) => self.release_slots(&slots),
+            JobAction::YieldSlots { held, needed } => self.yield_slots(&held, needed),
             JobAction::Deploy(tasks) => {
                 self.generation += 1;
                 if let Some(first) = tasks.first() {

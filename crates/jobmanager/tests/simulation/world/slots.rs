@@ -12,6 +12,8 @@ pub(super) struct Slots {
     pub(super) held: BTreeSet<u32>,
     /// How many it wants more.
     pub(super) wanted: u32,
+    /// It wants all of them or none.
+    pub(super) at_once: bool,
     pub(super) next: u32,
 }
 
@@ -35,6 +37,15 @@ impl World {
         self.soon(Happening::Grant);
     }
 
+    /// Grants that were on their way come all the same; all that are still wanted come at once or not at all.
+    pub(super) fn yield_slots(&mut self, held: &[u32], needed: u32) {
+        assert!(!held.is_empty(), "nothing is given back");
+        assert!(self.slots.keys().all(|attempt| self.ended.contains(attempt)), "slots are given back while tasks run");
+        self.supply.wanted = needed;
+        self.supply.at_once = true;
+        self.release_slots(held);
+    }
+
     /// Slots of tasks that do not end are given back at the end.
     fn outcome_is_near(&self) -> bool {
         self.job.status().is_terminal() || self.job.overview().tasks.iter().all(|(_, status)| status.is_terminal())
@@ -43,6 +54,10 @@ impl World {
     pub(super) fn grant_slots(&mut self) {
         let free = self.supply.capacity.saturating_sub(self.supply.held.len() as u32);
         let mut count = free.min(self.supply.wanted);
+        if self.supply.at_once && count < self.supply.wanted {
+            return;
+        }
+        self.supply.at_once = false;
         if count > 1 && self.random.percent(30) {
             // Those of one TaskManager, and then those of another.
             count = 1 + self.random.below(u64::from(count) - 1) as u32;
@@ -100,6 +115,7 @@ impl World {
     pub(super) fn forget_slots(&mut self) {
         self.supply.held.clear();
         self.supply.wanted = 0;
+        self.supply.at_once = false;
     }
 
     /// Bounds as a client may ask for them, now and then such that cannot be.
