@@ -9,6 +9,7 @@ mod processes;
 mod rescale;
 mod rest;
 mod security;
+mod tap;
 
 use processes::{Cluster, eventually, kill};
 

@@ -6,6 +6,7 @@ mod executable;
 mod job;
 mod process;
 mod stacks;
+mod tap;
 
 pub use checkpoint::{
     Checkpoint, CheckpointConfig, CheckpointStatus, CheckpointTotals, Checkpoints, Restore, SubtaskCheckpoint, VertexCheckpoint,
@@ -14,3 +15,4 @@ pub use executable::{ClaimMode, Executable, Plan, Program, RunRequest};
 pub use job::{Attempt, ExecutionConfig, Failure, Input, Job, JobSummary, Metrics, Subtask, Vertex, VertexBounds};
 pub use process::{Hardware, JobManager, LogFile, LogKind, Process, Slot, TaskManager, ThreadInfo};
 pub use stacks::{Stacks, TakenStack, TakenStacks};
+pub use tap::{TapWanted, Tapped};
