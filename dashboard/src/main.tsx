@@ -9,6 +9,7 @@ import { applyTheme } from "./app/settings";
 import "./styles/base.css";
 import "./styles/pieces.css";
 import "./styles/pages.css";
+import "./styles/tap.css";
 
 applyTheme();
 startPolling();
