@@ -127,7 +127,7 @@ impl Client {
         // Held while another thread asks for a token, which then serves both.
         let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         if token.is_none() {
-            let request = AuthenticateRequest { name, password };
+            let request = AuthenticateRequest { name, password: password.expose() };
             let answer: Result<AuthenticateResponse, CallError> = self.post(endpoint, "/v3/auth/authenticate", &request, None);
             // It changes nothing that anybody sees.
             let answer = answer.map_err(|error| CallError::NotDone(format!("user `{name}` is not let in: {error}")))?;

@@ -3,19 +3,20 @@
 use flott_core::{
     Error,
     config::{Configuration, options},
+    secret::Secret,
 };
 use flott_ha::cluster_id;
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 /// Where etcd is, and how to talk to it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EtcdSettings {
     /// The members: `http://host:port` or `https://host:port`.
     pub endpoints: Vec<String>,
     /// What all keys begin with, such as `/flott/default/`.
     pub prefix: String,
     /// Name and password, if etcd asks for them.
-    pub user: Option<(String, String)>,
+    pub user: Option<(String, Secret)>,
     /// The certificates (PEM) of the authority that etcd's certificate comes from; none: those that browsers know.
     pub ca: Option<PathBuf>,
     /// Our own certificate and its key (PEM), if etcd asks for them.
@@ -66,23 +67,11 @@ impl EtcdSettings {
     }
 }
 
-fn both(first: Option<String>, second: Option<String>, one: &str, other: &str) -> Result<Option<(String, String)>, Error> {
+fn both<T>(first: Option<String>, second: Option<T>, one: &str, other: &str) -> Result<Option<(String, T)>, Error> {
     match (first, second) {
         (Some(first), Some(second)) => Ok(Some((first, second))),
         (None, None) => Ok(None),
         _ => Err(Error::invalid(format!("of `{one}` and `{other}` only one is given: give both or none"))),
-    }
-}
-
-impl fmt::Debug for EtcdSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the password.
-        let user = self.user.as_ref().map(|(user, _)| user);
-        f.debug_struct("EtcdSettings")
-            .field("endpoints", &self.endpoints)
-            .field("prefix", &self.prefix)
-            .field("user", &user)
-            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +83,7 @@ mod tests {
     fn settings(values: &[(&str, &str)]) -> Result<EtcdSettings, Error> {
         let mut configuration = Configuration::new();
         for (key, value) in values {
-            configuration.set_raw(key, value, Origin::Argument("-D".to_owned())).unwrap();
+            configuration.set_raw(key, value, Origin::Variable("TEST".to_owned())).unwrap();
         }
         EtcdSettings::from_configuration(&configuration)
     }
@@ -110,7 +99,7 @@ mod tests {
         let settings = settings(&given).unwrap();
         assert_eq!(settings.endpoints, ["http://a:2379", "https://b:2379"]);
         assert_eq!(settings.prefix, "/flott/blue/");
-        assert_eq!(settings.user, Some(("u".to_owned(), "secret".to_owned())));
+        assert_eq!(settings.user, Some(("u".to_owned(), Secret::new("secret"))));
         assert!(!format!("{settings:?}").contains("secret"));
     }
 

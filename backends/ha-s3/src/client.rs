@@ -100,11 +100,11 @@ impl Client {
         let (query, body_hash, date) = (query.join("&"), sha256(call.body), self.clock.now());
         let mut headers = vec![("host", host.as_str()), ("x-amz-content-sha256", &body_hash), ("x-amz-date", &date)];
         headers.extend(call.condition);
-        headers.extend(self.settings.session_token.as_deref().map(|token| ("x-amz-security-token", token)));
+        headers.extend(self.settings.session_token.as_ref().map(|token| ("x-amz-security-token", token.expose())));
         headers.sort_unstable();
         let signed_path = if self.settings.path_style { format!("/{}{path}", self.settings.bucket) } else { path.clone() };
         let S3Settings { access_key, secret_key, region, .. } = &self.settings;
-        let authorization = Signer { access_key, secret_key, region, date: &date }.authorization(&Request {
+        let authorization = Signer { access_key, secret_key: secret_key.expose(), region, date: &date }.authorization(&Request {
             method: call.method,
             path: if signed_path.is_empty() { "/" } else { &signed_path },
             query: &query,

@@ -3,12 +3,13 @@
 use flott_core::{
     Error,
     config::{Configuration, options},
+    secret::Secret,
 };
 use flott_ha::cluster_id;
-use std::{env, fmt, time::Duration};
+use std::{env, time::Duration};
 
 /// Where the bucket is, and who asks.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Settings {
     /// The address of the server: `http://host:port` or `https://host`.
     pub endpoint: String,
@@ -21,9 +22,9 @@ pub struct S3Settings {
     /// The id of the access key.
     pub access_key: String,
     /// The secret of the access key.
-    pub secret_key: String,
+    pub secret_key: Secret,
     /// The token of temporary access keys.
-    pub session_token: Option<String>,
+    pub session_token: Option<Secret>,
     /// Whether the bucket is in the path of addresses rather than in their host name.
     pub path_style: bool,
     /// How long a call may take.
@@ -50,10 +51,11 @@ impl S3Settings {
         if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
             return Err(Error::invalid(format!("`s3.endpoint: {endpoint}` is no address such as `http://host:9000`")));
         }
-        let given_or = |value: Option<String>, variable: &str| value.or_else(|| env::var(variable).ok()).filter(|value| !value.is_empty());
-        let needed = |value: Option<String>, key: &str, variable: &str| {
-            given_or(value, variable).ok_or_else(|| Error::invalid(format!("neither `{key}` nor the variable `{variable}` is set")))
-        };
+        let of_environment = |variable: &str| env::var(variable).ok().filter(|value| !value.is_empty());
+        let secret_of_environment = |variable: &str| of_environment(variable).map(Secret::new);
+        let missing = |key: &str, variable: &str| Error::invalid(format!("neither `{key}` nor the variable `{variable}` is set"));
+        let access_key = configuration.get(&options::S3_ACCESS_KEY)?.or_else(|| of_environment("AWS_ACCESS_KEY_ID"));
+        let secret_key = configuration.get(&options::S3_SECRET_KEY)?.or_else(|| secret_of_environment("AWS_SECRET_ACCESS_KEY"));
         let lease = configuration.get(&options::HIGH_AVAILABILITY_LEASE_DURATION)?;
         let cluster = cluster_id(configuration)?;
         Ok(S3Settings {
@@ -61,9 +63,9 @@ impl S3Settings {
             region,
             bucket,
             prefix: if path.is_empty() { format!("{cluster}/") } else { format!("{path}/{cluster}/") },
-            access_key: needed(configuration.get(&options::S3_ACCESS_KEY)?, "s3.access-key", "AWS_ACCESS_KEY_ID")?,
-            secret_key: needed(configuration.get(&options::S3_SECRET_KEY)?, "s3.secret-key", "AWS_SECRET_ACCESS_KEY")?,
-            session_token: given_or(configuration.get(&options::S3_SESSION_TOKEN)?, "AWS_SESSION_TOKEN"),
+            access_key: access_key.ok_or_else(|| missing("s3.access-key", "AWS_ACCESS_KEY_ID"))?,
+            secret_key: secret_key.ok_or_else(|| missing("s3.secret-key", "AWS_SECRET_ACCESS_KEY"))?,
+            session_token: configuration.get(&options::S3_SESSION_TOKEN)?.or_else(|| secret_of_environment("AWS_SESSION_TOKEN")),
             path_style: configuration.get(&options::S3_PATH_STYLE_ACCESS)?,
             timeout: (lease / 3).clamp(Duration::from_millis(100), Duration::from_secs(10)),
         })
@@ -85,17 +87,6 @@ fn is_bucket(name: &str) -> bool {
     (3..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
-impl fmt::Debug for S3Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without what opens the door.
-        f.debug_struct("S3Settings")
-            .field("endpoint", &self.endpoint)
-            .field("bucket", &self.bucket)
-            .field("prefix", &self.prefix)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +95,7 @@ mod tests {
     fn settings(values: &[(&str, &str)]) -> Result<S3Settings, Error> {
         let mut configuration = Configuration::new();
         for (key, value) in values {
-            configuration.set_raw(key, value, Origin::Argument("-D".to_owned())).unwrap();
+            configuration.set_raw(key, value, Origin::Variable("TEST".to_owned())).unwrap();
         }
         S3Settings::from_configuration(&configuration)
     }

@@ -178,6 +178,7 @@ pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Fil
         id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        standby: config.get(&options::TASKMANAGER_STANDBY_WORKER)?,
         check: Some(check_executable),
     })
 }

@@ -166,6 +166,11 @@ impl Incoming {
         file.write_all(bytes).map_err(|error| unusable(&self.unfinished, error))
     }
 
+    /// How many have come.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// All of it is there.
     ///
     /// # Errors

@@ -66,17 +66,17 @@ impl JobManagerClient {
 
     /// Asks something that changes nothing. While another JobManager takes over, it is asked again.
     fn look(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
-        let mut lost_at = None;
+        let mut nobody_since = Instant::now();
         loop {
-            let began = Instant::now();
-            match self.ask(request) {
+            let answer = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
+                let answer = ask(&leader.stream, request);
+                // However often leaders change: as long as there are some, the question is worth asking.
+                nobody_since = Instant::now();
+                answer
+            });
+            match answer {
                 Err(error) if error.kind() == ErrorKind::Unavailable && self.address.contains(',') => {
-                    // What took long was answered until then.
-                    let lost_at = lost_at.get_or_insert(Instant::now());
-                    if began.elapsed() > TAKEOVER {
-                        *lost_at = Instant::now();
-                    }
-                    if lost_at.elapsed() > TAKEOVER {
+                    if nobody_since.elapsed() > TAKEOVER {
                         return Err(error);
                     }
                     thread::sleep(RETRY);

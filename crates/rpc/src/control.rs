@@ -347,6 +347,9 @@ pub enum Part {
         /// Whether it goes on without a JobManager until its TaskManager names the next one.
         #[serde(default)]
         survives: bool,
+        /// Whether it waits for [`Notice::Begin`], which names worker and JobManager.
+        #[serde(default)]
+        standby: bool,
     },
 }
 
@@ -355,6 +358,13 @@ pub enum Part {
 pub enum Notice {
     /// This JobManager leads now, `host:port`; any earlier one is not to be heard any more.
     Leader(String),
+    /// One that has stood by is this worker from now on.
+    Begin {
+        /// The number of the worker.
+        worker: u64,
+        /// The JobManager that leads, `host:port`.
+        job_manager: String,
+    },
 }
 
 /// The environment variable that holds a [`Part`].

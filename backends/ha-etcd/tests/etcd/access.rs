@@ -1,6 +1,7 @@
 //! An etcd that asks who is there.
 
 use crate::server::Etcd;
+use flott_core::secret::Secret;
 use flott_ha::{CoordinationStore, Expected, Key, StoreError, testing::written};
 use flott_ha_etcd::{EtcdSettings, EtcdStore};
 use std::{error::Error, time::Duration};
@@ -31,7 +32,7 @@ fn a_user_is_let_in_with_the_password_and_again_after_etcd_was_started_anew() {
     etcd.post("/v3/auth/role/add", r#"{"name": "root"}"#);
     etcd.post("/v3/auth/user/grant", r#"{"user": "root", "role": "root"}"#);
     etcd.post("/v3/auth/enable", "{}");
-    let user = |password: &str| Some(("root".to_owned(), password.to_owned()));
+    let user = |password: &str| Some(("root".to_owned(), Secret::new(password)));
     let store = EtcdStore::new(EtcdSettings { user: user("sesame"), ..settings(&etcd) }).unwrap();
     let version = written(store.write(&key(), b"a", &Expected::Absent));
     // It forgets who was let in.

@@ -1,6 +1,7 @@
 //! The server dies, comes back, loses answers, and refuses.
 
 use crate::server::Server;
+use flott_core::secret::Secret;
 use flott_ha::{
     CoordinationStore, Expected, Key, StoreError,
     testing::{Cut, Proxy, written},
@@ -78,7 +79,7 @@ fn a_server_that_is_silent_is_given_up_after_a_while() {
 #[test]
 fn what_is_refused_says_why_and_shows_no_secret() {
     let server = Server::start();
-    let wrong = S3Store::new(S3Settings { secret_key: "not-the-secret".to_owned(), ..server.settings() });
+    let wrong = S3Store::new(S3Settings { secret_key: Secret::new("not-the-secret"), ..server.settings() });
     for error in [wrong.read(&key()).unwrap_err(), wrong.write(&key(), b"a", &Expected::Absent).unwrap_err()] {
         assert!(!error.is_unknown() && text(&error).contains("SignatureDoesNotMatch"), "{}", text(&error));
         assert!(!text(&error).contains("not-the-secret"));

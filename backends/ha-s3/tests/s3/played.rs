@@ -1,5 +1,6 @@
 //! Servers that are not as they should be.
 
+use flott_core::secret::Secret;
 use flott_ha::{CoordinationStore, Expected, Key, StoreError};
 use flott_ha_s3::{S3Settings, S3Store};
 use std::{
@@ -34,8 +35,8 @@ fn play(answer: impl Fn(&str) -> String + Send + 'static) -> (S3Store, Receiver<
         bucket: "bucket".to_owned(),
         prefix: String::new(),
         access_key: "id".to_owned(),
-        secret_key: "secret".to_owned(),
-        session_token: Some("token".to_owned()),
+        secret_key: Secret::new("secret"),
+        session_token: Some(Secret::new("token")),
         path_style: true,
         timeout: Duration::from_secs(20),
     };

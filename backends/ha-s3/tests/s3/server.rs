@@ -1,6 +1,7 @@
 //! A server of a test's own: versitygw, which keeps objects as files.
 
 use crate::install::{find, program};
+use flott_core::secret::Secret;
 use flott_ha::Key;
 use flott_ha_s3::S3Settings;
 use std::{
@@ -52,7 +53,7 @@ impl Server {
             bucket: BUCKET.to_owned(),
             prefix: "flott/default/".to_owned(),
             access_key: ACCESS_KEY.to_owned(),
-            secret_key: SECRET_KEY.to_owned(),
+            secret_key: Secret::new(SECRET_KEY),
             session_token: None,
             path_style: true,
             timeout: Duration::from_secs(20),

@@ -50,6 +50,24 @@ fn killed_workers_and_task_managers_lose_and_double_nothing() {
 }
 
 #[test]
+fn a_worker_that_stands_by_takes_the_place_of_one_that_was_killed() {
+    let mut cluster = Cluster::start();
+    cluster.add_task_manager_with("tm0", 1, &["-Dtaskmanager.standby-worker=true"]);
+    let mut program = cluster.run(&[], "plain", RECORDS, 2000.0).spawn().unwrap();
+    eventually("counts are visible", || !cluster.lines().is_empty());
+    let [first] = cluster.workers()[..] else { panic!("{:?}", cluster.workers()) };
+    eventually("another one stands by", || cluster.workers().len() == 2);
+    let standby = cluster.workers().into_iter().find(|worker| *worker != first).unwrap();
+    let before = cluster.lines().len();
+    kill(first);
+    eventually("output flows again", || cluster.lines().len() > before + 200);
+    assert!(cluster.workers().contains(&standby), "it is the only one that can have written them");
+    assert!(program.wait().unwrap().success());
+    cluster.assert_exact(RECORDS);
+    eventually("nobody stands by for a job that is over", || cluster.workers().is_empty());
+}
+
+#[test]
 fn a_dropped_client_does_not_end_its_job() {
     let cluster = Cluster::with_task_managers(&[1]);
     let mut program = cluster.run(&[], "plain", RECORDS, 5000.0).spawn().unwrap();

@@ -4,6 +4,7 @@ mod executables;
 mod hand_over;
 mod observer;
 mod output;
+mod standby;
 mod workers;
 
 pub use observer::{StackSampler, Visible, WorkerOutput};
@@ -57,6 +58,8 @@ pub struct TaskManagerOptions {
     pub heartbeat_interval: Duration,
     /// Silence after which the JobManager counts as gone.
     pub heartbeat_timeout: Duration,
+    /// Whether for each job another worker is started that waits to take the place of one that is gone.
+    pub standby: bool,
     /// Asked before a worker is started.
     pub check: Option<ExecutableCheck>,
 }

@@ -1,6 +1,10 @@
 //! The worker processes of a TaskManager.
 
-use super::{TaskManagerOptions, executables, hand_over, output};
+use super::{
+    TaskManagerOptions, executables, hand_over,
+    output::{self, Tag},
+    standby::{Standby, Standbys},
+};
 use crate::{control::Link, executables::ExecutableStore};
 use flott_core::{Error, ErrorKind, id::JobId};
 use flott_rpc::control::{FromTaskManager, Notice, PART_VARIABLE, Part, Program};
@@ -11,11 +15,17 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often it is looked whether a worker has ended.
 const WATCH_INTERVAL: Duration = Duration::from_millis(10);
+
+/// After which another one is started to stand by: the start of a job is no time for it.
+const STANDBY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long one stands by that may be wanted, but was not yet.
+const STANDBY_KEPT: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 enum Worker {
@@ -46,11 +56,12 @@ pub(super) struct Workers {
     store: ExecutableStore,
     options: TaskManagerOptions,
     running: Running,
+    standbys: Arc<Standbys>,
 }
 
 impl Workers {
     pub(super) fn new(store: ExecutableStore, options: TaskManagerOptions) -> Self {
-        Workers { leader: Arc::default(), store, options, running: Running::default() }
+        Workers { leader: Arc::default(), store, options, running: Running::default(), standbys: Arc::default() }
     }
 
     /// The workers that are there.
@@ -83,7 +94,7 @@ impl Workers {
     /// Starts a worker on a thread of its own, which reports its end.
     pub(super) fn start(&self, job: JobId, worker: u64, program: Program, token: String) {
         lock(&self.running).insert((job, worker), Worker::Starting);
-        let (leader, running) = (self.leader.clone(), self.running.clone());
+        let (leader, running, standbys) = (self.leader.clone(), self.running.clone(), self.standbys.clone());
         let (store, options) = (self.store.clone(), self.options.clone());
         let ended = move |reason: String| {
             if let Some(link) = &lock(&leader).link {
@@ -93,13 +104,40 @@ impl Workers {
         let address = lock(&self.leader).address.clone();
         let told = ended.clone();
         let run = move || {
-            let reason = match spawn(&store, &options, address, job, worker, program, token) {
-                Ok(child) => watch(&running, (job, worker), child),
-                Err(error) => error.to_string(),
+            let ready = standbys.take(job, worker, &program, &token, &address);
+            let tag = Tag::new(job);
+            tag.is_worker(worker);
+            let begun = match ready {
+                Some(child) => Ok(child),
+                None => spawn(&store, &options, address, job, Some(worker), &program, &token, tag),
+            };
+            let is_wanted = options.standby.then_some(STANDBY_AFTER);
+            let stand_by = || {
+                if !standbys.has(job) {
+                    let tag = Tag::new(job);
+                    match spawn(&store, &options, String::new(), job, None, &program, &token, tag.clone()) {
+                        Ok(child) => standbys.put(job, Standby { program: program.clone(), token: token.clone(), child, tag }),
+                        Err(error) => tracing::warn!(%error, %job, "no worker stands by"),
+                    }
+                }
+            };
+            let end = match begun {
+                Ok(child) => watch(&running, (job, worker), child, is_wanted, stand_by),
+                Err(error) => Ended { reason: error.to_string(), wanted_no_more: false },
             };
             lock(&running).remove(&(job, worker));
-            tracing::info!(%job, worker, reason, "a worker has ended");
-            ended(reason);
+            tracing::info!(%job, worker, reason = end.reason, "a worker has ended");
+            ended(end.reason);
+            if options.standby {
+                let until = Instant::now() + if end.wanted_no_more { Duration::ZERO } else { STANDBY_KEPT };
+                let is_busy = || lock(&running).keys().any(|(other, _)| *other == job);
+                while Instant::now() < until && !is_busy() {
+                    thread::sleep(STANDBY_AFTER);
+                }
+                if !is_busy() {
+                    standbys.end(job);
+                }
+            }
         };
         if let Err(error) = thread::Builder::new().name("flott-worker".to_owned()).spawn(run) {
             lock(&self.running).remove(&(job, worker));
@@ -122,6 +160,7 @@ impl Workers {
     /// Ends all workers.
     pub(super) fn stop_all(&self) {
         lock(&self.running).values_mut().for_each(kill);
+        self.standbys.end_all();
     }
 }
 
@@ -152,14 +191,17 @@ fn kill(worker: &mut Worker) {
     }
 }
 
+/// Starts the program as a worker; without a number it stands by.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that a worker is told")]
 fn spawn(
     store: &ExecutableStore,
     options: &TaskManagerOptions,
     leader: String,
     job: JobId,
-    worker: u64,
-    program: Program,
-    token: String,
+    worker: Option<u64>,
+    program: &Program,
+    token: &str,
+    tag: Tag,
 ) -> Result<Child, Error> {
     let path = executables::get(store, &leader, &options.security, &program.executable)?;
     if let Some(check) = options.check {
@@ -168,10 +210,11 @@ fn spawn(
     let part = Part::Worker {
         job_manager: leader,
         job,
-        worker,
+        worker: worker.unwrap_or_default(),
         bind: options.bind.clone(),
         folder: program.folder.clone(),
         survives: options.survives,
+        standby: worker.is_none(),
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);
@@ -187,15 +230,22 @@ fn spawn(
         let text = "the executable cannot be started here: it must be built for this platform and for its C library";
         Error::new(ErrorKind::Invalid, text).with_source(error)
     })?;
-    hand_over::to_worker(&mut child, &options.security, program.configuration, token)?;
-    if let Err(error) = output::follow(&mut child, &options.visible, job, worker) {
+    hand_over::to_worker(&mut child, &options.security, program.configuration.clone(), token.to_owned())?;
+    if let Err(error) = output::follow(&mut child, &options.visible, tag) {
         tracing::error!(%job, worker, %error, "what a worker says is lost");
     }
     Ok(child)
 }
 
-/// Waits for the end of a worker; returns how it ended.
-fn watch(running: &Running, key: (JobId, u64), mut child: Child) -> String {
+/// How a worker ended.
+struct Ended {
+    reason: String,
+    /// Whether its job has no work for it.
+    wanted_no_more: bool,
+}
+
+/// Waits for the end of a worker. Calls `stand_by` once, when it has run for `is_wanted`.
+fn watch(running: &Running, key: (JobId, u64), mut child: Child, mut is_wanted: Option<Duration>, stand_by: impl Fn()) -> Ended {
     {
         let mut running = lock(running);
         if let Some(Worker::Stopped) = running.get(&key) {
@@ -204,14 +254,20 @@ fn watch(running: &Running, key: (JobId, u64), mut child: Child) -> String {
         }
         running.insert(key, Worker::Running(child));
     }
+    let started = Instant::now();
+    let ended = |reason: String| Ended { reason, wanted_no_more: false };
     loop {
         thread::sleep(WATCH_INTERVAL);
+        if is_wanted.is_some_and(|after| started.elapsed() >= after) {
+            is_wanted = None;
+            stand_by();
+        }
         let mut running = lock(running);
-        let Some(Worker::Running(child)) = running.get_mut(&key) else { return "it was forgotten".to_owned() };
+        let Some(Worker::Running(child)) = running.get_mut(&key) else { return ended("it was forgotten".to_owned()) };
         match child.try_wait() {
             Ok(None) => {}
-            Ok(Some(status)) => return describe(status),
-            Err(error) => return format!("cannot be watched: {error}"),
+            Ok(Some(status)) => return Ended { reason: describe(status), wanted_no_more: status.success() },
+            Err(error) => return ended(format!("cannot be watched: {error}")),
         }
     }
 }

@@ -73,6 +73,8 @@ pub struct WorkerExecutor {
     pub security: Connector,
     /// Whether it goes on without a JobManager until its TaskManager names the next one.
     pub survives: bool,
+    /// Whether it waits until its TaskManager says which worker it is, and of which JobManager.
+    pub standby: bool,
 }
 
 impl JobExecutor for WorkerExecutor {
@@ -121,9 +123,9 @@ impl WorkerExecutor {
         let tasks = Tasks::new(graph, env, clock, figures.clone());
         fail_broken(broken_channels, tasks.mailboxes())?;
         send_figures(session.clone(), figures, (tasks.taps(), clock))?;
-        let (job, worker, data_address) = (self.job, self.worker, exchange.address());
+        let (job, data_address) = (self.job, exchange.address());
         let mut serving = Serving { exchange, session, tasks, enumerators };
-        let mut leader = self.job_manager.clone();
+        let (worker, mut leader) = if self.standby { parent.begins() } else { (self.worker, self.job_manager.clone()) };
         let mut first = true;
         loop {
             let inventory = serving.session.begin(!first);

@@ -1,4 +1,4 @@
-//! What a worker hears of its TaskManager: that it lives, and who leads.
+//! What a worker hears of its TaskManager: that it lives, who leads, and, if it has stood by, which worker it is.
 
 use super::{LOST_JOB_MANAGER, end, lock};
 use crate::launch::no_thread;
@@ -27,6 +27,8 @@ struct Heard {
 
 #[derive(Default)]
 struct State {
+    /// Which worker this is, and of which JobManager.
+    begin: Option<(u64, String)>,
     /// Named, and not connected to yet.
     leader: Option<String>,
     /// The connection to the one before.
@@ -60,6 +62,10 @@ impl Parent {
                         state.leave();
                         hears.changed.notify_all();
                     }
+                    Ok(Notice::Begin { worker, job_manager }) => {
+                        lock(&hears.state).begin = Some((worker, job_manager));
+                        hears.changed.notify_all();
+                    }
                     Err(error) => tracing::warn!(%error, "the TaskManager said something unknown"),
                 }
             }
@@ -68,6 +74,13 @@ impl Parent {
         };
         thread::Builder::new().name("flott-parent".to_owned()).spawn(watch).map_err(no_thread)?;
         Ok(Parent(heard))
+    }
+
+    /// Which worker this is, and of which JobManager. Blocks until the TaskManager says so.
+    pub(super) fn begins(&self) -> (u64, String) {
+        let state = lock(&self.0.state);
+        let mut state = self.0.changed.wait_while(state, |state| state.begin.is_none()).unwrap_or_else(PoisonError::into_inner);
+        state.begin.take().expect("it was waited for")
     }
 
     /// This process hears a JobManager from now on, until the TaskManager names another.

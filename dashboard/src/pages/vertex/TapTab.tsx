@@ -174,36 +174,46 @@ function Records({ records }: { records: readonly Numbered[] }) {
   const utc = useStore(zone) === "utc";
   return (
     <div className="table-scroll tapped" tabIndex={0} role="region" aria-label="Records">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Seen</th>
-            <th scope="col">Way</th>
-            <th scope="col">Subtask</th>
-            <th scope="col">Operator</th>
-            <th scope="col">Event time</th>
-            <th scope="col">Record</th>
+      <table role="table">
+        <thead role="rowgroup">
+          <tr role="row">
+            {COLUMNS.map((title) => (
+              <th key={title} role="columnheader" scope="col">
+                {title}
+              </th>
+            ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {records.map((record) => (
-            <tr key={record.number}>
-              <td className="nowrap">{clock(record.at, utc)}</td>
-              <td>
-                <span className={`way way-${record.direction}`}>{record.direction}</span>
-              </td>
-              <td>{record.subtask}</td>
-              <td>{record.operator}</td>
-              <td className="nowrap">{record.timestamp === null ? <span className="faint">none</span> : time(record.timestamp, utc)}</td>
-              <td className="record">
-                <Value record={record} />
-              </td>
+            <tr key={record.number} role="row">
+              {cells(record, utc).map((cell, at) => (
+                <td key={at} role="cell" data-label={COLUMNS[at]} className={at === COLUMNS.length - 1 ? "record" : undefined}>
+                  {cell}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>
       </table>
     </div>
   );
+}
+
+const COLUMNS = ["Seen", "Way", "Subtask", "Operator", "Event time", "Record"];
+
+/** What stands in each column. */
+function cells(record: Numbered, utc: boolean): ReactNode[] {
+  return [
+    <span className="nowrap">{clock(record.at, utc)}</span>,
+    <span className={`way way-${record.direction}`}>{record.direction}</span>,
+    record.subtask,
+    record.operator,
+    record.timestamp === null ? <span className="faint">none</span> : <span className="nowrap">{time(record.timestamp, utc)}</span>,
+    <span>
+      <Value record={record} />
+    </span>,
+  ];
 }
 
 function Value({ record }: { record: TapRecord }): ReactNode {

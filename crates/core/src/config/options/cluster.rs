@@ -17,6 +17,9 @@ options! {
         "The TaskManager's name, unique in the cluster. Made from host and process if there is none.";
     TASKMANAGER_BIND_HOST: String = "taskmanager.bind-host", "localhost",
         "The host on which workers take records of other workers.";
+    TASKMANAGER_STANDBY_WORKER: bool = "taskmanager.standby-worker", "false",
+        "Whether a TaskManager keeps, for each job that it works for, another process whose program has started and that waits: it takes the \
+         place of a worker that is gone. Worth its memory where a program does long work before `execute`.";
     HEARTBEAT_INTERVAL: Duration = "heartbeat.interval", "1 s",
         "Time between signs of life of JobManager and TaskManagers.";
     HEARTBEAT_TIMEOUT: Duration = "heartbeat.timeout", "5 s",

@@ -1,6 +1,7 @@
 //! Options of several JobManagers that stand in for each other: `high-availability.`, and where their store is.
 
 use super::{super::enums::HighAvailabilityType, ConfigOption, OptionInfo};
+use crate::secret::Secret;
 use std::time::Duration;
 
 options! {
@@ -21,7 +22,7 @@ options! {
         "The addresses of etcd's members, with `;` between them; `https://` for TLS.";
     HIGH_AVAILABILITY_ETCD_USER: Option<String> = "high-availability.etcd.user", "",
         "The user of etcd, if it asks for one.";
-    HIGH_AVAILABILITY_ETCD_PASSWORD: Option<String> = "high-availability.etcd.password", "",
+    HIGH_AVAILABILITY_ETCD_PASSWORD: Option<Secret> = "high-availability.etcd.password", "",
         "That user's password.";
     HIGH_AVAILABILITY_ETCD_CA: Option<String> = "high-availability.etcd.tls.ca", "",
         "The file with the authority's certificates (PEM) that etcd's certificate must come from.";
@@ -37,9 +38,9 @@ options! {
         "The region of the bucket.";
     S3_ACCESS_KEY: Option<String> = "s3.access-key", "",
         "The id of the access key. None: `AWS_ACCESS_KEY_ID` of the environment.";
-    S3_SECRET_KEY: Option<String> = "s3.secret-key", "",
+    S3_SECRET_KEY: Option<Secret> = "s3.secret-key", "",
         "The secret of the access key. None: `AWS_SECRET_ACCESS_KEY` of the environment.";
-    S3_SESSION_TOKEN: Option<String> = "s3.session-token", "",
+    S3_SESSION_TOKEN: Option<Secret> = "s3.session-token", "",
         "The token of temporary access keys. None: `AWS_SESSION_TOKEN` of the environment.";
     S3_PATH_STYLE_ACCESS: bool = "s3.path.style.access", "true",
         "Whether the bucket is in the path of addresses rather than in their host name.";
