@@ -4,18 +4,25 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
-        path: "assets/Chart-C25x8k3y.js",
-        content_type: "text/javascript",
-        tag: "\"17eb87322034baa4\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/Chart.js.gz"),
-    },
-    File {
         path: "assets/Chart-CnsZ1jie.css",
         content_type: "text/css",
         tag: "\"0fd9465202f6dfce\"",
         immutable: true,
         gzip: include_bytes!("../assets/Chart.css.gz"),
+    },
+    File {
+        path: "assets/Chart-DdsEJviZ.js",
+        content_type: "text/javascript",
+        tag: "\"155d6e952f032649\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/Chart.js.gz"),
+    },
+    File {
+        path: "assets/JobGraph-7CvGPbdH.js",
+        content_type: "text/javascript",
+        tag: "\"77c8bf39b838dff5\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/JobGraph.js.gz"),
     },
     File {
         path: "assets/JobGraph-CeJeskZg.css",
@@ -25,13 +32,6 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/JobGraph.css.gz"),
     },
     File {
-        path: "assets/JobGraph-DvD4zCza.js",
-        content_type: "text/javascript",
-        tag: "\"2d26c40632a53a12\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/JobGraph.js.gz"),
-    },
-    File {
         path: "assets/icon-OKkelCX7.svg",
         content_type: "image/svg+xml",
         tag: "\"1d7e9c08263295ae\"",
@@ -39,23 +39,23 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BCntFMZ4.js",
-        content_type: "text/javascript",
-        tag: "\"94b8b1e7427bf39c\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
-        path: "assets/index-ChatoNcE.css",
+        path: "assets/index-C2pil8zH.css",
         content_type: "text/css",
-        tag: "\"f415c532041637c4\"",
+        tag: "\"99450fe7f36fbda3\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
+        path: "assets/index-DUyM4To6.js",
+        content_type: "text/javascript",
+        tag: "\"1d9887f6e239b1dc\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"96e68aa1a90131a2\"",
+        tag: "\"a23c6a445176099f\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
