@@ -74,7 +74,7 @@ mod tests {
         let store = open_store(&configuration).unwrap().unwrap();
         let written = store.write(&Key::new("a").unwrap(), b"", &Expected::Absent).unwrap();
         assert!(matches!(written, WriteOutcome::Written(_)));
-        assert!(directory.path().join("blue/a.value").is_file());
+        assert!(directory.path().join("blue/a.value").is_dir());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     CompletedCheckpoint, FileStorage, LoadedCheckpoint, StorageError,
-    file_storage::{self, RegisterFile},
+    file_storage::{self, RegisterFile, VersionedRegister},
     files::{DiskFiles, FileSystem, MEMORY, MemoryOrDisk},
     location::{self, parse_job_name, parse_path},
 };
@@ -66,7 +66,7 @@ impl CheckpointDirectory {
         let mut latest = 0;
         for file in self.registers()? {
             match file.read() {
-                Ok(register) => latest = latest.max(register.map_or(0, |register| register.epoch)),
+                Ok(register) => latest = latest.max(register.map_or(0, |found| found.register.epoch)),
                 Err(error) if error.is_damage() => {}
                 Err(error) => return Err(error),
             }
@@ -83,7 +83,7 @@ impl CheckpointDirectory {
         for file in self.registers()? {
             match file.read() {
                 Ok(None) => {}
-                Ok(Some(register)) => {
+                Ok(Some(VersionedRegister { register, .. })) => {
                     if register.entries.is_empty() && register.last.is_some() {
                         found.newest_ended = found.newest_ended.max(Some(register.epoch));
                     }

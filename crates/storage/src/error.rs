@@ -130,12 +130,6 @@ pub enum StorageError {
         /// The job that owns it.
         owner: JobId,
     },
-    /// Another process keeps the register locked.
-    #[error("`{}` stays locked by another process; if that is a JobManager that hangs, stop it", path.display())]
-    Locked {
-        /// The lock file.
-        path: PathBuf,
-    },
     /// A path or name cannot be used.
     #[error("`{path}` cannot be used: {what}")]
     InvalidPath {
@@ -159,7 +153,6 @@ impl StorageError {
         let path = path.into();
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StorageError::Full { doing, path, source },
-            io::ErrorKind::WouldBlock if doing == "lock" => StorageError::Locked { path },
             _ => StorageError::Io { doing, path, source },
         }
     }
@@ -181,9 +174,7 @@ impl StorageError {
     /// What whoever meets the error can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            StorageError::Io { .. } | StorageError::Full { .. } | StorageError::Unconfirmed { .. } | StorageError::Locked { .. } => {
-                ErrorKind::Unavailable
-            }
+            StorageError::Io { .. } | StorageError::Full { .. } | StorageError::Unconfirmed { .. } => ErrorKind::Unavailable,
             StorageError::Damaged { .. } | StorageError::Missing { .. } | StorageError::NewerFormat { .. } => ErrorKind::Data,
             StorageError::Fenced { .. } => ErrorKind::Fenced,
             StorageError::NotACheckpoint { .. }

@@ -51,8 +51,18 @@ pub(crate) fn seal<T: Serialize>(kind: &FrameKind, content: &T) -> Result<Sealed
     Ok(Sealed { bytes, crc })
 }
 
-/// Reads the file at `path`; `None` if there is none.
+/// Reads the file at `path`, whose content is the same in all versions; `None` if there is none.
 pub(crate) fn open<T: DeserializeOwned>(kind: &FrameKind, files: &dyn FileSystem, path: &Path) -> Result<Option<Opened<T>>, StorageError> {
+    open_as(kind, files, path, |_, body| postcard::take_from_bytes(body))
+}
+
+/// Reads the file at `path` with a decoder that is told the version; `None` if there is none.
+pub(crate) fn open_as<T>(
+    kind: &FrameKind,
+    files: &dyn FileSystem,
+    path: &Path,
+    decode: impl FnOnce(u32, &[u8]) -> postcard::Result<(T, &[u8])>,
+) -> Result<Option<Opened<T>>, StorageError> {
     let file = match files.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -60,15 +70,15 @@ pub(crate) fn open<T: DeserializeOwned>(kind: &FrameKind, files: &dyn FileSystem
     };
     let bytes = read_checked(kind, file.as_ref(), path)?;
     let version = u32::from_le_bytes(array(&bytes[8..12]));
-    if version != kind.version {
-        // Version 0 was never written; there is one version so far.
-        if version == 0 {
-            return Err(StorageError::damaged(path, "it says format version 0"));
-        }
+    // It was never written.
+    if version == 0 {
+        return Err(StorageError::damaged(path, "it says format version 0"));
+    }
+    if version > kind.version {
         return Err(StorageError::NewerFormat { path: path.into(), found: version, supported: kind.version });
     }
     let (head, crc) = bytes.split_at(bytes.len() - TAIL);
-    match postcard::take_from_bytes::<T>(&head[HEAD..]) {
+    match decode(version, &head[HEAD..]) {
         Ok((content, [])) => Ok(Some(Opened { content, crc: u32::from_le_bytes(array(crc)), bytes: bytes.len() as u64 })),
         Ok((_, rest)) => Err(StorageError::damaged(path, format!("{} bytes follow its content", rest.len()))),
         Err(error) => Err(StorageError::damaged(path, format!("its content does not decode: {error}"))),

@@ -7,10 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// The file that makes a folder a checkpoint.
 pub const METADATA: &str = "_metadata";
-/// The file in a job's folder that says which checkpoints are complete.
+/// How the names of the files in a job's folder begin that say which checkpoints are complete. A point and a number follow.
 pub const REGISTER: &str = "_completed";
-/// The file that whoever changes the register locks.
-pub(crate) const REGISTER_LOCK: &str = "_completed.lock";
 /// What the names of folders start with that wait for their removal.
 pub(crate) const TRASH: &str = "trash-";
 /// The longest name of a state file that is read or, before it is made unique, written.
@@ -54,6 +52,23 @@ pub(crate) fn parse_checkpoint_name(name: &str) -> Option<CheckpointId> {
     let number = name.strip_prefix("chk-")?.parse().ok()?;
     (checkpoint_name(CheckpointId(number)) == name).then_some(CheckpointId(number))
 }
+
+/// The name of the file with a version of the register.
+pub(crate) fn register_name(version: u64) -> String {
+    format!("{REGISTER}.{version}")
+}
+
+/// The version of the register that has this name. The file of the first release, which had but one, comes before all.
+pub(crate) fn parse_register_name(name: &str) -> Option<u64> {
+    if name == REGISTER {
+        return Some(0);
+    }
+    let version = name.strip_prefix(REGISTER)?.strip_prefix('.')?.parse().ok()?;
+    (version > 0 && register_name(version) == name).then_some(version)
+}
+
+/// How the names of files begin that may become a version of the register.
+pub(crate) const REGISTER_TEMPORARY: &str = "_completed.tmp-";
 
 /// The job whose folder has this name.
 pub(crate) fn parse_job_name(name: &str) -> Option<JobId> {
@@ -193,6 +208,10 @@ mod tests {
         }
         assert_eq!(parse_job_name(&JobId(0xabc).to_string()), Some(JobId(0xabc)));
         assert_eq!(parse_job_name("abc"), None);
+        assert_eq!([parse_register_name("_completed"), parse_register_name("_completed.17")], [Some(0), Some(17)]);
+        for name in ["_completed.", "_completed.0", "_completed.017", "_completed.tmp-1", "_completed.lock", "completed.1"] {
+            assert_eq!(parse_register_name(name), None, "{name}");
+        }
     }
 
     #[test]

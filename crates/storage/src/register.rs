@@ -1,11 +1,11 @@
-//! The content of `_completed`, and its rules: pure decisions, no files.
+//! The content of a job's register, and its rules: pure decisions, no files.
 
 use crate::{frame::FrameKind, metadata::SnapshotKind};
 use flott_core::id::{CheckpointId, JobId};
 use serde::{Deserialize, Serialize};
 
-/// How a `_completed` file begins. The version goes up with any change to the types below.
-pub(crate) const REGISTER_FRAME: FrameKind = FrameKind { magic: b"FLOTTreg", version: 1 };
+/// How a register's file begins. The version goes up with any change to the types below.
+pub(crate) const REGISTER_FRAME: FrameKind = FrameKind { magic: b"FLOTTreg", version: 2 };
 
 /// Which checkpoints of a job are complete, and who may add to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,8 +15,20 @@ pub(crate) struct Register {
     pub(crate) epoch: u64,
     /// The largest number of a complete checkpoint, whether it is still kept or not.
     pub(crate) last: Option<CheckpointId>,
+    /// The largest number that any term before the current one has begun, as far as anything was there when this one began. Who led
+    /// then may still be about to remove what is there under such a number, so that none of them is begun again.
+    pub(crate) used: Option<CheckpointId>,
     /// Those that are kept, oldest first.
     pub(crate) entries: Vec<Entry>,
+}
+
+/// As it was in format version 1.
+#[derive(Deserialize)]
+struct RegisterOfVersion1 {
+    job: JobId,
+    epoch: u64,
+    last: Option<CheckpointId>,
+    entries: Vec<Entry>,
 }
 
 /// A complete checkpoint.
@@ -42,7 +54,21 @@ pub(crate) struct Refused;
 
 impl Register {
     pub(crate) fn new(job: JobId) -> Self {
-        Register { job, epoch: 0, last: None, entries: Vec::new() }
+        Register { job, epoch: 0, last: None, used: None, entries: Vec::new() }
+    }
+
+    /// Decodes the body of a register of format version `version`; also returns what follows it.
+    pub(crate) fn decode(version: u32, body: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        if version > 1 {
+            return postcard::take_from_bytes(body);
+        }
+        let (RegisterOfVersion1 { job, epoch, last, entries }, rest) = postcard::take_from_bytes(body)?;
+        Ok((Register { job, epoch, last, used: None, entries }, rest))
+    }
+
+    /// The number that the next checkpoint has at least.
+    pub(crate) fn next(&self) -> CheckpointId {
+        CheckpointId(self.last.max(self.used).map_or(1, |used| used.0.saturating_add(1)))
     }
 
     /// Where it stands, for messages.
@@ -60,6 +86,11 @@ impl Register {
         }
         self.epoch = epoch;
         Ok(())
+    }
+
+    /// Takes note that numbers up to `used` have been begun.
+    pub(crate) fn note_used(&mut self, used: Option<CheckpointId>) {
+        self.used = self.used.max(used);
     }
 
     /// Whether term `epoch` is the current one.
@@ -119,6 +150,37 @@ mod tests {
         register.complete(entry(5, 10)).unwrap();
         assert_eq!(register.complete(entry(4, 11)), Err(Refused));
         assert_eq!((register.epoch, register.last), (5, Some(CheckpointId(10))));
+    }
+
+    #[test]
+    fn a_register_of_version_1_is_read() {
+        let mut old = postcard::to_allocvec(&(JobId(1), 3u64, Some(CheckpointId(9)), vec![entry(3, 9)])).unwrap();
+        old.push(77);
+        let (register, rest) = Register::decode(1, &old).unwrap();
+        assert_eq!(register, Register { job: JobId(1), epoch: 3, last: Some(CheckpointId(9)), used: None, entries: vec![entry(3, 9)] });
+        assert_eq!(rest, [77]);
+    }
+
+    /// If this fails, registers of earlier releases cannot be read any more: give the format a new version, and keep a decoder.
+    #[test]
+    fn the_encoding_is_that_of_format_version_2() {
+        let register =
+            Register { job: JobId(1), epoch: 3, last: Some(CheckpointId(9)), used: Some(CheckpointId(10)), entries: vec![entry(3, 9)] };
+        let sealed = crate::frame::seal(&REGISTER_FRAME, &register).unwrap();
+        assert_eq!(sealed.bytes[20..27], [1, 3, 1, 9, 1, 10, 1]);
+        assert_eq!(Register::decode(2, &sealed.bytes[20..sealed.bytes.len() - 4]).unwrap(), (register, &[][..]));
+    }
+
+    #[test]
+    fn a_number_that_was_used_is_not_the_next() {
+        let mut register = Register::new(JobId(1));
+        assert_eq!(register.next(), CheckpointId(1));
+        register.note_used(Some(CheckpointId(4)));
+        register.note_used(None);
+        register.note_used(Some(CheckpointId(2)));
+        assert_eq!(register.next(), CheckpointId(5));
+        register.complete(entry(0, 7)).unwrap();
+        assert_eq!(register.next(), CheckpointId(8));
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub trait CheckpointStorage: StateFiles {
     /// Makes an empty folder for a snapshot. What an earlier attempt at a checkpoint of the same number has left behind goes away.
     ///
     /// # Errors
-    /// [`StorageError::Fenced`] if the term is over or a checkpoint of this number, or a later one, is complete;
+    /// [`StorageError::Fenced`] if the term is over, a checkpoint of this number, or a later one, is complete, or an earlier term
+    /// has begun one;
     /// [`StorageError::Retained`] if the folder for a savepoint is there and not empty; file system errors.
     fn begin(&self, epoch: u64, checkpoint: CheckpointId, target: &SnapshotTarget) -> Result<(), StorageError>;
 

@@ -1,17 +1,10 @@
-//! Folders, locks and what may be missing.
+//! Folders, and what may be missing.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io,
     path::Path,
-    thread,
-    time::Duration,
 };
-
-/// How long to wait between two attempts at a lock.
-const LOCK_PAUSE: Duration = Duration::from_millis(2);
-/// How often to try: 1 s in all, a thousand times what a change holds it. Whoever holds it longer was stopped.
-const LOCK_ATTEMPTS: u32 = 500;
 
 /// For results where something that is not there is no error.
 pub(super) trait NotFoundAsNone<T> {
@@ -57,18 +50,4 @@ pub(super) fn create_folders(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Locks out every other holder of this lock, in all processes, until the result is dropped or the process ends.
-pub(super) fn lock(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    for _ in 0..LOCK_ATTEMPTS {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-    let text = format!("another process holds the lock `{}`: it was stopped, or its machine does not answer", path.display());
-    Err(io::Error::new(io::ErrorKind::WouldBlock, text))
 }

@@ -1,25 +1,30 @@
 //! A coordination store in a directory that all JobManagers reach: on one machine, or on shared storage such as NFS.
 //!
-//! A value is one file, `<key>.value`: see `value_file.rs` for what is in it. It is replaced as a whole: written beside, made durable,
-//! and renamed into place, so that whoever reads, without any lock, finds either the old value or the new one, also when a process is
-//! killed or the power fails at any point. Writers take turns by an advisory lock on a file for each first segment (`.<segment>.lock`),
-//! so that who holds it can compare versions. The kernel lets go of the locks of a process that dies.
+//! A value is a folder, `<key>.value`, which is empty or has one folder in it: a chain, of a name that none other ever has. In the chain,
+//! each version of the value is a file whose name is a number, and the largest one is the value; see `value_file.rs` for what is in it.
+//! Nothing is locked, so that a process that is stopped in the middle of a change, for however long, keeps nobody from making others:
+//! - A value is made by renaming a folder with its first version to `<key>.value`, which fails if there is something in a folder there.
+//! - It is replaced by writing a file, making it durable, and linking it to the next number, which fails if another writer was faster.
+//!   Who has made a version removes those before it. A writer that comes so late that its number has been there and gone succeeds to
+//!   link, but then it is not the largest: each writer looks, and if there is a larger one, finds in it whom that one followed.
+//! - It is removed by a version that says so. Then the chain is renamed, so that no late writer finds it, and removed: any process that
+//!   comes by does this.
 //!
-//! The lock is held for as little as a comparison and a rename take, because a process that is stopped while it holds one keeps all
-//! others from writing until it goes on or dies. What is slow happens before and after.
+//! Readers take the largest number, and look again if it is removed under their eyes.
 //!
 //! Versions are random for each opened store, and counted within it, so that none comes again after a removal.
 
+mod chain;
 mod folders;
 #[cfg(test)]
 mod tests;
 mod value_file;
 
 use crate::{CoordinationStore, Expected, Key, RemoveOutcome, StoreError, Version, Versioned, WriteOutcome, id::random_u128};
-use folders::{NotFoundAsNone, create_folders, lock, sync_folder};
+use chain::{Found, Link, VALUE};
+use folders::{NotFoundAsNone, create_folders, sync_folder};
 use std::{
-    fmt, fs,
-    io::{self, Write},
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -27,9 +32,9 @@ use std::{
     },
     time::Duration,
 };
-use value_file::{Stamp, VALUE, decode, encode};
+use value_file::{Record, Stamp};
 
-/// How the name of a file ends that becomes a value.
+/// How the name of a file or folder ends that becomes a value, or was one.
 const TEMPORARY: &str = "tmp";
 /// The age at which such a file is one that a killed process has left.
 const LEFT_BEHIND: Duration = Duration::from_secs(60);
@@ -54,22 +59,23 @@ struct Inner {
 /// The steps of a change, after each of which a process may die.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
+    Find,
     CreateTemporary,
     WriteTemporary,
     SyncTemporary,
-    Lock,
-    Prepare,
-    Compare,
-    Replace,
+    Publish,
+    Verify,
     SyncFolder,
-    Remove,
+    CleanUp,
+    Bury,
 }
 
 /// How far a change came before it failed.
+#[derive(Debug)]
 enum Failed {
     /// Nothing of it is, or will be, visible.
     NotDone(io::Error),
-    /// It is visible, but may not last.
+    /// It is visible, but may not last, or may have been.
     Unknown(io::Error),
     /// What is there is damaged.
     Damaged(StoreError),
@@ -85,12 +91,13 @@ impl FileStore {
     /// The store in `directory`, which is made if it is not there.
     ///
     /// # Errors
-    /// The directory cannot be made or written to.
+    /// The directory cannot be made or written to, or its file system has no hard links.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = FileStore::in_directory(std::path::absolute(directory.into()).map_err(|error| unusable(Path::new(""), error))?);
         let directory = &store.inner.directory;
         create_folders(directory).map_err(|error| unusable(directory, error))?;
         store.remove_leftovers(directory).map_err(|error| unusable(directory, error))?;
+        store.try_link().map_err(|error| unusable(directory, error))?;
         Ok(store)
     }
 
@@ -112,15 +119,31 @@ impl FileStore {
 
     /// Removes what writers that were killed have left. Should one of them still be at work, it finds its file gone and says so.
     fn remove_leftovers(&self, folder: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
+        let Some(entries) = fs::read_dir(folder).not_found_as_none()? else { return Ok(()) };
+        for entry in entries {
             let path = entry?.path();
-            if path.is_dir() {
+            let is_temporary = path.extension().is_some_and(|extension| extension == TEMPORARY);
+            if is_temporary && is_old(&path)? {
+                if path.is_dir() {
+                    self.remove_folder(&path)?;
+                } else {
+                    fs::remove_file(&path).not_found_as_none()?;
+                }
+            } else if !is_temporary && path.is_dir() {
                 self.remove_leftovers(&path)?;
-            } else if path.extension().is_some_and(|extension| extension == TEMPORARY) && is_old(&path)? {
-                fs::remove_file(&path).not_found_as_none()?;
             }
         }
         Ok(())
+    }
+
+    /// Fails where a file cannot have two names.
+    fn try_link(&self) -> io::Result<()> {
+        let [one, other] = [self.own_path(), self.own_path()];
+        fs::write(&one, b"")?;
+        let linked = fs::hard_link(&one, &other)
+            .map_err(|error| io::Error::new(error.kind(), format!("its file system has no hard links ({error})")));
+        fs::remove_file(&one)?;
+        linked.and_then(|()| fs::remove_file(&other))
     }
 
     fn step(&self, step: Step) -> io::Result<()> {
@@ -132,6 +155,16 @@ impl FileStore {
         Ok(())
     }
 
+    fn stamp(&self) -> Stamp {
+        Stamp { opened: self.inner.opened, number: self.inner.writes.fetch_add(1, Ordering::Relaxed) }
+    }
+
+    /// A path in the directory that nobody else has.
+    fn own_path(&self) -> PathBuf {
+        self.inner.directory.join(format!(".{}.{TEMPORARY}", self.stamp()))
+    }
+
+    /// The folder of a value.
     fn path(&self, key: &Key) -> PathBuf {
         self.inner.directory.join(format!("{key}.{VALUE}"))
     }
@@ -145,100 +178,141 @@ impl FileStore {
         }
     }
 
-    fn load(&self, path: &Path) -> Result<Option<Versioned>, Failed> {
-        let Some(bytes) = fs::read(path).not_found_as_none()? else { return Ok(None) };
-        let (stamp, bytes) =
-            decode(&bytes).map_err(|problem| Failed::Damaged(StoreError::Damaged { place: path.display().to_string(), problem }))?;
-        Ok(Some(Versioned { bytes: bytes.to_vec(), version: stamp.version() }))
-    }
-
-    /// Lets nobody else change a key with the first segment of `key` until the result is dropped.
-    fn lock(&self, key: &Key) -> io::Result<fs::File> {
-        self.step(Step::Lock)?;
-        let first = key.segments().next().unwrap_or_default();
-        lock(&self.inner.directory.join(format!(".{first}.lock")))
-    }
-
-    /// Writes a file that can become the value of `key`.
-    fn write_temporary(&self, path: &Path, stamp: Stamp, bytes: &[u8]) -> io::Result<Temporary> {
-        let path = path.with_extension(format!("{:032x}-{}.{TEMPORARY}", stamp.opened, stamp.number));
-        self.step(Step::CreateTemporary)?;
-        let mut attempts = 0;
-        let mut file = loop {
-            match fs::OpenOptions::new().write(true).create_new(true).open(&path) {
-                // Its folder is not there yet, or somebody has removed the last value in it just now.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < 3 => {
-                    attempts += 1;
-                    create_folders(path.parent().unwrap_or(&self.inner.directory))?;
-                }
-                opened => break opened?,
-            }
-        };
-        let temporary = Temporary(Some(path));
-        self.step(Step::WriteTemporary)?;
-        file.write_all(&encode(stamp, bytes))?;
-        self.step(Step::SyncTemporary)?;
-        file.sync_all()?;
-        Ok(temporary)
+    /// Removes a folder that no name is looked for in: first it gets another name, so that nobody makes half of it something.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        let trash = self.own_path();
+        if fs::rename(folder, &trash).not_found_as_none()?.is_some() {
+            fs::remove_dir_all(&trash).not_found_as_none()?;
+        }
+        Ok(())
     }
 
     fn try_write(&self, key: &Key, bytes: &[u8], expected: &Expected) -> Result<WriteOutcome, Failed> {
-        let path = self.path(key);
-        let folder = path.parent().unwrap_or(&self.inner.directory);
-        let stamp = Stamp { opened: self.inner.opened, number: self.inner.writes.fetch_add(1, Ordering::Relaxed) };
-        let mut temporary = self.write_temporary(&path, stamp, bytes)?;
-        let lock = self.lock(key)?;
-        // A change of the folder of our own, under the lock: an NFS client forgets by it what it remembers of the folder, so that the
-        // comparison sees what others have written.
-        self.step(Step::Prepare)?;
-        temporary.rename(path.with_extension(format!("{:032x}-{}-new.{TEMPORARY}", stamp.opened, stamp.number)))?;
-        self.step(Step::Compare)?;
-        let fits = match (self.load(&path)?, expected) {
-            (None, Expected::Absent) => true,
-            (Some(found), Expected::Version(version)) => found.version == *version,
-            _ => false,
-        };
-        if !fits {
-            return Ok(WriteOutcome::Conflict);
+        let folder = self.path(key);
+        self.step(Step::Find)?;
+        let value = Some(bytes.to_vec());
+        match (chain::find(&folder)?, expected) {
+            (None, Expected::Absent) => self.create(&folder, value),
+            (Some(found), Expected::Absent) if found.record.value.is_none() => {
+                self.bury(&folder, &found)?;
+                self.create(&folder, value)
+            }
+            (Some(found), Expected::Version(version)) if found.is_at(version) => self.replace(&found, value),
+            _ => Ok(WriteOutcome::Conflict),
         }
-        self.step(Step::Replace)?;
-        // Over NFS, an answer may be lost after the file was renamed.
-        temporary.rename(path.clone()).map_err(Failed::Unknown)?;
-        temporary.keep();
-        drop(lock);
-        self.step(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(Failed::Unknown)?;
-        Ok(WriteOutcome::Written(stamp.version()))
     }
 
     fn try_remove(&self, key: &Key, expected: &Version) -> Result<RemoveOutcome, Failed> {
-        let path = self.path(key);
-        let folder = path.parent().unwrap_or(&self.inner.directory);
-        let lock = self.lock(key)?;
-        self.step(Step::Compare)?;
-        if self.load(&path)?.is_none_or(|found| found.version != *expected) {
+        let folder = self.path(key);
+        self.step(Step::Find)?;
+        let Some(found) = chain::find(&folder)?.filter(|found| found.is_at(expected)) else { return Ok(RemoveOutcome::Conflict) };
+        if self.replace(&found, None)? == WriteOutcome::Conflict {
             return Ok(RemoveOutcome::Conflict);
         }
-        self.step(Step::Remove)?;
-        fs::remove_file(&path).map_err(Failed::Unknown)?;
-        drop(lock);
-        self.step(Step::SyncFolder).and_then(|()| sync_folder(folder)).map_err(Failed::Unknown)?;
-        if folder != self.inner.directory {
+        // It is removed. What is left of it takes up space until a value of this key is made again.
+        let _ = self.step(Step::Bury).and_then(|()| self.bury(&folder, &found));
+        let parent = folder.parent().unwrap_or(&self.inner.directory);
+        if parent != self.inner.directory {
             // Mostly it has other values. An empty folder that stays behind harms nobody.
-            let _ = fs::remove_dir(folder);
+            let _ = fs::remove_dir(parent);
         }
         Ok(RemoveOutcome::Removed)
     }
 
-    fn collect(&self, folder: &Path, prefix: &str, keys: &mut Vec<Key>) -> io::Result<()> {
+    /// Makes a value where there is none.
+    fn create(&self, folder: &Path, value: Option<Vec<u8>>) -> Result<WriteOutcome, Failed> {
+        let record = Record { stamp: self.stamp(), before: Vec::new(), value };
+        self.step(Step::CreateTemporary)?;
+        let mut temporary = Temporary { path: self.own_path(), store: self, is_folder: true };
+        let chain = temporary.path.join(record.stamp.to_string());
+        fs::create_dir(&temporary.path)?;
+        fs::create_dir(&chain)?;
+        self.write_file(&chain.join("1"), &record)?;
+        sync_folder(&chain)?;
+        sync_folder(&temporary.path)?;
+        self.step(Step::Publish)?;
+        let parent = folder.parent().unwrap_or(&self.inner.directory);
+        let mut attempts = 0;
+        while let Err(error) = fs::rename(&temporary.path, folder) {
+            match error.kind() {
+                // Over NFS, an answer may be lost after the folder was renamed.
+                _ if folder.join(record.stamp.to_string()).is_dir() => break,
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => return Ok(WriteOutcome::Conflict),
+                // The folder above is not there yet, or somebody has removed the last value in it just now.
+                io::ErrorKind::NotFound if attempts < 3 && temporary.path.is_dir() => {
+                    attempts += 1;
+                    create_folders(parent)?;
+                }
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied => return Err(error.into()),
+                _ => return Err(Failed::Unknown(error)),
+            }
+        }
+        temporary.keep();
+        self.step(Step::SyncFolder).and_then(|()| sync_folder(parent)).map_err(Failed::Unknown)?;
+        Ok(WriteOutcome::Written(record.stamp.version()))
+    }
+
+    /// Makes the version that follows `found`: a value, or `None` for its removal.
+    fn replace(&self, found: &Found, value: Option<Vec<u8>>) -> Result<WriteOutcome, Failed> {
+        let record = Record { stamp: self.stamp(), before: found.record.followed_by(), value };
+        let temporary = Temporary { path: found.chain.join(format!("{}.{TEMPORARY}", record.stamp)), store: self, is_folder: false };
+        self.step(Step::CreateTemporary)?;
+        match self.write_file(&temporary.path, &record) {
+            // Others have removed the value.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(WriteOutcome::Conflict),
+            written => written?,
+        }
+        self.step(Step::Publish)?;
+        let number = found.number + 1;
+        match chain::link(&temporary.path, &found.chain, number)? {
+            Link::Made => {}
+            Link::Taken => return Ok(WriteOutcome::Conflict),
+        }
+        self.step(Step::Verify).map_err(Failed::Unknown)?;
+        if !chain::is_part(&found.chain, number, record.stamp)? {
+            // It is in nobody's way.
+            let _ = fs::remove_file(found.chain.join(number.to_string()));
+            return Ok(WriteOutcome::Conflict);
+        }
+        self.step(Step::SyncFolder).and_then(|()| sync_folder(&found.chain)).map_err(Failed::Unknown)?;
+        // What stays is removed after the next change.
+        let _ = self.step(Step::CleanUp).and_then(|()| chain::remove_before(&found.chain, number));
+        Ok(WriteOutcome::Written(record.stamp.version()))
+    }
+
+    fn write_file(&self, path: &Path, record: &Record) -> io::Result<()> {
+        use io::Write;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+        self.step(Step::WriteTemporary)?;
+        file.write_all(&record.encode())?;
+        self.step(Step::SyncTemporary)?;
+        file.sync_all()
+    }
+
+    /// Takes away the chain of a value that was removed, and its folder unless there is another one by now.
+    fn bury(&self, folder: &Path, found: &Found) -> io::Result<()> {
+        self.remove_folder(&found.chain)?;
+        match fs::remove_dir(folder) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn collect(&self, folder: &Path, prefix: &str, keys: &mut Vec<Key>) -> Result<(), Failed> {
         let Some(entries) = fs::read_dir(folder).not_found_as_none()? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
             // Names that are not text are none of ours.
             let Ok(name) = entry.file_name().into_string() else { continue };
-            if entry.file_type().not_found_as_none()?.is_some_and(|kind| kind.is_dir()) {
-                self.collect(&entry.path(), &format!("{prefix}/{name}"), keys)?;
-            } else if let Some((name, VALUE)) = name.rsplit_once('.') {
-                keys.extend(Key::new(format!("{prefix}/{name}")));
+            if !entry.file_type().not_found_as_none()?.is_some_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            match name.rsplit_once('.') {
+                None => self.collect(&entry.path(), &format!("{prefix}/{name}"), keys)?,
+                Some((name, VALUE)) if chain::find(&entry.path())?.is_some_and(|found| found.record.value.is_some()) => {
+                    keys.extend(Key::new(format!("{prefix}/{name}")));
+                }
+                Some(_) => {}
             }
         }
         Ok(())
@@ -247,7 +321,11 @@ impl FileStore {
 
 impl CoordinationStore for FileStore {
     fn read(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
-        self.load(&self.path(key)).map_err(|error| self.error("read", key, error))
+        let found = chain::find(&self.path(key)).map_err(|error| self.error("read", key, error))?;
+        Ok(found.and_then(|found| {
+            let version = found.record.stamp.version();
+            found.record.value.map(|bytes| Versioned { bytes, version })
+        }))
     }
 
     fn write(&self, key: &Key, bytes: &[u8], expected: &Expected) -> Result<WriteOutcome, StoreError> {
@@ -261,7 +339,7 @@ impl CoordinationStore for FileStore {
     fn list(&self, prefix: &Key) -> Result<Vec<Key>, StoreError> {
         let mut keys = Vec::new();
         self.collect(&self.inner.directory.join(prefix.as_str()), prefix.as_str(), &mut keys)
-            .map_err(|error| self.error("list", prefix, Failed::NotDone(error)))?;
+            .map_err(|error| self.error("list", prefix, error))?;
         keys.sort();
         Ok(keys)
     }
@@ -280,28 +358,27 @@ fn is_old(path: &Path) -> io::Result<bool> {
     Ok(modified.and_then(|modified| modified.elapsed().ok()).is_some_and(|age| age > LEFT_BEHIND))
 }
 
-/// A file that is removed unless it becomes a value.
-struct Temporary(Option<PathBuf>);
+/// A file or folder that is removed in the end, unless it becomes something that stays.
+struct Temporary<'a> {
+    path: PathBuf,
+    store: &'a FileStore,
+    is_folder: bool,
+}
 
-impl Temporary {
-    fn rename(&mut self, to: PathBuf) -> io::Result<()> {
-        let Some(from) = &self.0 else { return Err(io::ErrorKind::NotFound.into()) };
-        fs::rename(from, &to)?;
-        self.0 = Some(to);
-        Ok(())
-    }
-
+impl Temporary<'_> {
     fn keep(&mut self) {
-        self.0 = None;
+        self.path = PathBuf::new();
     }
 }
 
-impl Drop for Temporary {
+impl Drop for Temporary<'_> {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // What stays behind is removed when the store is opened again.
-            let _ = fs::remove_file(path);
-        }
+        // What stays behind is removed when the store is opened again.
+        let _ = match self {
+            Temporary { path, .. } if path == Path::new("") => Ok(()),
+            Temporary { path, store, is_folder: true } => store.remove_folder(path),
+            Temporary { path, .. } => fs::remove_file(path),
+        };
     }
 }
 

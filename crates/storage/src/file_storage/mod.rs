@@ -6,7 +6,7 @@ pub(crate) mod restore;
 pub(crate) mod retention;
 mod state_file;
 
-pub(crate) use register_file::RegisterFile;
+pub(crate) use register_file::{RegisterFile, VersionedRegister};
 
 use crate::{
     BlockReader, CheckpointDirectory, CheckpointMetadata, CheckpointStorage, CompletedCheckpoint, LoadedCheckpoint, Removal,
@@ -16,10 +16,13 @@ use flott_core::{
     id::{CheckpointId, JobId},
     snapshot::BlockData,
 };
-use register_file::LockedRegister;
+use register_file::Failed;
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// The storage of one job: a folder of a [`CheckpointDirectory`].
@@ -30,12 +33,15 @@ pub struct FileStorage {
     register: RegisterFile,
     /// From then on there is a register; if it is gone, so are the checkpoints, which must not pass for there being none.
     term_begun: AtomicBool,
+    /// Held from a look at the register until what follows from it for files is done. So at most one such step is under way when
+    /// another term begins: that of a number whose files are there, so that the next terms begin none of this number.
+    turn: Mutex<()>,
 }
 
 impl FileStorage {
     pub(crate) fn new(directory: CheckpointDirectory, job: JobId) -> Self {
         let register = RegisterFile::new(directory.files.clone(), directory.path.join(job.to_string()));
-        FileStorage { directory, job, register, term_begun: AtomicBool::new(false) }
+        FileStorage { directory, job, register, term_begun: AtomicBool::new(false), turn: Mutex::new(()) }
     }
 
     fn files(&self) -> &dyn FileSystem {
@@ -56,29 +62,49 @@ impl FileStorage {
     }
 
     /// The register as it is, or an empty one if the job has none yet.
-    fn read_register(&self) -> Result<Register, StorageError> {
+    fn read_register(&self) -> Result<VersionedRegister, StorageError> {
         match self.register.read()? {
-            Some(register) => Ok(register),
+            Some(found) => Ok(found),
             None if self.term_begun.load(Ordering::Acquire) => Err(StorageError::Missing { path: self.register.path() }),
-            None => Ok(Register::new(self.job)),
+            None => Ok(VersionedRegister { version: 0, register: Register::new(self.job) }),
         }
     }
 
-    /// The register, locked.
-    fn lock_register(&self) -> Result<LockedRegister<'_>, StorageError> {
-        let lock = self.register.lock()?;
-        Ok(LockedRegister { file: &self.register, register: self.read_register()?, _lock: lock })
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // It guards no data.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The register, locked, if `epoch` is the current term.
-    fn lock_in_term(&self, epoch: u64, doing: &str) -> Result<LockedRegister<'_>, StorageError> {
-        if self.read_register()?.epoch < epoch {
-            // Seen before the lock, whose folder may not exist yet.
+    /// The register, if `epoch` is the current term.
+    fn register_in_term(&self, epoch: u64, doing: &str) -> Result<Register, StorageError> {
+        let register = self.read_register()?.register;
+        self.admit(&register, epoch, doing)?;
+        Ok(register)
+    }
+
+    fn admit(&self, register: &Register, epoch: u64, doing: &str) -> Result<(), StorageError> {
+        if register.epoch < epoch {
             return Err(StorageError::TermNotBegun { job: self.job, epoch });
         }
-        let locked = self.lock_register()?;
-        locked.register.admit(epoch).map_err(|_| self.fenced(&locked.register, epoch, doing))?;
-        Ok(locked)
+        register.admit(epoch).map_err(|_| self.fenced(register, epoch, doing))
+    }
+
+    /// Changes the register as `decide` says, if `epoch` is the current term.
+    fn change_in_term<T>(
+        &self,
+        epoch: u64,
+        doing: &str,
+        mut decide: impl FnMut(&mut Register) -> Result<T, StorageError>,
+    ) -> Result<T, Failed> {
+        let changed = self.register.change(|register| {
+            self.admit(register, epoch, doing)?;
+            decide(register)
+        });
+        match changed? {
+            Some(decided) => Ok(decided),
+            None if self.term_begun.load(Ordering::Acquire) => Err(Failed::NotDone(StorageError::Missing { path: self.register.path() })),
+            None => Err(Failed::NotDone(StorageError::TermNotBegun { job: self.job, epoch })),
+        }
     }
 
     fn fenced(&self, register: &Register, epoch: u64, doing: &str) -> StorageError {
@@ -131,7 +157,7 @@ impl CheckpointStorage for FileStorage {
     }
 
     fn completed(&self) -> Result<Vec<CompletedCheckpoint>, StorageError> {
-        let register = self.read_register()?;
+        let register = self.read_register()?.register;
         register.entries.iter().rev().map(|entry| self.register.completed(self.job, entry)).collect()
     }
 

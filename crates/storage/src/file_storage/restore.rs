@@ -4,7 +4,7 @@ use crate::{
     BlockReader, CheckpointMetadata, CompletedCheckpoint, LoadedCheckpoint, StorageError,
     files::{FileSystem, ReadFile, Stat},
     frame::{self, Opened},
-    location::{self, METADATA, REGISTER, is_state_file_name, parse_path},
+    location::{self, METADATA, is_state_file_name, parse_path, parse_register_name},
     metadata::METADATA_FRAME,
     storage::block_crc,
 };
@@ -58,7 +58,7 @@ pub(crate) fn read_metadata(files: &dyn FileSystem, given: &str) -> Result<(Path
     };
     let path = folder.join(METADATA);
     let Some(opened) = frame::open::<CheckpointMetadata>(&METADATA_FRAME, files, &path)? else {
-        let is_job = files.stat(&folder.join(REGISTER)).is_ok_and(|found| found.is_some());
+        let is_job = files.list(&folder).is_ok_and(|names| names.iter().any(|name| parse_register_name(name).is_some()));
         return Err(not(if is_job {
             "it is the folder of a job, its checkpoints are in the folders `chk-…` below"
         } else {

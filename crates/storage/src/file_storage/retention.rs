@@ -4,7 +4,7 @@ use super::{FileStorage, RegisterFile, restore::read_metadata};
 use crate::{
     CheckpointMetadata, CompletedCheckpoint, LoadedCheckpoint, Removal, SnapshotKind, StorageError,
     files::FileSystem,
-    location::{self, METADATA, TRASH, parse_checkpoint_name},
+    location::{self, METADATA, REGISTER_TEMPORARY, TRASH, parse_checkpoint_name},
     register::Entry,
 };
 use flott_core::id::CheckpointId;
@@ -18,52 +18,47 @@ impl FileStorage {
             // First in the other register: if a crash comes between, nobody removes the files, rather than two.
             self.claim_from_other(folder)?;
         }
-        let mut locked = self.lock_in_term(epoch, &doing)?;
-        let known = locked.register.entries.iter_mut().find(|entry| location::resolve(&entry.path, self.folder()) == folder);
-        let entry = match known {
-            Some(entry) if entry.owner == Some(self.job) => return self.register.completed(self.job, entry),
-            Some(entry) => {
-                // The savepoint that the job stopped with.
-                entry.owner = Some(self.job);
-                entry.clone()
-            }
-            None => {
-                let entry = Entry {
-                    epoch,
-                    checkpoint: loaded.metadata.checkpoint,
-                    kind: loaded.metadata.kind,
-                    path: location::text(&location::relative(folder, self.folder()))?,
-                    completed_at_ms: loaded.metadata.completed_at_ms,
-                    bytes: loaded.bytes,
-                    metadata_crc: loaded.metadata_crc,
-                    owner: Some(self.job),
-                };
-                if locked.register.complete(entry.clone()).is_err() {
-                    return Err(self.fenced(&locked.register, epoch, &doing));
-                }
-                entry
-            }
+        let claimed = Entry {
+            epoch,
+            checkpoint: loaded.metadata.checkpoint,
+            kind: loaded.metadata.kind,
+            path: location::text(&location::relative(folder, self.folder()))?,
+            completed_at_ms: loaded.metadata.completed_at_ms,
+            bytes: loaded.bytes,
+            metadata_crc: loaded.metadata_crc,
+            owner: Some(self.job),
         };
-        locked.write()?;
-        self.register.completed(self.job, &entry)
+        let changed = self.change_in_term(epoch, &doing, |register| {
+            let known = register.entries.iter_mut().find(|entry| location::resolve(&entry.path, self.folder()) == folder);
+            if let Some(entry) = known {
+                // If it was not the job's, it is the savepoint that it stopped with.
+                entry.owner = Some(self.job);
+                return Ok(entry.clone());
+            }
+            match register.complete(claimed.clone()) {
+                Ok(()) => Ok(claimed.clone()),
+                Err(_) => Err(self.fenced(register, epoch, &doing)),
+            }
+        });
+        self.register.completed(self.job, &changed.map_err(|error| self.register.replace_error(error))?)
     }
 
     /// Enters this job as the owner in the register of the job that took the checkpoint, if there is one beside it.
     fn claim_from_other(&self, folder: &Path) -> Result<(), StorageError> {
         let Some(other) = self.register_beside(folder) else { return Ok(()) };
-        let Some(mut locked) = other.lock_existing()? else { return Ok(()) };
-        let origin = locked.register.job;
-        let Some(entry) = locked.register.entries.iter_mut().find(|entry| location::resolve(&entry.path, other.folder()) == folder) else {
-            return Ok(());
-        };
-        match entry.owner {
-            Some(owner) if owner == self.job => Ok(()),
-            Some(owner) if owner != origin => Err(StorageError::Claimed { path: folder.into(), owner }),
-            _ => {
-                entry.owner = Some(self.job);
-                locked.write()
+        let changed = other.change(|register| {
+            let origin = register.job;
+            let entry = register.entries.iter_mut().find(|entry| location::resolve(&entry.path, other.folder()) == folder);
+            let Some(entry) = entry else { return Ok(()) };
+            match entry.owner {
+                Some(owner) if owner != self.job && owner != origin => Err(StorageError::Claimed { path: folder.into(), owner }),
+                _ => {
+                    entry.owner = Some(self.job);
+                    Ok(())
+                }
             }
-        }
+        });
+        changed.map(|_| ()).map_err(|error| other.replace_error(error))
     }
 
     fn register_beside(&self, folder: &Path) -> Option<RegisterFile> {
@@ -74,22 +69,17 @@ impl FileStorage {
     }
 
     pub(super) fn retain_newest(&self, epoch: u64, keep: usize) -> Result<Removal, StorageError> {
-        let mut locked = self.lock_in_term(epoch, "remove old checkpoints")?;
-        let subsumed = locked.register.subsume(keep.max(1));
-        if subsumed.is_empty() {
+        let doing = "remove old checkpoints";
+        if self.register_in_term(epoch, doing)?.entries.len() <= keep.max(1) {
             return Ok(Removal::default());
         }
-        locked.write()?;
-        drop(locked);
-        self.remove_entries(&subsumed)
+        let subsumed = self.change_in_term(epoch, doing, |register| Ok(register.subsume(keep.max(1))));
+        self.remove_entries(&subsumed.map_err(|error| self.register.replace_error(error))?)
     }
 
     pub(super) fn remove_all(&self, epoch: u64) -> Result<Removal, StorageError> {
-        let mut locked = self.lock_in_term(epoch, "remove its checkpoints")?;
-        let subsumed = locked.register.subsume(0);
-        locked.write()?;
-        drop(locked);
-        let mut removal = self.remove_entries(&subsumed)?;
+        let subsumed = self.change_in_term(epoch, "remove its checkpoints", |register| Ok(register.subsume(0)));
+        let mut removal = self.remove_entries(&subsumed.map_err(|error| self.register.replace_error(error))?)?;
         removal.failed.extend(self.sweep(epoch, CheckpointId(u64::MAX))?.failed);
         Ok(removal)
     }
@@ -114,26 +104,38 @@ impl FileStorage {
             return self.move_to_trash(folder)?.map_or(Ok(()), |trash| remove_folder(self.files(), &trash));
         }
         // One that was claimed. Its own job must not find it in its register any more.
-        if let Some(other) = self.register_beside(folder)
-            && let Some(mut locked) = other.lock_existing()?
-        {
-            locked.register.entries.retain(|entry| location::resolve(&entry.path, other.folder()) != folder);
-            locked.write()?;
+        if let Some(other) = self.register_beside(folder) {
+            let forgotten = other.change(|register| {
+                register.entries.retain(|entry| location::resolve(&entry.path, other.folder()) != folder);
+                Ok(())
+            });
+            forgotten.map_err(|error| other.replace_error(error))?;
         }
         let (_, opened) = read_metadata(self.files(), &location::text(folder)?)?;
         remove_snapshot(self.files(), folder, &opened.content)
     }
 
     pub(super) fn sweep(&self, epoch: u64, below: CheckpointId) -> Result<Removal, StorageError> {
-        let locked = self.lock_in_term(epoch, "remove unreferenced files")?;
-        let kept: BTreeSet<&str> = locked.register.entries.iter().map(|entry| entry.path.as_str()).collect();
-        let names = self.files().list(self.folder()).map_err(|error| StorageError::io("list", self.folder(), error))?;
+        let turn = self.turn();
+        // Before the look at the register: see `move_to_trash`.
+        let names = self.files().list(self.folder());
+        let register = self.register_in_term(epoch, "remove unreferenced files")?;
+        let names = names.map_err(|error| StorageError::io("list", self.folder(), error))?;
+        let kept: BTreeSet<&str> = register.entries.iter().map(|entry| entry.path.as_str()).collect();
         let mut removal = Removal::default();
         let mut trash = Vec::new();
         for name in names {
             let folder = self.folder().join(&name);
             if name.starts_with(TRASH) {
                 trash.push(folder);
+            } else if name.starts_with(REGISTER_TEMPORARY) {
+                // Should someone be about to make it a version of the register, it finds it gone and writes another one.
+                match self.files().remove_file(&folder) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        removal.failed.push(StorageError::io("remove", folder, error));
+                    }
+                    _ => {}
+                }
             } else if parse_checkpoint_name(&name).is_some_and(|checkpoint| checkpoint < below) && !kept.contains(name.as_str()) {
                 match self.move_to_trash(&folder) {
                     Ok(moved) => trash.extend(moved),
@@ -141,7 +143,7 @@ impl FileStorage {
                 }
             }
         }
-        drop(locked);
+        drop(turn);
         removal.failed.extend(trash.iter().filter_map(|folder| remove_folder(self.files(), folder).err()));
         Ok(removal)
     }

@@ -1,19 +1,12 @@
 //! The file system of the machine, or one that is mounted on all machines.
 
-use super::{FileSystem, Lock, ReadFile, Stat, WriteFile};
+use super::{FileSystem, ReadFile, Stat, WriteFile};
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
-
-/// How long to wait between two attempts at a lock.
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
-/// How often to try: 10 s in all, many times what a register's update takes. A holder that was killed has let go at once.
-const LOCK_ATTEMPTS: u32 = 2000;
 
 /// The machine's file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,16 +67,18 @@ impl FileSystem for DiskFiles {
         fs::remove_dir_all(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-        for _ in 0..LOCK_ATTEMPTS {
-            match file.try_lock() {
-                Ok(()) => return Ok(Box::new(DiskFile(file))),
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-        }
-        Err(io::ErrorKind::WouldBlock.into())
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn is_same_file(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        let inode = |path: &Path| match fs::metadata(path) {
+            Ok(found) => Ok(Some((found.dev(), found.ino()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        let one = inode(one)?;
+        Ok(one.is_some() && one == inode(other)?)
     }
 
     fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
@@ -114,5 +109,3 @@ impl ReadFile for DiskFile {
         self.0.read_exact_at(into, offset)
     }
 }
-
-impl Lock for DiskFile {}

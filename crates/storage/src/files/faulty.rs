@@ -1,6 +1,6 @@
 //! A file system around another one, on which operations fail when a hook says so: for simulations and tests.
 
-use super::{FileSystem, Lock, ReadFile, Stat, WriteFile};
+use super::{FileSystem, ReadFile, Stat, WriteFile};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -21,7 +21,8 @@ pub enum Operation {
     RemoveFile,
     RemoveEmptyFolder,
     RemoveFolder,
-    Lock,
+    Link,
+    IsSameFile,
     Write,
     Sync,
     Read,
@@ -139,8 +140,12 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         self.run(Operation::RemoveFolder, path, |files| files.remove_folder(path))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.run(Operation::Lock, path, |files| files.lock(path))
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.run(Operation::Link, to, |files| files.link(from, to))
+    }
+
+    fn is_same_file(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        self.run(Operation::IsSameFile, other, |files| files.is_same_file(one, other))
     }
 
     fn absolute(&self, path: &Path) -> io::Result<PathBuf> {

@@ -1,23 +1,16 @@
 //! A file system in memory, which knows what would survive a power failure.
 
-use super::{FileSystem, Lock, ReadFile, Stat, WriteFile};
+use super::{FileSystem, ReadFile, Stat, WriteFile};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     io,
     path::{Component, Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 /// Files in the memory of this process. Clones see the same files.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryFiles(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    root: Folder,
-    locks: Mutex<HashSet<PathBuf>>,
-    unlocked: Condvar,
-}
+pub struct MemoryFiles(Folder);
 
 #[derive(Debug, Clone)]
 enum Node {
@@ -42,12 +35,6 @@ struct Content {
     bytes: Vec<u8>,
     /// How many of the bytes are durable.
     synced: usize,
-}
-
-#[derive(Debug)]
-struct MemoryLock {
-    files: MemoryFiles,
-    path: PathBuf,
 }
 
 /// Each lock is held for one step that does not panic, so what a poisoned one guards is sound.
@@ -80,7 +67,7 @@ impl MemoryFiles {
                 }
             }
         }
-        revert(&self.0.root);
+        revert(&self.0);
     }
 
     /// Changes the bytes of a file behind everybody's back, as a failing disk does. Whether there is such a file.
@@ -103,12 +90,12 @@ impl MemoryFiles {
             }
         }
         let mut found = Vec::new();
-        walk(&self.0.root, Path::new(""), &mut found);
+        walk(&self.0, Path::new(""), &mut found);
         found
     }
 
     fn node(&self, path: &Path) -> io::Result<Node> {
-        let mut node = Node::Folder(self.0.root.clone());
+        let mut node = Node::Folder(self.0.clone());
         for component in path.components() {
             let Component::Normal(name) = component else { continue };
             let Node::Folder(folder) = node else { return Err(io::ErrorKind::NotADirectory.into()) };
@@ -222,13 +209,18 @@ impl FileSystem for MemoryFiles {
         })
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.place(path)?;
-        let mut locks = hold(&self.0.locks);
-        while !locks.insert(path.to_owned()) {
-            locks = self.0.unlocked.wait(locks).unwrap_or_else(|poisoned| poisoned.into_inner());
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match self.node(from)? {
+            Node::File(file) => self.create(to, Node::File(file)),
+            Node::Folder(_) => Err(io::ErrorKind::PermissionDenied.into()),
         }
-        Ok(Box::new(MemoryLock { files: self.clone(), path: path.to_owned() }))
+    }
+
+    fn is_same_file(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        match (self.node(one), self.node(other)) {
+            (Ok(Node::File(one)), Ok(Node::File(other))) => Ok(Arc::ptr_eq(&one.0, &other.0)),
+            _ => Ok(false),
+        }
     }
 
     fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
@@ -267,15 +259,6 @@ impl ReadFile for MemoryFile {
     }
 }
 
-impl Lock for MemoryLock {}
-
-impl Drop for MemoryLock {
-    fn drop(&mut self) {
-        hold(&self.files.0.locks).remove(&self.path);
-        self.files.0.unlocked.notify_all();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -299,6 +282,21 @@ mod tests {
         files.power_failure();
         assert_eq!(files.all_files(), [a]);
         assert_eq!(files.stat(a).unwrap(), Some(Stat::File(4)));
+    }
+
+    #[test]
+    fn a_second_name_is_given_only_where_there_is_none() {
+        let files = MemoryFiles::new();
+        let (a, b) = (Path::new("a"), Path::new("b"));
+        write_file(&files, a, b"a").unwrap();
+        write_file(&files, b, b"b").unwrap();
+        assert_eq!(files.link(a, b).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(!files.is_same_file(a, b).unwrap());
+        files.link(a, Path::new("c")).unwrap();
+        assert!(files.is_same_file(a, Path::new("c")).unwrap());
+        files.remove_file(a).unwrap();
+        assert_eq!(files.stat(Path::new("c")).unwrap(), Some(Stat::File(1)));
+        assert!(!files.is_same_file(a, Path::new("c")).unwrap());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Checkpoints in memory, savepoints on disk: for a job without a directory for checkpoints.
 
-use super::{DiskFiles, FileSystem, Lock, MemoryFiles, ReadFile, Stat, WriteFile};
+use super::{DiskFiles, FileSystem, MemoryFiles, ReadFile, Stat, WriteFile};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -63,8 +63,12 @@ impl FileSystem for MemoryOrDisk {
         self.at(path).remove_folder(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
-        self.at(path).lock(path)
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.at(from).link(from, to)
+    }
+
+    fn is_same_file(&self, one: &Path, other: &Path) -> io::Result<bool> {
+        self.at(one).is_same_file(one, other)
     }
 
     fn absolute(&self, path: &Path) -> io::Result<PathBuf> {

@@ -13,8 +13,10 @@ pub use memory_or_disk::MemoryOrDisk;
 
 use std::{
     fmt::Debug,
+    hash::{BuildHasher, RandomState},
     io,
     path::{Path, PathBuf},
+    process,
 };
 
 /// What is at a path.
@@ -51,9 +53,10 @@ pub trait FileSystem: Send + Sync + Debug {
     fn remove_empty_folder(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder with all that is in it.
     fn remove_folder(&self, path: &Path) -> io::Result<()>;
-    /// Locks out every other holder of this lock, in all processes, until the result is dropped. Creates the file if need be.
-    /// Fails with `WouldBlock` if that takes too long.
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
+    /// Gives the file `from` a second name, in one step. Fails with `AlreadyExists` if there is something of this name.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Whether both names are there and mean the same file.
+    fn is_same_file(&self, one: &Path, other: &Path) -> io::Result<bool>;
     /// The path in full, from the root.
     fn absolute(&self, path: &Path) -> io::Result<PathBuf>;
     /// Whether what another process writes at `path` can be read here.
@@ -77,9 +80,6 @@ pub trait ReadFile: Send + Sync + Debug {
     fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
-/// A lock, until it is dropped.
-pub trait Lock: Send + Debug {}
-
 /// Creates a file with this content, durably except for its name; nothing stays behind if that fails.
 pub(crate) fn write_file(files: &dyn FileSystem, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = files.create_file(path)?;
@@ -90,6 +90,11 @@ pub(crate) fn write_file(files: &dyn FileSystem, path: &Path, bytes: &[u8]) -> i
         let _ = files.remove_file(path);
     }
     written
+}
+
+/// An end of a file name that nobody else has. The standard library's hasher is seeded by the operating system.
+pub(crate) fn unique_suffix() -> String {
+    format!("{:016x}", RandomState::new().hash_one(process::id()))
 }
 
 /// Creates a folder and all above it that do not exist, durably.

@@ -103,9 +103,8 @@ fn every_mutation_of_a_file_in_memory_is_found() {
 fn every_mutation_of_a_file_on_disk_is_found() {
     let place = Place::disk();
     prepared(&place);
-    let paths: Vec<PathBuf> = ["_completed", "chk-1/_metadata", "chk-1/v0-0-op", "chk-1/v0-1-op", "chk-2/_metadata", "chk-2/v0-0-op"]
-        .map(|name| PathBuf::from(place.at(name)))
-        .into();
+    let names = ["chk-1/_metadata", "chk-1/v0-0-op", "chk-1/v0-1-op", "chk-2/_metadata", "chk-2/v0-0-op"];
+    let paths: Vec<PathBuf> = names.iter().map(|name| place.at(name)).chain([place.register()]).map(PathBuf::from).collect();
     for seed in 1..=1000 {
         let mut random = Random(seed);
         let path = &paths[random.below(paths.len())];
@@ -123,8 +122,8 @@ fn every_single_bit_counts() {
     let files = MemoryFiles::new();
     let place = Place::memory(&files);
     prepared(&place);
-    for name in ["_completed", "chk-2/_metadata", "chk-2/v0-1-op"] {
-        let path = PathBuf::from(place.at(name));
+    for path in [place.register(), place.at("chk-2/_metadata"), place.at("chk-2/v0-1-op")] {
+        let path = PathBuf::from(path);
         let mut length = 0;
         files.tamper(&path, |bytes| length = bytes.len());
         for bit in 0..length * 8 {

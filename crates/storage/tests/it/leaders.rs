@@ -6,7 +6,6 @@ use flott_storage::{
     CheckpointStorage, SnapshotKind, SnapshotTarget, StateFiles, StorageError,
     files::{Fault, MemoryFiles, Operation},
 };
-use std::sync::atomic::{AtomicU32, Ordering};
 
 const CHECKPOINT: SnapshotTarget = SnapshotTarget::Checkpoint;
 
@@ -39,21 +38,21 @@ fn an_old_leader_that_wakes_up_while_it_completes_does_not_touch_the_new_ones_ch
     let place = Place::memory(&MemoryFiles::new());
     place.storage().begin_term(1).unwrap();
     take(&place.storage(), 1, 1).unwrap();
-    let locks = AtomicU32::new(0);
     let successor = place.storage();
-    let hook = move |operation, _: &std::path::Path| {
-        // The second lock is that of the completion: the state files and the temporary metadata are written.
-        if operation == Operation::Lock && locks.fetch_add(1, Ordering::Relaxed) == 1 {
-            successor.begin_term(2).unwrap();
-            take(&successor, 2, 2).unwrap();
+    let hook = move |operation, path: &std::path::Path| {
+        // The state files and the metadata are written, and the register says that all is well.
+        if operation == Operation::Rename && path.ends_with("chk-2/_metadata") {
+            assert_eq!(successor.begin_term(2).unwrap(), CheckpointId(3), "a number is begun again");
+            assert!(take(&successor, 2, 2).unwrap_err().is_fenced());
+            take(&successor, 2, 3).unwrap();
         }
         Fault::None
     };
     let paused = place.with_faults(hook).storage(JOB);
     assert!(take(&paused, 1, 2).unwrap_err().is_fenced());
     let storage = place.storage();
-    assert_eq!(complete_and_sound(&storage), [2, 1]);
-    assert_eq!(storage.load(&place.at("chk-2")).unwrap().metadata.epoch, 2);
+    assert_eq!(complete_and_sound(&storage), [3, 1]);
+    assert_eq!(storage.load(&place.at("chk-3")).unwrap().metadata.epoch, 2);
 }
 
 #[test]
@@ -85,6 +84,8 @@ fn lead(storage: &dyn CheckpointStorage, count: u64) {
                 Ok(completed) => assert_eq!(completed.checkpoint.0, checkpoint),
                 // The successor begins with clean folders, under the feet of this one.
                 Err(StorageError::Fenced { .. } | StorageError::NotPending { .. }) => break,
+                // Others went on before this one had made sure of it.
+                Err(StorageError::Unconfirmed { .. }) => break,
                 Err(error) => panic!("{error}: {error:?}"),
             }
         }
@@ -115,7 +116,7 @@ fn a_register_that_is_gone_does_not_pass_for_an_empty_one() {
     let storage = place.storage();
     storage.begin_term(1).unwrap();
     take(&storage, 1, 1).unwrap();
-    place.files.remove_file(place.at("_completed").as_ref()).unwrap();
+    place.files.remove_file(place.register().as_ref()).unwrap();
     assert!(matches!(storage.completed(), Err(StorageError::Missing { .. })));
     assert!(matches!(take(&storage, 1, 2), Err(StorageError::Missing { .. })));
 }

@@ -5,4 +5,5 @@ mod crash;
 mod damage;
 mod leaders;
 mod ownership;
+mod paused;
 mod support;

@@ -127,14 +127,14 @@ fn one_damaged_register_does_not_hide_the_others_but_is_not_passed_over_either()
     take(&place.storage(), 1, 1).unwrap();
     let other = place.directory.storage(OTHER_JOB);
     other.begin_term(2).unwrap();
-    assert!(files.tamper(place.at("_completed").as_ref(), |bytes| bytes[30] ^= 4));
+    assert!(files.tamper(place.register().as_ref(), |bytes| bytes[30] ^= 4));
     let found = place.directory.completed().unwrap();
     assert_eq!((found.checkpoints.len(), found.unreadable.len()), (0, 1));
-    assert!(place.directory.latest().unwrap_err().to_string().contains("_completed` is damaged"));
+    assert!(place.directory.latest().unwrap_err().to_string().contains("_completed.2` is damaged"));
     // Other jobs start all the same: each is fenced by its own register.
     assert_eq!(place.directory.next_epoch().unwrap(), 3);
     // A register that was copied to another job's folder is not its own.
-    files.rename(format!("{}/{OTHER_JOB}/_completed", place.path).as_ref(), place.at("_completed").as_ref()).unwrap();
+    files.rename(place.register_of(OTHER_JOB).as_ref(), place.register().as_ref()).unwrap();
     assert!(place.storage().completed().unwrap_err().is_damage());
 }
 

@@ -72,10 +72,24 @@ impl Place {
         self.files.stat(Path::new(path)).unwrap().is_some()
     }
 
-    /// The names in the job's folder.
+    /// The names in the job's folder. Every version of the register that is there is `_completed`.
     pub(crate) fn names(&self) -> Vec<String> {
         let names = self.files.list(Path::new(&self.at(""))).unwrap();
-        names.into_iter().filter(|name| name != "_completed.lock").collect()
+        let is_version = |name: &str| name.strip_prefix("_completed.").is_some_and(|version| version.parse::<u64>().is_ok());
+        names.into_iter().map(|name| if is_version(&name) { "_completed".to_owned() } else { name }).collect()
+    }
+
+    /// The path of the job's register, which has one version.
+    pub(crate) fn register(&self) -> String {
+        self.register_of(JOB)
+    }
+
+    pub(crate) fn register_of(&self, job: JobId) -> String {
+        let folder = format!("{}/{job}", self.path);
+        let names = self.files.list(Path::new(&folder)).unwrap();
+        let versions: Vec<String> = names.into_iter().filter(|name| name.starts_with("_completed")).collect();
+        let [version] = &versions[..] else { panic!("{versions:?}") };
+        format!("{folder}/{version}")
     }
 }
 
@@ -117,7 +131,8 @@ delegate! {
     remove_file(path: &Path) -> std::io::Result<()>;
     remove_empty_folder(path: &Path) -> std::io::Result<()>;
     remove_folder(path: &Path) -> std::io::Result<()>;
-    lock(path: &Path) -> std::io::Result<Box<dyn flott_storage::files::Lock>>;
+    link(from: &Path, to: &Path) -> std::io::Result<()>;
+    is_same_file(one: &Path, other: &Path) -> std::io::Result<bool>;
     absolute(path: &Path) -> std::io::Result<std::path::PathBuf>;
     is_shared(path: &Path) -> bool;
 }
