@@ -5,6 +5,7 @@ import "@xyflow/react/dist/base.css";
 import "./styles/base.css";
 import "./styles/pieces.css";
 import "./styles/pages.css";
+import "./styles/tap.css";
 
 const { hash } = window.location;
 sendEarly(hash);

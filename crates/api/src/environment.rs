@@ -12,7 +12,7 @@ use flott_core::{
     source::Source,
     watermark::WatermarkStrategy,
 };
-use flott_graph::{Chaining, JobGraph, JobTopology, NodeId, NodeKind, StreamGraph, StreamNode};
+use flott_graph::{Chaining, JobGraph, JobTopology, NodeId, NodeKind, StreamGraph, StreamNode, Tapping};
 use flott_operators::source::source_factory;
 use flott_rpc::gateway::{JobExecutor, JobGateway, ResultsBy};
 use std::{
@@ -122,6 +122,7 @@ impl Environment {
             slot_sharing_group: None,
             chaining: Chaining::Always,
             fixed_parallelism: false,
+            tapping: Tapping::default(),
         };
         let node = self.add(node);
         DataStream::of_node(self.clone(), node)

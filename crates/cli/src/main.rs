@@ -13,6 +13,7 @@ mod rescale;
 mod rest;
 mod run;
 mod security;
+mod tap;
 mod top;
 
 use clap::{Parser, Subcommand};
@@ -65,6 +66,8 @@ enum Command {
     Checkpoint(jobs::JobArgs),
     /// Shows what runs and what slows it down, again and again
     Top(top::TopArgs),
+    /// Shows some of the records that go in and out of a vertex right now
+    Tap(tap::TapArgs),
     /// Makes certificates and tokens for a cluster
     #[command(subcommand)]
     Security(security::SecurityCommand),
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Rescale(args) => rescale::rescale(&config, &args),
         Command::Checkpoint(args) => jobs::checkpoint(&config, &args),
         Command::Top(args) => top::top(&config, &args),
+        Command::Tap(args) => tap::tap(&config, &args),
         Command::Security(command) => security::security(&config, &command),
     };
     result.unwrap_or_else(|error| failed(&error))

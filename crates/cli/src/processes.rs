@@ -78,6 +78,7 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
     let uploads = folder(config)?;
     let options = Options {
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
+        tap: config.get(&options::REST_TAP_ENABLED)?,
         filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         tokens: manager.security().tokens().cloned(),

@@ -5,6 +5,7 @@ use flott_core::id::{AttemptId, OperatorId, VertexId};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
+    tap::WorkerQuestion,
     task::{EnumeratorCommand, TaskCommand, TaskDeployment},
 };
 use std::{collections::HashSet, sync::mpsc};
@@ -21,6 +22,8 @@ pub(crate) enum WorkerNotice {
     Connected { info: Box<WorkerInfo>, link: Link<ToWorker> },
     /// It says something.
     Said { worker: u64, message: FromWorker },
+    /// Those that answer are to be asked this.
+    Ask { number: u64, question: WorkerQuestion, workers: Vec<u64> },
     /// It is gone, or could not be started: why.
     Lost { worker: u64, reason: String },
 }

@@ -30,6 +30,7 @@ mod rolling;
 #[cfg(feature = "stepped")]
 pub mod stepped;
 mod storage_thread;
+mod taps;
 pub mod taskmanager;
 mod tasks;
 mod thread;
@@ -39,7 +40,7 @@ pub use embedded::EmbeddedCluster;
 pub use flott_jobmanager::job_master::RESCALES_KEPT;
 pub use jobmanager::{
     Acknowledgement, Acknowledgements, AttemptRecord, CheckpointEnd, CheckpointRecord, HighAvailability, JobDetails, JobHistory,
-    JobManager, JobManagerOptions, TaskThreads,
+    JobManager, JobManagerOptions, TaskThreads, WorkerAnswers,
 };
 pub use logs::LogFolder;
 pub use plan_only::PlanOnly;

@@ -1,6 +1,9 @@
 //! The tasks of a job in this process: starts a thread for each, passes commands on, keeps their figures.
 
-use crate::thread::{SystemClock, drive};
+use crate::{
+    taps::Taps,
+    thread::{SystemClock, drive},
+};
 use flott_core::{
     id::{AttemptId, SubtaskId},
     time::Clock,
@@ -8,6 +11,7 @@ use flott_core::{
 use flott_graph::{JobGraph, JobTopology};
 use flott_rpc::{
     gateway::TaskFigures,
+    tap::{TapRequest, TapSample},
     task::{TaskCommand, TaskDeployment},
 };
 use flott_runtime::{Elsewhere, MailboxSender, Task, TaskEnv, TaskMetrics, wiring};
@@ -73,11 +77,12 @@ pub(crate) struct Tasks {
     clock: SystemClock,
     mailboxes: Mailboxes,
     figures: Figures,
+    taps: Taps,
 }
 
 impl Tasks {
     pub(crate) fn new(graph: Arc<JobGraph>, env: TaskEnv, clock: SystemClock, figures: Figures) -> Self {
-        Tasks { topology: graph.topology(), graph, env, clock, mailboxes: Mailboxes::default(), figures }
+        Tasks { topology: graph.topology(), graph, env, clock, mailboxes: Mailboxes::default(), figures, taps: Taps::default() }
     }
 
     /// Starts tasks that are connected with each other, and with those `elsewhere`. Returns those that could not be started, and why.
@@ -90,6 +95,7 @@ impl Tasks {
             let vertex = &spec.graph.vertices[attempt.subtask.vertex.0 as usize];
             self.mailboxes.replace(attempt, spec.mailbox.sender());
             self.figures.lock().insert(attempt.subtask, (vertex.name.clone(), spec.metrics.clone()));
+            self.taps.replace(&spec.graph, attempt.subtask, spec.tap.clone());
             let (env, clock) = (self.env.clone(), self.clock);
             // The name of a thread may hold no NUL.
             let operator = vertex.operators[0].name.replace('\0', " ");
@@ -110,6 +116,16 @@ impl Tasks {
     /// Passes a command on. One for an attempt that has ended is dropped.
     pub(crate) fn send(&self, attempt: AttemptId, command: TaskCommand) {
         self.mailboxes.send(attempt, command);
+    }
+
+    /// Goes on with the taps that are asked for and takes what they have seen.
+    pub(crate) fn tap(&self, request: &TapRequest) -> TapSample {
+        self.taps.fetch(request, self.clock.monotonic())
+    }
+
+    /// The taps of the tasks, for others.
+    pub(crate) fn taps(&self) -> Taps {
+        self.taps.clone()
     }
 
     /// The way to the tasks, for others.

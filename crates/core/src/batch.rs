@@ -3,7 +3,12 @@
 //! A [`Batch`] holds values side by side, with their timestamps and, behind a key partitioner, the hash of each key. The
 //! runtime handles an [`AnyBatch`], whose element type is erased; an operator downcasts it once a batch, never once a record.
 
-use crate::{data::Data, error::BoxError, time::Timestamp};
+use crate::{
+    data::Data,
+    error::BoxError,
+    tap::{RecordText, TapPolicy, record_text},
+    time::Timestamp,
+};
 use std::any::{Any, type_name};
 
 /// Records that a batch holds at the most when an operator fills it. Of the size of the first-level cache for small records.
@@ -117,6 +122,8 @@ trait ErasedBatch: Any + Send {
     fn as_any(&self) -> &dyn Any;
     fn type_name(&self) -> &'static str;
     fn estimated_bytes(&self) -> usize;
+    fn timestamp(&self, index: usize) -> Option<Timestamp>;
+    fn tap(&self, index: usize, policy: &TapPolicy, limit: usize) -> Option<RecordText>;
 }
 
 impl<T: Data> ErasedBatch for Batch<T> {
@@ -140,6 +147,20 @@ impl<T: Data> ErasedBatch for Batch<T> {
         let sample = [self.values.first(), self.values.get(self.values.len() / 2)];
         let bytes: usize = sample.iter().flatten().map(|value| crate::codec::encoded_len(*value)).sum();
         bytes * self.values.len() / 2
+    }
+    fn timestamp(&self, index: usize) -> Option<Timestamp> {
+        self.timestamps.get(index)
+    }
+    fn tap(&self, index: usize, policy: &TapPolicy, limit: usize) -> Option<RecordText> {
+        let record = self.values.get(index)?;
+        match policy {
+            TapPolicy::Hidden => None,
+            TapPolicy::Masked(masks) if masks.is_empty() => Some(record_text(record, limit)),
+            TapPolicy::Masked(masks) => {
+                let mut copy = record.clone();
+                masks.iter().all(|mask| mask.apply(&mut copy)).then(|| record_text(&copy, limit))
+            }
+        }
     }
 }
 
@@ -165,6 +186,16 @@ impl AnyBatch {
     /// About how many bytes the records take when serialised: two records are measured and stand for all.
     pub fn estimated_bytes(&self) -> usize {
         if self.is_empty() { 0 } else { self.0.estimated_bytes() }
+    }
+
+    /// The timestamp of record `index`.
+    pub fn timestamp(&self, index: usize) -> Option<Timestamp> {
+        self.0.timestamp(index)
+    }
+
+    /// What `policy` lets be seen of record `index`, in at most `limit` bytes; `None`: nothing.
+    pub fn tap(&self, index: usize, policy: &TapPolicy, limit: usize) -> Option<RecordText> {
+        self.0.tap(index, policy, limit)
     }
 
     /// The batch with its type.

@@ -28,6 +28,7 @@ pub mod secret;
 pub mod sink;
 pub mod snapshot;
 pub mod source;
+pub mod tap;
 pub mod time;
 pub mod watermark;
 

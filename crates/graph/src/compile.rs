@@ -4,7 +4,7 @@ use crate::{
     error::GraphError,
     job_graph::{ChainedOperator, JobEdge, JobGraph, JobVertex},
     settings::JobSettings,
-    stream_graph::{Chaining, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode},
+    stream_graph::{Chaining, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode, Tapping},
 };
 use flott_core::{
     context::RuntimeMode,
@@ -12,6 +12,7 @@ use flott_core::{
     id::{OperatorId, VertexId},
     key_group::{UPPER_BOUND_MAX_PARALLELISM, default_max_parallelism},
     source::Boundedness,
+    tap::TapPolicy,
 };
 use std::collections::HashMap;
 
@@ -182,6 +183,7 @@ fn build(
     // Of each node its vertex and its place in the chain.
     let mut place: Vec<(usize, usize)> = Vec::with_capacity(nodes.len());
     let mut edges: Vec<JobEdge> = Vec::new();
+    let taps = tap_policies(nodes);
     for (index, node) in nodes.iter().enumerate() {
         let operator = ChainedOperator {
             id: resolved[index].id,
@@ -192,6 +194,7 @@ fn build(
             kind: node.kind.clone(),
             children: Vec::new(),
             outputs: Vec::new(),
+            tap: taps[index].clone(),
         };
         if head_of[index] == index {
             let vertex = vertices.len();
@@ -236,6 +239,23 @@ fn build(
     JobGraph { name: name.to_owned(), settings, vertices, edges }
 }
 
+/// What may be shown of what each node emits. What is computed from a stream that is not shown as it is stays hidden until the program
+/// says something else.
+fn tap_policies(nodes: &[StreamNode]) -> Vec<TapPolicy> {
+    let mut policies: Vec<TapPolicy> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let inputs = || node.inputs.iter().map(|edge| &policies[edge.from.0]);
+        policies.push(match &node.tapping {
+            Tapping::AsInputs => inputs().fold(TapPolicy::default(), TapPolicy::and),
+            Tapping::Derived if inputs().all(TapPolicy::shows_all) => TapPolicy::default(),
+            Tapping::Shown => TapPolicy::default(),
+            Tapping::Masked(mask) => TapPolicy::Masked(vec![mask.clone()]),
+            Tapping::Derived | Tapping::Hidden => TapPolicy::Hidden,
+        });
+    }
+    policies
+}
+
 /// Flink's form: `a -> b -> (c, d)`.
 fn chain_name(operators: &[ChainedOperator], from: usize) -> String {
     let names: Vec<String> = operators[from].children.iter().map(|child| chain_name(operators, *child)).collect();
@@ -243,5 +263,80 @@ fn chain_name(operators: &[ChainedOperator], from: usize) -> String {
         [] => operators[from].name.clone(),
         [one] => format!("{} -> {one}", operators[from].name),
         many => format!("{} -> ({})", operators[from].name, many.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream_graph::EdgeFactory;
+    use flott_core::{exchange::PartitionerFactory, operator::Operator, tap::TapMask};
+    use std::sync::Arc;
+
+    struct Never;
+    impl EdgeFactory for Never {
+        fn create(&self, _: PartitionKind) -> Arc<dyn PartitionerFactory> {
+            unreachable!("nothing is compiled")
+        }
+    }
+
+    fn node(tapping: Tapping, inputs: &[usize]) -> StreamNode {
+        let never = || -> Box<dyn Operator> { unreachable!("nothing is run") };
+        let edge = |from: &usize| StreamEdge { from: NodeId(*from), input: 0, kind: None, factory: Arc::new(Never) };
+        StreamNode {
+            name: String::new(),
+            uid: None,
+            description: None,
+            location: String::new(),
+            kind: NodeKind::Operator(Arc::new(never)),
+            inputs: inputs.iter().map(edge).collect(),
+            parallelism: None,
+            max_parallelism: None,
+            slot_sharing_group: None,
+            chaining: Chaining::Always,
+            fixed_parallelism: false,
+            tapping,
+        }
+    }
+
+    /// How many masks there are for what each node emits; `None`: it is hidden.
+    fn masks(nodes: &[StreamNode]) -> Vec<Option<usize>> {
+        let count = |policy: &TapPolicy| match policy {
+            TapPolicy::Masked(masks) => Some(masks.len()),
+            TapPolicy::Hidden => None,
+        };
+        tap_policies(nodes).iter().map(count).collect()
+    }
+
+    #[test]
+    fn what_is_computed_from_masked_records_is_hidden_until_the_program_says_otherwise() {
+        let mask = || Tapping::Masked(TapMask::new(|_: &mut u64| ()));
+        let nodes = [
+            node(mask(), &[]),
+            node(Tapping::AsInputs, &[0]),
+            node(Tapping::Derived, &[1]),
+            node(Tapping::AsInputs, &[2]),
+            node(Tapping::Shown, &[3]),
+            node(Tapping::Derived, &[4]),
+            node(mask(), &[2]),
+        ];
+        assert_eq!(masks(&nodes), [Some(1), Some(1), None, None, Some(0), Some(0), Some(1)]);
+    }
+
+    #[test]
+    fn a_stream_of_several_inputs_hides_what_any_of_them_hides() {
+        let mask = || Tapping::Masked(TapMask::new(|_: &mut u64| ()));
+        let nodes = [
+            node(Tapping::Derived, &[]),
+            node(mask(), &[]),
+            node(mask(), &[]),
+            node(Tapping::Hidden, &[]),
+            node(Tapping::Derived, &[0, 1]),
+            node(Tapping::AsInputs, &[0, 1]),
+            node(Tapping::AsInputs, &[1, 2, 1]),
+            node(Tapping::AsInputs, &[1, 3]),
+            node(Tapping::Derived, &[0, 0]),
+        ];
+        assert_eq!(masks(&nodes)[4..], [None, Some(1), Some(2), None, Some(0)]);
     }
 }

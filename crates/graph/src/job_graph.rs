@@ -8,6 +8,7 @@ use crate::{
 use flott_core::{
     exchange::PartitionerFactory,
     id::{OperatorId, VertexId},
+    tap::TapPolicy,
 };
 use std::{fmt, sync::Arc};
 
@@ -30,6 +31,8 @@ pub struct ChainedOperator {
     pub children: Vec<usize>,
     /// The edges that take its output to other vertices, as places in [`JobGraph::edges`].
     pub outputs: Vec<usize>,
+    /// What a tap may show of what it emits.
+    pub tap: TapPolicy,
 }
 
 /// A chain of operators, run as one task in each subtask. The first operator is the head; the others form a tree below it.

@@ -18,5 +18,5 @@ mod topology;
 pub use compile::GraphDefaults;
 pub use error::GraphError;
 pub use job_graph::{ChainedOperator, JobEdge, JobGraph, JobVertex};
-pub use stream_graph::{Chaining, EdgeFactory, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode};
+pub use stream_graph::{Chaining, EdgeFactory, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode, Tapping};
 pub use topology::{EdgeTopology, JobTopology, OperatorTopology, VertexTopology};

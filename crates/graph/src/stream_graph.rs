@@ -4,6 +4,7 @@ use flott_core::{
     exchange::{PartitionKind, PartitionerFactory},
     operator::SharedOperatorFactory,
     source::SourceFactory,
+    tap::TapMask,
 };
 use std::{fmt, sync::Arc};
 
@@ -21,6 +22,22 @@ pub enum Chaining {
     Head,
     /// With none.
     Never,
+}
+
+/// What a tap may show of the records that an operator emits.
+#[derive(Debug, Clone, Default)]
+pub enum Tapping {
+    /// Everything, if nothing of its inputs is masked or hidden; otherwise nothing.
+    #[default]
+    Derived,
+    /// They are records of its inputs, or look like them: what may be shown of those.
+    AsInputs,
+    /// Everything.
+    Shown,
+    /// What this leaves of them.
+    Masked(TapMask),
+    /// Nothing.
+    Hidden,
 }
 
 /// What a node does.
@@ -91,6 +108,8 @@ pub struct StreamNode {
     pub chaining: Chaining,
     /// Whether it must have exactly one subtask.
     pub fixed_parallelism: bool,
+    /// What may be shown of what it emits.
+    pub tapping: Tapping,
 }
 
 /// The graph as the program wrote it. Inputs come before their consumers.

@@ -14,6 +14,7 @@ use crate::{
     inventory::WorkerInventory,
     observe::{Answer, Question},
     status::JobStatus,
+    tap::{WorkerAnswer, WorkerQuestion},
     task::{EnumeratorCommand, EnumeratorReport, TaskCommand, TaskDeployment, TaskReport},
 };
 use flott_core::{
@@ -116,6 +117,9 @@ pub struct WorkerInfo {
     /// What it runs, if it has worked for another leader.
     #[serde(default)]
     pub inventory: Option<WorkerInventory>,
+    /// Whether it answers questions: one of an older version would take them for a broken connection.
+    #[serde(default)]
+    pub answers: bool,
 }
 
 /// A job to run.
@@ -281,6 +285,8 @@ pub enum ToWorker {
     },
     /// The job has ended, or needs this worker no more.
     Stop,
+    /// Something that people want to see, with a number for the answer. Only for one that says that it answers.
+    Ask(u64, WorkerQuestion),
 }
 
 /// From a worker.
@@ -303,6 +309,8 @@ pub enum FromWorker {
     Figures(Vec<TaskFigures>),
     /// It cannot work for the job.
     Failed(TaskFailure),
+    /// The answer to the question of this number.
+    Answer(u64, WorkerAnswer),
 }
 
 /// What a program finds in its environment when it was started for a cluster, as JSON in the variable [`PART_VARIABLE`]. Nothing of it

@@ -15,4 +15,5 @@ pub mod manifest;
 pub mod observe;
 mod protocol;
 pub mod status;
+pub mod tap;
 pub mod task;

@@ -1,6 +1,6 @@
 //! The operators of a task: a tree, in which each hands its output to the next by a call.
 
-use crate::{element::StreamElement, output::OutputEdge};
+use crate::{element::StreamElement, output::OutputEdge, tap::Sampler};
 use flott_core::{
     AnyBatch, BoxError, Timestamp,
     context::OperatorInfo,
@@ -65,6 +65,7 @@ pub(crate) struct Chain {
     pub(crate) records_out: Counter,
     /// The last watermark that left the task.
     pub(crate) watermark_out: Rc<Cell<Timestamp>>,
+    pub(crate) sampler: Sampler,
 }
 
 impl Chain {
@@ -84,6 +85,7 @@ impl Chain {
             at_work: &self.at_work,
             records_out: &self.records_out,
             watermark_out: &self.watermark_out,
+            sampler: &mut self.sampler,
         };
         let result = call(&mut node.running, &mut output)?;
         self.at_work.clear();
@@ -182,6 +184,7 @@ struct Downstream<'a> {
     at_work: &'a AtWork,
     records_out: &'a Counter,
     watermark_out: &'a Cell<Timestamp>,
+    sampler: &'a mut Sampler,
 }
 
 impl Downstream<'_> {
@@ -206,6 +209,7 @@ impl Downstream<'_> {
             at_work: self.at_work,
             records_out: self.records_out,
             watermark_out: self.watermark_out,
+            sampler: self.sampler,
         };
         // On an error the child stays the one at work: it is to blame.
         call(operator.as_mut(), &mut output)?;
@@ -236,6 +240,9 @@ impl Output for Downstream<'_> {
         self.emitted.add(batch.len() as u64);
         if !self.outputs.is_empty() {
             self.records_out.add(batch.len() as u64);
+        }
+        if self.sampler.is_open() {
+            self.sampler.emitted(self.own, &batch);
         }
         let takers = self.children.len() + self.outputs.len();
         let mut batch = Some(batch);

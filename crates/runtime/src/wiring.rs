@@ -5,6 +5,7 @@ use crate::{
     mailbox::Mailbox,
     metrics::TaskMetrics,
     remote::{ChannelKey, Elsewhere, RemoteChannels},
+    tap::Tap,
     task::TaskSpec,
 };
 use flott_core::id::{AttemptId, SubtaskId, VertexId};
@@ -58,7 +59,7 @@ struct Wiring<'a> {
     graph: &'a Arc<JobGraph>,
     topology: &'a JobTopology,
     elsewhere: HashMap<SubtaskId, AttemptId>,
-    /// The gate of each receiver, and the input that each of its channels belongs to.
+    /// The gate of each receiver, and the edge that each of its channels belongs to.
     gates: HashMap<SubtaskId, (InputGate, Vec<usize>)>,
     /// The sending ends by edge and sender, each with the index of its receiver.
     senders: HashMap<(usize, SubtaskId), Vec<(u32, ChannelSender)>>,
@@ -89,8 +90,8 @@ impl Wiring<'_> {
             return;
         }
         let (input, channels) = gate(origins.len(), self.graph.settings.queue_batches);
-        let inputs = origins.iter().map(|(edge, _)| self.topology.edges[*edge].input).collect();
-        self.gates.insert(receiver.subtask, (input, inputs));
+        let edges = origins.iter().map(|(edge, _)| *edge).collect();
+        self.gates.insert(receiver.subtask, (input, edges));
         for (origin, channel) in origins.into_iter().zip(channels) {
             match (remote, self.elsewhere.get(&origin.1)) {
                 (Some(remote), Some(from)) => {
@@ -126,15 +127,17 @@ impl Wiring<'_> {
             (*edge, channels.into_iter().map(|(_, channel)| channel).collect())
         });
         let outputs = outputs.collect();
-        let (gate, channel_inputs) = self.gates.remove(&subtask).map_or((None, Vec::new()), |(gate, inputs)| (Some(gate), inputs));
+        let (gate, channel_edges) = self.gates.remove(&subtask).map_or((None, Vec::new()), |(gate, edges)| (Some(gate), edges));
         let operators = vertex.operators.iter().map(|operator| operator.name.clone());
         TaskSpec {
             deployment,
             graph: self.graph.clone(),
             gate,
-            channel_inputs,
+            channel_inputs: channel_edges.iter().map(|edge| self.topology.edges[*edge].input).collect(),
+            channel_edges,
             outputs,
             mailbox: Mailbox::default(),
+            tap: Tap::default(),
             metrics: TaskMetrics::new(operators, now),
         }
     }
@@ -184,6 +187,7 @@ mod tests {
                 kind: NodeKind::Operator(Arc::new(never)),
                 children: Vec::new(),
                 outputs,
+                tap: Default::default(),
             };
             let (name, slot_sharing_group) = (String::new(), String::new());
             JobVertex {

@@ -1,8 +1,8 @@
 //! The cluster as the server sees it.
 
 use crate::model::{
-    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, Rescales, RunRequest, Stacks, TaskManager,
-    ThreadInfo, VertexBounds,
+    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, Rescales, RunRequest, Stacks, TapWanted, Tapped,
+    TaskManager, ThreadInfo, VertexBounds,
 };
 use flott_core::id::{JobId, OperatorId};
 use flott_rpc::client::SnapshotTaken;
@@ -93,6 +93,10 @@ pub trait Cluster: Send + Sync + 'static {
 
     /// Where the tasks of a vertex were when they were last looked at. The first who asks has them looked at, and does not wait for it.
     fn stacks(&self, job: JobId, vertex: OperatorId) -> Result<Stacks>;
+
+    /// Has the tasks of a vertex show some of their records for a while longer, and takes what they have shown since this was last
+    /// asked. A job whose tasks show nothing, as it has ended, is a `Conflict`.
+    fn tap(&self, job: JobId, vertex: OperatorId, wanted: TapWanted) -> Result<Tapped>;
 
     /// The executables that were uploaded.
     fn executables(&self) -> Result<Vec<Executable>>;

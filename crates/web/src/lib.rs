@@ -35,6 +35,7 @@ mod rates;
 mod routes;
 mod server;
 mod statistics;
+mod taps;
 
 pub use cluster::{Cluster, ClusterError, Result};
 pub use server::{Asset, Assets, Elsewhere, Options, Server};

@@ -4,7 +4,7 @@ use crate::{
     api::{
         applications, attempts, checkpoint_details, checkpoints, cluster, executables, flame_graph, flow, job, jobs,
         metrics::{self, Metric},
-        operations, plan, processes, rescales, rescaling, task_managers, vertices,
+        operations, plan, processes, rescales, rescaling, tap, task_managers, vertices,
     },
     app::App,
     http::{
@@ -61,6 +61,8 @@ pub(crate) struct Route {
     pub(crate) action: Action,
     /// What its caller must be, where callers have roles.
     pub(crate) needs: Role,
+    /// Whether the audit log tells only when it is refused: it is asked again and again.
+    pub(crate) quiet: bool,
     /// The schema of the answer, if that is JSON.
     pub(crate) answer: Option<fn(&mut SchemaGenerator) -> Schema>,
     /// What it is for.
@@ -85,11 +87,21 @@ pub(crate) enum Kind {
 const fn json(method: &'static str, path: &'static str, handler: Handler, summary: &'static str) -> Route {
     // Whoever adds a call that changes something says who may make it; until then an administrator.
     let needs = if matches!(method.as_bytes(), b"GET") { Role::Viewer } else { Role::Admin };
-    Route { method, path, query: &[], body: &[], action: Action::Json(handler), needs, answer: None, summary }
+    Route { method, path, query: &[], body: &[], action: Action::Json(handler), needs, quiet: false, answer: None, summary }
 }
 
 const fn log(path: &'static str, which: Which, summary: &'static str) -> Route {
-    Route { method: "GET", path, query: &[], body: &[], action: Action::Log(which), needs: Role::Viewer, answer: None, summary }
+    Route {
+        method: "GET",
+        path,
+        query: &[],
+        body: &[],
+        action: Action::Log(which),
+        needs: Role::Viewer,
+        quiet: false,
+        answer: None,
+        summary,
+    }
 }
 
 impl Route {
@@ -99,6 +111,10 @@ impl Route {
 
     const fn needs(self, needs: Role) -> Self {
         Route { needs, ..self }
+    }
+
+    const fn quiet(self) -> Self {
+        Route { quiet: true, ..self }
     }
 
     const fn takes(self, body: &'static [(&'static str, Kind)]) -> Self {
@@ -145,6 +161,7 @@ const METRICS: Route = Route {
     action: Action::Text(prometheus::expose),
     summary: "All metrics of the cluster as Prometheus reads them",
     needs: Role::Viewer,
+    quiet: false,
     answer: None,
 };
 
@@ -273,6 +290,20 @@ const VERTICES: &[Route] = &[
         .gives::<vertices::AttemptAccumulators>(),
 ];
 
+/// Calls about the records of a vertex, below `/jobs/{job}/vertices/{vertex}`.
+const TAPS: &[Route] = &[
+    json("GET", "/tap", tap::terms, "Whether records may be looked at, and how many (not Flink's)").gives::<tap::Terms>(),
+    json("POST", "/tap", tap::begin, "Begins to look at some of the records that go in and out (not Flink's)")
+        .gives::<tap::Begun>()
+        .takes(&[("subtask", Kind::Number)])
+        .needs(Role::Operator),
+    json("GET", "/tap/{trigger}", tap::look, "The records that were seen since this was last asked (not Flink's)")
+        .gives::<tap::TapAnswer>()
+        .needs(Role::Operator)
+        .quiet(),
+    json("DELETE", "/tap/{trigger}", tap::end, "Looks at records no more (not Flink's)").gives::<Empty>().needs(Role::Operator),
+];
+
 /// Calls about JobManager and TaskManagers.
 const PROCESSES: &[Route] = &[
     json("GET", "/jobmanager/config", processes::config, "The configuration of the JobManager").gives::<Vec<processes::ConfigEntry>>(),
@@ -305,6 +336,7 @@ const UPLOAD: Route = Route {
     body: &[],
     action: Action::Upload,
     needs: Role::Deployer,
+    quiet: false,
     answer: None,
     summary: "Takes an executable",
 };
@@ -338,6 +370,7 @@ pub(crate) fn routes(submit: bool) -> impl Iterator<Item = (String, &'static Rou
         ("", RESCALING),
         ("", SNAPSHOTS),
         ("/jobs/{job}/vertices/{vertex}", VERTICES),
+        ("/jobs/{job}/vertices/{vertex}", TAPS),
         ("", PROCESSES),
         ("/jobmanager", LOGS),
         ("/taskmanagers/{tm}", LOGS),
@@ -362,7 +395,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             Action::Log(which) => log_file(which),
             Action::Upload => upload(app.options.upload_bytes_max),
         };
-        calls = calls.route(&path, call.route_layer(from_fn_with_state((Arc::clone(&app), found.needs), access)));
+        calls = calls.route(&path, call.route_layer(from_fn_with_state((Arc::clone(&app), found), access)));
     }
     Router::new()
         .nest("/v1", calls.clone())

@@ -72,6 +72,8 @@ pub struct Options {
     pub submit: bool,
     /// Whether dashboards offer to change the parallelism of jobs.
     pub rescale: bool,
+    /// Whether records that go through tasks may be looked at.
+    pub tap: bool,
     /// Whether dashboards offer to cancel jobs.
     pub cancel: bool,
     /// The largest executable, bytes.
@@ -107,6 +109,7 @@ impl Options {
             time_zone: ("Coordinated Universal Time".to_owned(), 0),
             submit: true,
             rescale: true,
+            tap: false,
             cancel: true,
             upload_bytes_max: 1 << 30,
             upload_folder: std::env::temp_dir(),

@@ -360,3 +360,31 @@ export interface Executables {
 }
 
 export type Requirements = Record<string, { parallelism: { lowerBound: number; upperBound: number } }>;
+
+/** Whether records may be looked at. */
+export interface TapTerms {
+  enabled: boolean;
+}
+
+export interface TapBegun extends TapTerms {
+  tap: string;
+}
+
+/** A record that went by. */
+export interface TapRecord {
+  subtask: number;
+  operator: string;
+  direction: "in" | "out";
+  at: number;
+  timestamp: number | null;
+  shown: "clear" | "masked" | "hidden" | "failed";
+  value: string | null;
+  truncated: boolean;
+}
+
+export interface TapSeen {
+  now: number;
+  records: TapRecord[];
+  missed: number;
+  message: string | null;
+}

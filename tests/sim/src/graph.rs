@@ -11,7 +11,8 @@ use crate::{
 };
 use flott_core::{exchange::PartitionKind, operator::OperatorFactory, watermark::WatermarkStrategy};
 use flott_graph::{
-    Chaining, EdgeFactory, GraphDefaults, JobGraph, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode, settings::CheckpointMode,
+    Chaining, EdgeFactory, GraphDefaults, JobGraph, NodeId, NodeKind, StreamEdge, StreamGraph, StreamNode, Tapping,
+    settings::CheckpointMode,
 };
 use flott_operators::{
     key::ByValue,
@@ -64,6 +65,7 @@ impl Builder<'_> {
             slot_sharing_group: None,
             chaining: Chaining::Always,
             fixed_parallelism: false,
+            tapping: Tapping::default(),
         })
     }
 

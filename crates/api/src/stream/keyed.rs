@@ -41,31 +41,31 @@ impl<T: Data, S: KeySelector<T>> KeyedStream<T, S> {
     /// Sums a field of the records of each key: `sum(|(_, n)| n)`. The other fields are those of the key's first record.
     #[track_caller]
     pub fn sum<N: AddAssign + Clone + 'static>(&self, field: impl Fn(&mut T) -> &mut N + Send + Sync + 'static) -> DataStream<T> {
-        self.rolling(Sum(field, PhantomData), Location::caller())
+        self.rolling(Sum(field, PhantomData), Location::caller()).like_its_input(Location::caller())
     }
 
     /// The smallest value of a field. The other fields are those of the key's first record; see [`min_by`](KeyedStream::min_by).
     #[track_caller]
     pub fn min<N: PartialOrd + Clone + 'static>(&self, field: impl Fn(&mut T) -> &mut N + Send + Sync + 'static) -> DataStream<T> {
-        self.rolling(Extreme { field, largest: false, types: PhantomData }, Location::caller())
+        self.rolling(Extreme { field, largest: false, types: PhantomData }, Location::caller()).like_its_input(Location::caller())
     }
 
     /// The largest value of a field. The other fields are those of the key's first record; see [`max_by`](KeyedStream::max_by).
     #[track_caller]
     pub fn max<N: PartialOrd + Clone + 'static>(&self, field: impl Fn(&mut T) -> &mut N + Send + Sync + 'static) -> DataStream<T> {
-        self.rolling(Extreme { field, largest: true, types: PhantomData }, Location::caller())
+        self.rolling(Extreme { field, largest: true, types: PhantomData }, Location::caller()).like_its_input(Location::caller())
     }
 
     /// The whole record with the smallest value; of equal ones the first.
     #[track_caller]
     pub fn min_by<N: PartialOrd + 'static>(&self, value: impl Fn(&T) -> N + Send + Sync + 'static) -> DataStream<T> {
-        self.rolling(ExtremeBy { value, largest: false, types: PhantomData }, Location::caller())
+        self.rolling(ExtremeBy { value, largest: false, types: PhantomData }, Location::caller()).like_its_input(Location::caller())
     }
 
     /// The whole record with the largest value; of equal ones the first.
     #[track_caller]
     pub fn max_by<N: PartialOrd + 'static>(&self, value: impl Fn(&T) -> N + Send + Sync + 'static) -> DataStream<T> {
-        self.rolling(ExtremeBy { value, largest: true, types: PhantomData }, Location::caller())
+        self.rolling(ExtremeBy { value, largest: true, types: PhantomData }, Location::caller()).like_its_input(Location::caller())
     }
 
     /// Merges the records of each key, two at a time.

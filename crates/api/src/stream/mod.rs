@@ -11,7 +11,7 @@ pub use sink::DataStreamSink;
 
 use crate::environment::{Environment, Place};
 use flott_core::{Data, error::location_of, exchange::PartitionKind, operator::SharedOperatorFactory};
-use flott_graph::{Chaining, EdgeFactory, NodeKind, StreamEdge, StreamNode};
+use flott_graph::{Chaining, EdgeFactory, NodeKind, StreamEdge, StreamNode, Tapping};
 use flott_operators::partition::RecordEdge;
 use std::{marker::PhantomData, panic::Location, sync::Arc};
 
@@ -86,5 +86,6 @@ fn add_operator(env: &Environment, upstreams: &[Upstream], name: &str, factory: 
         slot_sharing_group: None,
         chaining: Chaining::Always,
         fixed_parallelism: false,
+        tapping: Tapping::default(),
     })
 }

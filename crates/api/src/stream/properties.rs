@@ -1,8 +1,8 @@
 //! Properties of the operator whose output a stream is.
 
 use super::DataStream;
-use flott_core::error::location_of;
-use flott_graph::{Chaining, StreamNode};
+use flott_core::{error::location_of, tap::TapMask};
+use flott_graph::{Chaining, StreamNode, Tapping};
 use std::panic::Location;
 
 /// Writes the property methods for a type with `fn property(self, method, location, change) -> Self`.
@@ -66,6 +66,37 @@ impl<T> DataStream<T> {
     #[track_caller]
     pub fn start_new_chain(self) -> Self {
         self.property("start_new_chain", Location::caller(), |node| node.chaining = Chaining::Head)
+    }
+
+    /// What a tap shows of this stream's records: it gives `mask` a copy of each, to overwrite what nobody is to see. The job's own
+    /// records are as they were. See [`hide_from_tap`](DataStream::hide_from_tap) for what holds behind this operator.
+    #[track_caller]
+    pub fn mask_tap(self, mask: impl Fn(&mut T) + Send + Sync + 'static) -> Self
+    where
+        T: 'static,
+    {
+        self.property("mask_tap", Location::caller(), |node| node.tapping = Tapping::Masked(TapMask::new(mask)))
+    }
+
+    /// A tap shows nothing of this stream's records but that there are some.
+    ///
+    /// That holds for the operators that take them, too; and what is computed from them is hidden until the program says otherwise,
+    /// with [`show_in_tap`](DataStream::show_in_tap) or [`mask_tap`](DataStream::mask_tap). Only what filters and `sum`, `min`, `max`,
+    /// `min_by` and `max_by` emit are records as they came: what may be shown of those may be shown of these.
+    #[track_caller]
+    pub fn hide_from_tap(self) -> Self {
+        self.property("hide_from_tap", Location::caller(), |node| node.tapping = Tapping::Hidden)
+    }
+
+    /// A tap may show this stream's records, although it hides something of those that they are computed from.
+    #[track_caller]
+    pub fn show_in_tap(self) -> Self {
+        self.property("show_in_tap", Location::caller(), |node| node.tapping = Tapping::Shown)
+    }
+
+    /// The operator emits records of its input, or some that look like them.
+    pub(super) fn like_its_input(self, at: &Location<'_>) -> Self {
+        self.property("like_its_input", at, |node| node.tapping = Tapping::AsInputs)
     }
 
     fn property(self, method: &str, at: &Location<'_>, change: impl FnOnce(&mut StreamNode)) -> Self {

@@ -25,13 +25,13 @@ impl<T: Data> DataStream<T> {
     /// Keeps the records for which the function returns true.
     #[track_caller]
     pub fn filter(&self, function: impl Fn(&T) -> bool + Send + Sync + 'static) -> DataStream<T> {
-        self.then("Filter", stateless::filter(move |value| Ok(function(value))), Location::caller())
+        self.then("Filter", stateless::filter(move |value| Ok(function(value))), Location::caller()).like_its_input(Location::caller())
     }
 
     /// As [`filter`](DataStream::filter), with a function that may fail. An error fails the task.
     #[track_caller]
     pub fn try_filter(&self, function: impl Fn(&T) -> Result<bool, BoxError> + Send + Sync + 'static) -> DataStream<T> {
-        self.then("Filter", stateless::filter(function), Location::caller())
+        self.then("Filter", stateless::filter(function), Location::caller()).like_its_input(Location::caller())
     }
 
     /// Turns each record into any number of others, which the function emits into a [`Collector`]. The fastest form.

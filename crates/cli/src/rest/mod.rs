@@ -6,6 +6,7 @@ mod jobs;
 mod logs;
 mod programs;
 mod rescaling;
+mod tap;
 mod task_managers;
 
 use crate::log::Files;
@@ -221,6 +222,10 @@ impl Cluster for Rest {
             return Ok(model::Stacks::Ended);
         }
         Ok(self.flames.get(job, found.id, vertex))
+    }
+
+    fn tap(&self, job: JobId, vertex: OperatorId, wanted: model::TapWanted) -> Result<model::Tapped> {
+        self.tapped(job, vertex, wanted)
     }
 
     fn executables(&self) -> Result<Vec<model::Executable>> {

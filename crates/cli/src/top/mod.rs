@@ -1,14 +1,12 @@
 //! `flott top`: what runs and what slows it down, in a terminal. It asks the REST server what the dashboard asks.
 
 mod draw;
-mod rest;
+pub(crate) mod rest;
 mod text;
 
 use clap::Args;
-use flott_core::{
-    Error,
-    config::{Configuration, options},
-};
+pub(crate) use draw::find_job;
+use flott_core::{Error, config::Configuration};
 use rest::Rest;
 use std::{
     io::{IsTerminal, Write},
@@ -40,11 +38,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 /// Shows jobs until it is interrupted.
 pub(crate) fn top(config: &Configuration, args: &TopArgs) -> Result<ExitCode, Error> {
-    let address = match &args.rest {
-        Some(address) => address.clone(),
-        None => format!("{}:{}", config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?),
-    };
-    let rest = Rest::new(&address, config)?;
+    let rest = Rest::new(args.rest.as_deref(), config)?;
     let mut out = std::io::stdout();
     let live = out.is_terminal() && !args.once;
     if !live {

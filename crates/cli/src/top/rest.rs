@@ -23,13 +23,18 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// The one at `address`: `host:port`, or with `http://` or `https://` before it. Without, it is encrypted if the configuration says
-    /// so of REST, or else of the cluster.
+    /// The one at `given`: `host:port`, or with `http://` or `https://` before it; or else where the configuration says. Without a
+    /// scheme, it is encrypted if the configuration says so of REST, or else of the cluster.
     ///
     /// # Errors
     /// The configuration does not say whom to believe, or holds a token that cannot be read.
-    pub(crate) fn new(address: &str, config: &Configuration) -> Result<Self, Error> {
+    pub(crate) fn new(given: Option<&str>, config: &Configuration) -> Result<Self, Error> {
         let security = Connector::of_client(config)?;
+        let address = match given {
+            Some(address) => address.to_owned(),
+            None => format!("{}:{}", config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?),
+        };
+        let address = address.as_str();
         let (scheme, address) = address.split_once("://").map_or((None, address), |(scheme, rest)| (Some(scheme), rest));
         let encrypted = match scheme {
             Some("https") => true,
@@ -52,6 +57,14 @@ impl Rest {
     /// # Errors
     /// Nobody answers there, or the answer is none that can be used.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Error> {
+        self.send("GET", path, None)
+    }
+
+    /// Sends `body` to `path`.
+    ///
+    /// # Errors
+    /// As [`Rest::get`].
+    pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
         let gone = |error: std::io::Error| {
             let (address, how) = (&self.address, if self.encrypted { "over TLS " } else { "" });
             let text = format!(
@@ -60,7 +73,7 @@ impl Rest {
             );
             Error::new(ErrorKind::Unavailable, text).with_source(error)
         };
-        let answer = self.ask(path).map_err(gone)?;
+        let answer = self.ask(method, path, body).map_err(gone)?;
         let strange = || {
             Error::new(
                 ErrorKind::Unavailable,
@@ -70,28 +83,34 @@ impl Rest {
                 ),
             )
         };
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(strange)?;
+        let (head, answered) = answer.split_once("\r\n\r\n").ok_or_else(strange)?;
         let status = head.split(' ').nth(1).unwrap_or_default();
-        let value: Value = serde_json::from_str(body).map_err(|_| strange())?;
-        if status == "200" {
+        let value: Value = serde_json::from_str(answered).map_err(|_| strange())?;
+        if matches!(status, "200" | "202") {
             return Ok(value);
         }
         let reason = value["errors"][0].as_str().unwrap_or("it does not say why");
         Err(Error::new(ErrorKind::Unavailable, format!("the REST server at `{}` refuses `{path}`: {reason}", self.address)))
     }
 
-    fn ask(&self, path: &str) -> std::io::Result<String> {
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<String> {
+        let mut request = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n", self.address);
+        let body = body.map(Value::to_string).unwrap_or_default();
+        if method != "GET" {
+            request.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        }
         let mut last = std::io::Error::other("the name leads nowhere");
         for address in self.address.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
-                Ok(stream) => return self.ask_on(stream, path),
+                Ok(stream) => return self.ask_on(stream, &request, &body),
                 Err(error) => last = error,
             }
         }
         Err(last)
     }
 
-    fn ask_on(&self, socket: TcpStream, path: &str) -> std::io::Result<String> {
+    /// Sends `head`, which lacks the token and its end, and `body`.
+    fn ask_on(&self, socket: TcpStream, head: &str, body: &str) -> std::io::Result<String> {
         let token = self.security.token();
         if token.is_some() && !self.encrypted && !socket.peer_addr()?.ip().is_loopback() {
             return Err(std::io::Error::other("a token is sent to another machine over TLS alone"));
@@ -99,22 +118,22 @@ impl Rest {
         socket.set_read_timeout(Some(TIMEOUT))?;
         let authorization = token.map(|token| format!("Authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
         // HTTP/1.0: the answer comes in one piece, and ends with the connection.
-        let head = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n{authorization}\r\n", self.address);
+        let request = format!("{head}{authorization}\r\n{body}");
         if !self.encrypted {
-            return answer(&socket, &head);
+            return answer(&socket, &request);
         }
         let stream = self.security.connect(socket, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
-        answer(&stream, &head)
+        answer(&stream, &request)
     }
 }
 
-fn answer<S>(stream: S, head: &str) -> std::io::Result<String>
+fn answer<S>(stream: S, request: &str) -> std::io::Result<String>
 where
     S: Copy + Read + Write,
 {
     let (mut writer, mut reader) = (stream, stream);
-    writer.write_all(head.as_bytes())?;
+    writer.write_all(request.as_bytes())?;
     writer.flush()?;
     let mut answer = Vec::new();
     match reader.read_to_end(&mut answer) {

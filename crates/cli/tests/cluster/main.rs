@@ -11,6 +11,7 @@ mod rest;
 mod results;
 mod security;
 mod shortage;
+mod tap;
 
 use processes::{Cluster, eventually, kill};
 

@@ -243,6 +243,13 @@ fn rest_asks_for_tokens_and_runs_programs_that_have_none() {
     assert_eq!(status, 200, "{started}");
     let job = started["jobid"].as_str().unwrap();
     eventually("the job runs", || secure.get(&format!("/jobs/{job}"))["state"] == "RUNNING");
+    let vertex = secure.get(&format!("/jobs/{job}"))["vertices"][0]["id"].as_str().unwrap().to_owned();
+    let tap = format!("/jobs/{job}/vertices/{vertex}/tap");
+    let begun = |role: &str| secure.call(role, "POST", &tap, (JSON, b"{}")).0;
+    // It is switched off, which only those hear of who might use it.
+    assert_eq!((begun("viewer"), begun("operator")), (403, 409));
+    let look = |role: &str| secure.call(role, "GET", &format!("{tap}/{}", "0".repeat(32)), (JSON, b"")).0;
+    assert_eq!((look("viewer"), look("operator")), (403, 409));
     let cancel = |role: &str| secure.call(role, "PATCH", &format!("/jobs/{job}?mode=cancel"), (JSON, b"")).0;
     assert_eq!(cancel("viewer"), 403);
     assert_eq!(cancel("operator"), 202);
@@ -253,6 +260,9 @@ fn rest_asks_for_tokens_and_runs_programs_that_have_none() {
     assert!(line(["viewer (viewer)", &format!("PATCH /jobs/{job}"), "result=403"]), "{log}");
     assert!(line(["operator (operator)", &format!("PATCH /jobs/{job}"), "result=202"]), "{log}");
     assert!(line(["nobody known", "GET /overview", "result=401"]), "{log}");
+    assert!(line(["operator (operator)", &format!("POST {tap}"), "result=409"]), "{log}");
+    assert!(line(["viewer (viewer)", &format!("GET {tap}/0"), "result=403"]), "{log}");
+    assert!(!line(["operator (operator)", &format!("GET {tap}/0"), ""]), "each look is no line of its own: {log}");
     secure.assert_no_secret("the log", &log);
 }
 

@@ -294,7 +294,7 @@ impl State {
         if let Some(task_manager) = job.task_manager_of(info.worker) {
             self.resources.adopt(info.job, task_manager, &slots);
         }
-        job.worker_connected(info.worker);
+        job.worker_connected(info.worker, info.answers);
         job.adopted(info.worker, &slots);
         job.notice(WorkerNotice::Connected { info: Box::new(info), link });
     }
@@ -319,6 +319,7 @@ fn worker(manager: &JobManager, stream: Stream, info: WorkerInfo) -> io::Result<
     let mut incoming: Incoming<FromWorker> = Incoming::new(stream.try_clone()?, Some(manager.0.options.heartbeat_timeout))?;
     let error = loop {
         match incoming.next() {
+            Ok(FromWorker::Answer(question, answer)) => manager.worker_answered(question, id, number, answer),
             Ok(message) => {
                 if let Some(job) = manager.lock().jobs.get(&id) {
                     job.notice(WorkerNotice::Said { worker: number, message });

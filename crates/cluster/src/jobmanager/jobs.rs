@@ -16,7 +16,7 @@ use flott_rpc::{
     gateway::TaskFigures,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -41,8 +41,8 @@ pub(super) struct Job {
     figures: WorkerFigures,
     /// Its TaskManager for each worker.
     workers: BTreeMap<u64, String>,
-    /// Those of its workers that have connected.
-    connected: BTreeSet<u64>,
+    /// Those of its workers that have connected, and whether they answer questions.
+    connected: BTreeMap<u64, bool>,
     next_worker: u64,
     /// The TaskManager of each slot that it has had.
     slots: BTreeMap<u32, String>,
@@ -90,7 +90,7 @@ impl Job {
             ended,
             figures,
             workers: BTreeMap::new(),
-            connected: BTreeSet::new(),
+            connected: BTreeMap::new(),
             next_worker: first_worker,
             slots: BTreeMap::new(),
             first,
@@ -115,7 +115,7 @@ impl Job {
             ended: Arc::new(Ended::already(outcome, overview)),
             figures: WorkerFigures::default(),
             workers: BTreeMap::new(),
-            connected: BTreeSet::new(),
+            connected: BTreeMap::new(),
             next_worker: 0,
             slots,
         }
@@ -138,8 +138,15 @@ impl Job {
         self.ended.outcome()
     }
 
-    pub(super) fn worker_connected(&mut self, worker: u64) {
-        self.connected.insert(worker);
+    pub(super) fn worker_connected(&mut self, worker: u64, answers: bool) {
+        self.connected.insert(worker, answers);
+    }
+
+    /// Those of its workers that can be asked something, and the number of those that cannot: their program is too old.
+    pub(super) fn answering(&self) -> (Vec<u64>, usize) {
+        let there = self.connected.iter().filter(|(worker, _)| self.workers.contains_key(worker));
+        let (able, unable): (Vec<_>, Vec<_>) = there.partition(|(_, answers)| **answers);
+        (able.into_iter().map(|(worker, _)| *worker).collect(), unable.len())
     }
 
     /// Slots that a worker used under the leader before.
@@ -151,8 +158,12 @@ impl Job {
 
     /// Forgets workers that have not connected, of which no more is expected. Returns them with their TaskManagers.
     pub(super) fn forget_missing_workers(&mut self) -> Vec<(u64, String)> {
-        let missing: Vec<(u64, String)> =
-            self.workers.iter().filter(|(worker, _)| !self.connected.contains(worker)).map(|(worker, at)| (*worker, at.clone())).collect();
+        let missing: Vec<(u64, String)> = self
+            .workers
+            .iter()
+            .filter(|(worker, _)| !self.connected.contains_key(worker))
+            .map(|(worker, at)| (*worker, at.clone()))
+            .collect();
         missing.iter().for_each(|(worker, _)| drop(self.workers.remove(worker)));
         missing
     }

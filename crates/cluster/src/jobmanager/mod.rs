@@ -38,7 +38,7 @@ pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
 use jobs::Job;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
-pub use observed::TaskThreads;
+pub use observed::{TaskThreads, WorkerAnswers};
 use remote_host::Cluster;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},

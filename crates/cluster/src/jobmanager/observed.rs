@@ -1,6 +1,7 @@
-//! What the JobManager knows and asks of TaskManagers for people.
+//! What the JobManager knows and asks of TaskManagers and workers for people.
 
 use super::JobManager;
+use crate::host::WorkerNotice;
 use flott_core::{
     Error, ErrorKind, Timestamp,
     id::{JobId, VertexId},
@@ -10,9 +11,10 @@ use flott_rpc::{
     control::{FromTaskManager, ToTaskManager},
     figures::ProcessFigures,
     observe::{Answer, Question},
+    tap::{WorkerAnswer, WorkerQuestion},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -32,12 +34,33 @@ pub struct TaskThreads {
     pub threads: Vec<(u32, u32)>,
 }
 
+/// What the workers of a job have answered.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerAnswers {
+    /// The answers.
+    pub answers: Vec<WorkerAnswer>,
+    /// The number of those that have not answered in time.
+    pub silent: usize,
+    /// The number of those whose program is too old to be asked.
+    pub unable: usize,
+}
+
+/// Who waits for answers of workers.
+#[derive(Debug)]
+struct WaitsForWorkers {
+    job: JobId,
+    asked: BTreeSet<u64>,
+    answers: mpsc::Sender<WorkerAnswer>,
+}
+
 /// Questions and figures.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
     next: AtomicU64,
     /// Who waits for which answer of which TaskManager.
     waiting: Mutex<HashMap<u64, (String, mpsc::Sender<Answer>)>>,
+    /// The same of workers.
+    waiting_for_workers: Mutex<HashMap<u64, WaitsForWorkers>>,
     figures: Mutex<BTreeMap<String, (Timestamp, ProcessFigures)>>,
 }
 
@@ -59,6 +82,17 @@ impl Observed {
                 }
             }
             FromTaskManager::WorkerEnded { .. } | FromTaskManager::Heartbeat => {}
+        }
+    }
+
+    /// A worker has answered a question. Each answers once; what comes later is nobody's.
+    fn answered(&self, number: u64, job: JobId, worker: u64, answer: WorkerAnswer) {
+        let mut waiting = self.waiting_for_workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waits) = waiting.get_mut(&number).filter(|waits| waits.job == job)
+            && waits.asked.remove(&worker)
+        {
+            // Whoever has asked may have gone.
+            let _ = waits.answers.send(answer);
         }
     }
 
@@ -92,6 +126,43 @@ impl JobManager {
             };
             Error::new(ErrorKind::Unavailable, format!("TaskManager `{task_manager}` {why}"))
         })
+    }
+
+    /// Asks all workers of a job something and waits for their answers, at most for `timeout`.
+    ///
+    /// # Errors
+    /// There is no job of this number.
+    pub fn ask_workers(&self, job: JobId, question: WorkerQuestion, timeout: Duration) -> Result<WorkerAnswers, Error> {
+        let observed = &self.0.observed;
+        let number = observed.next.fetch_add(1, Ordering::Relaxed);
+        let waiting = || observed.waiting_for_workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answers, answered) = mpsc::channel();
+        let mut all = WorkerAnswers::default();
+        {
+            let state = self.lock();
+            let known = state.jobs.get(&job).ok_or_else(|| Error::invalid(format!("there is no job {job}")))?;
+            let (workers, unable) = known.answering();
+            (all.silent, all.unable) = (workers.len(), unable);
+            waiting().insert(number, WaitsForWorkers { job, asked: workers.iter().copied().collect(), answers });
+            known.notice(WorkerNotice::Ask { number, question, workers });
+        }
+        let deadline = self.0.clock.monotonic() + timeout;
+        while all.silent > 0 {
+            match answered.recv_timeout(deadline.saturating_sub(self.0.clock.monotonic())) {
+                Ok(answer) => {
+                    all.answers.push(answer);
+                    all.silent -= 1;
+                }
+                Err(_) => break,
+            }
+        }
+        waiting().remove(&number);
+        Ok(all)
+    }
+
+    /// A worker has answered a question.
+    pub(super) fn worker_answered(&self, number: u64, job: JobId, worker: u64, answer: WorkerAnswer) {
+        self.0.observed.answered(number, job, worker, answer);
     }
 
     /// Where the tasks of a vertex run, as far as they have said so.
@@ -138,6 +209,21 @@ mod tests {
         observed.said("tm0", FromTaskManager::Answer(7, Answer::Log(b"yes".to_vec())), 0);
         assert_eq!(answered.try_recv(), Ok(Answer::Log(b"yes".to_vec())));
         assert!(observed.waiting.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_worker_answers_once_and_only_for_its_own_job() {
+        let observed = Observed::default();
+        let (answers, answered) = mpsc::channel();
+        let asked = BTreeSet::from([0, 2]);
+        observed.waiting_for_workers.lock().unwrap().insert(7, WaitsForWorkers { job: JobId(1), asked, answers });
+        let answer = |number, job, worker, text: &str| observed.answered(number, JobId(job), worker, WorkerAnswer::Failed(text.to_owned()));
+        answer(7, 2, 0, "another job");
+        answer(7, 1, 1, "not asked");
+        answer(8, 1, 0, "another question");
+        answer(7, 1, 2, "yes");
+        answer(7, 1, 2, "again");
+        assert_eq!(answered.try_iter().collect::<Vec<_>>(), [WorkerAnswer::Failed("yes".to_owned())]);
     }
 
     #[test]

@@ -195,6 +195,8 @@ impl RemoteHost {
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
+            // It is for those who have asked.
+            FromWorker::Answer(..) => Vec::new(),
         }
     }
 
@@ -344,6 +346,11 @@ impl TaskHost for RemoteHost {
             }
             WorkerNotice::Connected { info, link } => self.connected(&info, link),
             WorkerNotice::Said { worker, message } => self.said(worker, message),
+            WorkerNotice::Ask { number, question, workers } => {
+                let asked = workers.iter().filter_map(|worker| self.workers.get(worker)?.connection.as_ref());
+                asked.for_each(|(link, _)| link.send(ToWorker::Ask(number, question.clone())));
+                Vec::new()
+            }
             WorkerNotice::Lost { worker, reason } => self.lost(worker, &reason),
         }
     }

@@ -12,6 +12,7 @@ use crate::{
     enumerators,
     exchange::{self, ChannelFailure, ExchangeSettings, NetworkExchange},
     launch::{directory, no_thread, random_u128, refuse_abort, root_paths},
+    taps::Taps,
     tasks::{Figures, Mailboxes, Tasks},
     thread::SystemClock,
 };
@@ -20,13 +21,14 @@ use flott_core::{
     error::OUTPUT_CLOSED,
     id::{AttemptId, JobId, SubtaskId},
     secret::Secret,
-    time::SharedClock,
+    time::{Clock, SharedClock},
 };
 use flott_graph::JobGraph;
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, Role, ToWorker, WorkerInfo},
     gateway::{JobExecutor, JobGateway},
+    tap::{WorkerAnswer, WorkerQuestion},
     task::{TaskCommand, TaskDeployment, TaskReport},
 };
 use flott_runtime::{Elsewhere, TaskEnv, TaskReporter};
@@ -119,14 +121,14 @@ impl WorkerExecutor {
         let topology = graph.topology();
         let tasks = Tasks::new(graph, env, clock, figures.clone());
         fail_broken(broken_channels, tasks.mailboxes())?;
-        send_figures(session.clone(), figures)?;
+        send_figures(session.clone(), figures, (tasks.taps(), clock))?;
         let (job, data_address) = (self.job, exchange.address());
         let mut serving = Serving { exchange, session, tasks, enumerators };
         let (worker, mut leader) = if self.standby { parent.begins() } else { (self.worker, self.job_manager.clone()) };
         let mut first = true;
         loop {
             let inventory = serving.session.begin(!first);
-            let info = WorkerInfo { job, worker, data_address, topology: topology.clone(), inventory };
+            let info = WorkerInfo { job, worker, data_address, topology: topology.clone(), inventory, answers: true };
             match find_leader(&leader, &self.security, &Role::Worker(info)) {
                 Ok(found) => {
                     let stream = found.stream;
@@ -187,6 +189,12 @@ impl Serving {
                     // The thread ends with this sender.
                     let _ = self.enumerators.send(enumerators::Command { vertex, number, command });
                 }
+                ToWorker::Ask(number, question) => {
+                    let answer = match question {
+                        WorkerQuestion::Tap(request) => WorkerAnswer::Tapped(self.tasks.tap(&request)),
+                    };
+                    self.session.say(FromWorker::Answer(number, answer));
+                }
                 ToWorker::Stop => {
                     tracing::info!("the job needs this worker no more");
                     end(0);
@@ -238,9 +246,11 @@ fn end(code: i32) -> ! {
     exit(code)
 }
 
-fn send_figures(session: Session, figures: Figures) -> Result<(), Error> {
+/// Sends figures every now and then. Taps that nobody asks for are closed meanwhile, also those of tasks that have nothing to do.
+fn send_figures(session: Session, figures: Figures, (taps, clock): (Taps, SystemClock)) -> Result<(), Error> {
     let send = move || {
         loop {
+            taps.expire(clock.monotonic());
             session.say(FromWorker::Figures(figures.read()));
             thread::sleep(FIGURES_INTERVAL);
         }

@@ -73,7 +73,7 @@ impl Session {
             FromWorker::Task(attempt, report) => state.ledger.report(*attempt, report),
             FromWorker::TaskLost(attempt, _) => state.ledger.lost(*attempt),
             FromWorker::Enumerator { vertex, after, report } => state.ledger.enumerator_report(*vertex, *after, report),
-            FromWorker::Figures(_) | FromWorker::Failed(_) => {}
+            FromWorker::Figures(_) | FromWorker::Failed(_) | FromWorker::Answer(..) => {}
         }
         match &mut state.way {
             Way::None => {}
@@ -89,7 +89,7 @@ impl Session {
             ToWorker::Deploy { here, .. } => here.iter().for_each(|deployment| ledger.deployed(deployment)),
             ToWorker::Command(attempt, command) => ledger.command(*attempt, command),
             ToWorker::Enumerator { vertex, number, command } => ledger.enumerator_command(*vertex, *number, command),
-            ToWorker::Stop => {}
+            ToWorker::Stop | ToWorker::Ask(..) => {}
         }
     }
 }

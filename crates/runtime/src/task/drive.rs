@@ -270,6 +270,9 @@ impl Task {
             StreamElement::Batch(batch) => {
                 self.metrics.records_in.add(batch.len() as u64);
                 self.metrics.bytes_in.add(batch.estimated_bytes() as u64);
+                if self.chain.sampler.is_open() {
+                    self.chain.sampler.taken(channel, &batch);
+                }
                 if !self.had_finished() {
                     self.chain.process(self.channel_inputs[channel], batch)?;
                 }

@@ -16,7 +16,7 @@ mod setup;
 
 use crate::{
     aligner::Aligner, chain::Chain, env::TaskEnv, gate::ChannelSender, gate::InputGate, latency::Markers, mailbox::Mailbox,
-    metrics::TaskMetrics, panics::Catching, snapshot::PendingSnapshot, valve::WatermarkValve,
+    metrics::TaskMetrics, panics::Catching, snapshot::PendingSnapshot, tap::Tap, valve::WatermarkValve,
 };
 use flott_core::{
     BoxError,
@@ -40,10 +40,14 @@ pub struct TaskSpec {
     pub gate: Option<InputGate>,
     /// Of each channel of the gate, the number of the head's input.
     pub channel_inputs: Vec<usize>,
+    /// Of each channel of the gate, the place of its edge in the graph.
+    pub channel_edges: Vec<usize>,
     /// Its outputs: the place of each edge in the graph, and a channel for each connected receiver.
     pub outputs: Vec<(usize, Vec<ChannelSender>)>,
     /// Commands.
     pub mailbox: Mailbox,
+    /// Shows some of its records.
+    pub tap: Tap,
     /// Its figures.
     pub metrics: TaskMetrics,
 }

@@ -8,6 +8,7 @@ use crate::{
     latency::Markers,
     output::OutputEdge,
     restore::RestoredOperator,
+    tap::Sampler,
     valve::WatermarkValve,
 };
 use flott_core::{
@@ -22,7 +23,7 @@ use std::{cell::Cell, collections::HashMap, rc::Rc};
 impl Task {
     /// Makes a task on the thread that will run it.
     pub fn new(spec: TaskSpec, env: TaskEnv) -> Self {
-        let TaskSpec { deployment, graph, gate, channel_inputs, outputs, mailbox, metrics } = spec;
+        let TaskSpec { deployment, graph, gate, channel_inputs, channel_edges, outputs, mailbox, tap, metrics } = spec;
         let attempt = deployment.attempt;
         let vertex = &graph.vertices[attempt.subtask.vertex.0 as usize];
         // Edges are numbered over the whole graph; a task knows its own few.
@@ -56,6 +57,14 @@ impl Task {
         });
         let edges = edges.collect();
         let channels = channel_inputs.len();
+        // What crosses an edge is what its sender emits.
+        let sender = |edge: &usize| {
+            let edge = &graph.edges[*edge];
+            &graph.vertices[edge.from.0 as usize].operators[edge.from_operator]
+        };
+        let taken = channel_edges.iter().map(|edge| (vertex.operators[0].name.clone(), sender(edge).tap.clone()));
+        let emitted = vertex.operators.iter().map(|operator| (operator.name.clone(), operator.tap.clone()));
+        let sampler = Sampler::new(tap, env.clock.clone(), attempt.subtask.index, taken.collect(), emitted.collect());
         Task {
             attempt,
             parallelism: vertex.parallelism,
@@ -66,6 +75,7 @@ impl Task {
                 at_work: AtWork::default(),
                 records_out: metrics.records_out.clone(),
                 watermark_out: Rc::new(Cell::new(MIN_WATERMARK)),
+                sampler,
             },
             aligner: Aligner::new(channels, graph.settings.checkpoints.mode),
             alignment_started: None,

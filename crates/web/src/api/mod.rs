@@ -21,5 +21,6 @@ pub(crate) mod rescaling;
 pub(crate) mod run_request;
 pub(crate) mod secrets;
 pub(crate) mod states;
+pub(crate) mod tap;
 pub(crate) mod task_managers;
 pub(crate) mod vertices;

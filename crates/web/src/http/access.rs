@@ -1,6 +1,6 @@
 //! Who calls, whether they may, and a line in the log for everything that was changed.
 
-use crate::{app::App, http::answer::Refusal, listen::Peer};
+use crate::{app::App, http::answer::Refusal, listen::Peer, routes::Route};
 use axum::{
     extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -15,7 +15,8 @@ use std::sync::Arc;
 const UNKNOWN: &str = "a token is needed: send `Authorization: Bearer TOKEN`";
 
 /// Lets a call pass whose caller has the role that its route needs.
-pub(crate) async fn access(State((app, needed)): State<(Arc<App>, Role)>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn access(State((app, route)): State<(Arc<App>, &'static Route)>, mut request: Request, next: Next) -> Response {
+    let needed = route.needs;
     let caller = match &app.options.tokens {
         None => Ok(Caller::anyone()),
         Some(tokens) => bearer(request.headers()).and_then(|token| tokens.authenticate(&token)).ok_or(()),
@@ -32,7 +33,7 @@ pub(crate) async fn access(State((app, needed)): State<(Arc<App>, Role)>, mut re
             (who, next.run(request).await)
         }
     };
-    if needed > Role::Viewer || matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+    if (needed > Role::Viewer && !route.quiet) || matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         let result = response.status().as_u16();
         tracing::info!(target: "flott::audit", who, from, what, result, "asked by REST");
     }

@@ -7,6 +7,7 @@ mod job;
 mod process;
 mod rescale;
 mod stacks;
+mod tap;
 
 pub use checkpoint::{
     Checkpoint, CheckpointConfig, CheckpointStatus, CheckpointTotals, Checkpoints, Restore, SubtaskCheckpoint, VertexCheckpoint,
@@ -16,3 +17,4 @@ pub use job::{Attempt, ExecutionConfig, Failure, Input, Job, JobSummary, Metrics
 pub use process::{Hardware, JobManager, LogFile, LogKind, Process, Slot, TaskManager, ThreadInfo};
 pub use rescale::{RescaleConfig, Rescales};
 pub use stacks::{Stacks, TakenStack, TakenStacks};
+pub use tap::{TapWanted, Tapped};

@@ -11,6 +11,7 @@ use flott_rpc::{
     client::{ParallelismBounds, RescaleCause, RescaleState, RescaleSummary, RescaleTotals, SnapshotTaken},
     figures::Latency,
     status::{JobStatus, TaskStatus},
+    tap::{TapDirection, TapShown, TappedRecord},
     task::SubtaskCheckpointStats,
 };
 use flott_web::{Cluster, ClusterError, Options, Result, Server, model::*};
@@ -96,6 +97,7 @@ impl Served {
     pub(crate) fn with(change: impl FnOnce(&mut Options)) -> Self {
         let (fake, clock) = (Arc::new(Fake::default()), Arc::new(FixedClock::default()));
         let mut options = Options::new(Arc::clone(&clock) as Arc<dyn Clock>);
+        options.tap = true;
         change(&mut options);
         let server = Server::bind("127.0.0.1:0", Arc::clone(&fake) as Arc<dyn Cluster>, options).unwrap();
         Served { fake, clock, server }
@@ -417,6 +419,29 @@ impl Cluster for Fake {
         };
         let stacks = vec![stack(0, true, "drive process hash", 30), stack(0, false, "drive wait", 70), stack(1, true, "drive process", 5)];
         Ok(Stacks::Taken(Arc::new(TakenStacks { at: START, stacks, message: None })))
+    }
+
+    fn tap(&self, job: JobId, vertex: OperatorId, wanted: TapWanted) -> Result<Tapped> {
+        if job != RUNNING {
+            return Err(ClusterError::Conflict("the job has ended".to_owned()));
+        }
+        self.note(format!("{} {wanted:?}", vertex.0));
+        let record = |subtask, direction, shown, value: &str| TappedRecord {
+            subtask,
+            operator: "count".to_owned(),
+            direction,
+            at: START,
+            timestamp: (direction == TapDirection::In).then_some(5),
+            shown,
+            value: value.to_owned(),
+            truncated: false,
+        };
+        let records = vec![
+            record(0, TapDirection::In, TapShown::Masked, r#"{"a":1}"#),
+            record(1, TapDirection::Out, TapShown::Clear, "7"),
+            record(1, TapDirection::Out, TapShown::Hidden, ""),
+        ];
+        Ok(Tapped { records, missed: 2, message: None })
     }
 
     fn executables(&self) -> Result<Vec<Executable>> {

@@ -9,5 +9,6 @@ mod logs;
 mod operations;
 mod prometheus;
 mod shapes;
+mod taps;
 mod uploads;
 mod values;

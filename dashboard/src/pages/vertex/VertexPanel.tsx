@@ -9,6 +9,7 @@ import { Facts, State, useNow } from "../../parts/basic";
 import { Tabs } from "../../parts/Tabs";
 import { FlameGraphTab } from "./FlameGraphTab";
 import { MetricsTab } from "./MetricsTab";
+import { TapTab } from "./TapTab";
 import { AccumulatorsTab, BackpressureTab, SubtasksTab, TaskManagersTab, WatermarksTab } from "./tables";
 
 const TABS: [string, string][] = [
@@ -19,6 +20,7 @@ const TABS: [string, string][] = [
   ["task-managers", "TaskManagers"],
   ["accumulators", "Accumulators"],
   ["flame-graph", "Flame graph"],
+  ["tap", "Tap"],
 ];
 
 interface Props {
@@ -81,6 +83,7 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
       {tab === "task-managers" && <TaskManagersTab path={path} />}
       {tab === "accumulators" && <AccumulatorsTab path={path} />}
       {tab === "flame-graph" && <FlameGraphTab path={path} parallelism={vertex.parallelism} />}
+      {tab === "tap" && <TapTab path={path} parallelism={vertex.parallelism} />}
     </section>
   );
 }

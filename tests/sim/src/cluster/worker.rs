@@ -104,6 +104,7 @@ impl World {
             tamper(inventory, &worker.topology, planted);
         }
         let info = WorkerInfo {
+            answers: false,
             job: worker.job,
             worker: worker.number,
             data_address: address_of(process),
@@ -220,6 +221,8 @@ impl World {
                 let at = self.now() + self.sim.random().delay();
                 self.over(at, Lane::Enumerators(process), Some(process), Happening::Enumerator(vertex, number, command));
             }
+            // Nobody looks at records here.
+            ToWorker::Ask(..) => {}
             ToWorker::Stop => {
                 self.sim.trace(format_args!("worker {process} is needed no more"));
                 self.exit(process);

@@ -1,4 +1,4 @@
-//! Options of what can be seen of a cluster: `metrics.`, `env.log.`, `rest.flamegraph.`.
+//! Options of what can be seen of a cluster: `metrics.`, `env.log.`, `rest.flamegraph.`, `rest.tap.`.
 
 use super::{
     super::{enums::LatencyGranularity, memory_size::MemorySize},
@@ -26,6 +26,8 @@ options! {
         "How many old files of a log are kept.", between(0, 10000);
     ENV_LOG_SIZE: MemorySize = "env.log.size", "100 mb",
         "How large a file of a log becomes before it is put aside.", at_least(1024);
+    REST_TAP_ENABLED: bool = "rest.tap.enabled", "false",
+        "Whether REST shows a sample of the records that go through tasks to those with the role `operator`, where callers have roles.";
     REST_FLAMEGRAPH_ENABLED: bool = "rest.flamegraph.enabled", "true",
         "Whether REST shows where the time of tasks goes. Tasks are looked at only when someone asks.";
     REST_FLAMEGRAPH_NUM_SAMPLES: u32 = "rest.flamegraph.num-samples", "100",
