@@ -51,12 +51,27 @@ pub(crate) fn tap(config: &Configuration, args: &TapArgs) -> Result<ExitCode, Er
     let job = find_job(&rest.get("/jobs/overview")?, Some(&args.job))?.ok_or_else(none)?;
     let vertex = find_vertex(&rest.get(&format!("/jobs/{job}"))?, &args.vertex)?;
     let path = format!("/jobs/{job}/vertices/{vertex}/tap");
-    let begun = rest.send("POST", &path, Some(&json!({"subtask": args.subtask})))?;
-    let path = format!("{path}/{}", begun["tap"].as_str().unwrap_or_default());
+    let begin = || -> Result<String, Error> {
+        let begun = rest.send("POST", &path, Some(&json!({"subtask": args.subtask})))?;
+        Ok(format!("{path}/{}", begun["tap"].as_str().unwrap_or_default()))
+    };
+    let mut tap = begin()?;
     let until = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut said = None;
     loop {
-        let seen = rest.get(&path)?;
+        let seen = match rest.call("GET", &tap, None)? {
+            (200, seen) => seen,
+            // Whoever reads what is shown has taken so long that the tap was closed.
+            (404, _) if is_running(&rest, &job)? => {
+                tap = begin()?;
+                continue;
+            }
+            (_, refusal) if is_running(&rest, &job)? => return Err(rest.refused(&tap, &refusal)),
+            _ => {
+                eprintln!("flott: the job runs no more");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
         if show(&seen, args).is_err() {
             // Whoever reads it has enough.
             break;
@@ -71,8 +86,15 @@ pub(crate) fn tap(config: &Configuration, args: &TapArgs) -> Result<ExitCode, Er
         }
         thread::sleep(ASK_EVERY);
     }
-    rest.send("DELETE", &path, None)?;
+    // It may be closed already.
+    rest.call("DELETE", &tap, None)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether there is anything to see of a job.
+fn is_running(rest: &Rest, job: &str) -> Result<bool, Error> {
+    let state = rest.get(&format!("/jobs/{job}"))?;
+    Ok(!matches!(state["state"].as_str(), Some("FINISHED" | "FAILED" | "CANCELED")))
 }
 
 /// Writes the records that are wanted.

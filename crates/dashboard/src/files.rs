@@ -32,9 +32,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-Bd6i4u3o.js",
+        path: "assets/index-BpCVtcUx.js",
         content_type: "text/javascript",
-        tag: "\"7f207515f6602c7d\"",
+        tag: "\"95a6e5eb4dcad73c\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
@@ -46,9 +46,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-NlDru9Pg.js",
+        path: "assets/main-B03oTl5X.js",
         content_type: "text/javascript",
-        tag: "\"c10d8b0674fb0a53\"",
+        tag: "\"52c41aa6e6470970\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -62,7 +62,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"0d0e21b741e67912\"",
+        tag: "\"10ae54af2bdee00e\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

@@ -205,8 +205,9 @@ fn record(batch: &AnyBatch, index: usize, place: &Place, (subtask, direction, at
         Ok(None) => (TapShown::Hidden, String::new(), false),
         Err(_) => (TapShown::Failed, String::new(), false),
     };
-    // The smallest timestamp stands for none.
-    let timestamp = batch.timestamp(index).filter(|timestamp| *timestamp != Timestamp::MIN);
+    // The smallest timestamp stands for none. That of a hidden record is a part of it.
+    let is_seen = matches!(shown, TapShown::Clear | TapShown::Masked);
+    let timestamp = batch.timestamp(index).filter(|timestamp| is_seen && *timestamp != Timestamp::MIN);
     TappedRecord { subtask, operator: place.operator.clone(), direction, at, timestamp, shown, value, truncated }
 }
 

@@ -25,8 +25,9 @@ export async function whoAmI(): Promise<void> {
     const who = await get<Identity>("auth/whoami");
     if (session.get().token === token) identity.set(who);
   } catch (error) {
-    // Where nobody answers it is asked again; who is not known is asked for another token.
-    if (error instanceof CallError && error.status === 0) setTimeout(() => session.get().token === token && void whoAmI(), interval.get());
+    // Where nobody answers, or nobody knows yet, it is asked again; who is not known is asked for another token.
+    const refused = error instanceof CallError && (error.status === 401 || error.status === 403);
+    if (!refused) setTimeout(() => session.get().token === token && void whoAmI(), interval.get());
   }
 }
 

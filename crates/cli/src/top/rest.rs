@@ -65,6 +65,23 @@ impl Rest {
     /// # Errors
     /// As [`Rest::get`].
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+        match self.call(method, path, body)? {
+            (200 | 202, value) => Ok(value),
+            (_, value) => Err(self.refused(path, &value)),
+        }
+    }
+
+    /// What it means that the answer is not what was asked for.
+    pub(crate) fn refused(&self, path: &str, answer: &Value) -> Error {
+        let reason = answer["errors"][0].as_str().unwrap_or("it does not say why");
+        Error::new(ErrorKind::Unavailable, format!("the REST server at `{}` refuses `{path}`: {reason}", self.address))
+    }
+
+    /// Sends `body` to `path`; gives the status and what was answered, whatever it is.
+    ///
+    /// # Errors
+    /// Nobody answers there, or the answer is no JSON.
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), Error> {
         let gone = |error: std::io::Error| {
             let (address, how) = (&self.address, if self.encrypted { "over TLS " } else { "" });
             let text = format!(
@@ -84,13 +101,9 @@ impl Rest {
             )
         };
         let (head, answered) = answer.split_once("\r\n\r\n").ok_or_else(strange)?;
-        let status = head.split(' ').nth(1).unwrap_or_default();
-        let value: Value = serde_json::from_str(answered).map_err(|_| strange())?;
-        if matches!(status, "200" | "202") {
-            return Ok(value);
-        }
-        let reason = value["errors"][0].as_str().unwrap_or("it does not say why");
-        Err(Error::new(ErrorKind::Unavailable, format!("the REST server at `{}` refuses `{path}`: {reason}", self.address)))
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(strange)?;
+        let value = serde_json::from_str(answered).map_err(|_| strange())?;
+        Ok((status, value))
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> std::io::Result<String> {

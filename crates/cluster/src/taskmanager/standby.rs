@@ -29,9 +29,18 @@ impl Standbys {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether one waits for `job`.
+    /// Whether one waits for `job`. One that has ended by itself is forgotten.
     pub(super) fn has(&self, job: JobId) -> bool {
-        self.lock().contains_key(&job)
+        let mut all = self.lock();
+        let Some(standby) = all.get_mut(&job) else { return false };
+        match standby.child.try_wait() {
+            Ok(None) => true,
+            ended => {
+                tracing::warn!(%job, ?ended, "the worker that stood by has ended; its output is in the TaskManager's log");
+                all.remove(&job).into_iter().for_each(end);
+                false
+            }
+        }
     }
 
     /// Keeps one that was started.
