@@ -82,18 +82,24 @@ impl JobManagerClient {
 
     /// As [`JobManagerClient::look`]; the connection is for `keep`.
     fn look_with(&self, request: &ClientRequest, mut keep: impl FnMut(Stream)) -> Result<ClientReply, Error> {
+        self.over_leaders(|stream| {
+            let answer = ask(&stream, request)?;
+            keep(stream);
+            Ok(answer)
+        })
+    }
+
+    /// Does something with the JobManager that leads, which may be done twice: while another one takes over, it is begun again.
+    fn over_leaders<T>(&self, mut act: impl FnMut(Stream) -> Result<T, Error>) -> Result<T, Error> {
         let mut nobody_since = Instant::now();
         loop {
-            let answer = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
-                let answer = ask(&leader.stream, request);
-                // However often leaders change: as long as there are some, the question is worth asking.
+            let done = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
+                let done = act(leader.stream);
+                // However often leaders change: as long as there are some, it is worth while.
                 nobody_since = Instant::now();
-                if answer.is_ok() {
-                    keep(leader.stream);
-                }
-                answer
+                done
             });
-            match answer {
+            match done {
                 Err(error) if error.kind() == ErrorKind::Unavailable && self.address.contains(',') => {
                     if nobody_since.elapsed() > TAKEOVER {
                         return Err(error);
@@ -172,22 +178,26 @@ impl JobManagerClient {
             )));
         }
         let id = executables::digest(path)?;
-        let stream = find_leader(&self.address, &self.security, &Role::Client)?.stream;
-        match ask(&stream, &ClientRequest::HasExecutable(id.clone()))? {
-            ClientReply::Is(true) => return Ok(id),
-            ClientReply::Is(false) => {}
+        self.over_leaders(|stream| bring_to(&stream, &id, File::open(path).map_err(unreadable)?, unreadable))?;
+        Ok(id)
+    }
+}
+
+/// Brings an executable to a JobManager, unless it has it.
+fn bring_to(stream: &Stream, id: &ExecutableId, mut file: File, unreadable: impl Fn(io::Error) -> Error) -> Result<(), Error> {
+    match ask(stream, &ClientRequest::HasExecutable(id.clone()))? {
+        ClientReply::Is(true) => return Ok(()),
+        ClientReply::Is(false) => {}
+        other => return Err(unexpected(&other)),
+    }
+    loop {
+        let mut bytes = Vec::with_capacity(CHUNK_BYTES);
+        (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut bytes).map_err(&unreadable)?;
+        let last = bytes.is_empty();
+        match ask(stream, &ClientRequest::PutExecutable(id.clone(), bytes))? {
+            ClientReply::Done if last => return Ok(()),
+            ClientReply::Done => {}
             other => return Err(unexpected(&other)),
-        }
-        let mut file = File::open(path).map_err(unreadable)?;
-        loop {
-            let mut bytes = Vec::with_capacity(CHUNK_BYTES);
-            (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut bytes).map_err(unreadable)?;
-            let last = bytes.is_empty();
-            match ask(&stream, &ClientRequest::PutExecutable(id.clone(), bytes))? {
-                ClientReply::Done if last => return Ok(id),
-                ClientReply::Done => {}
-                other => return Err(unexpected(&other)),
-            }
         }
     }
 }
