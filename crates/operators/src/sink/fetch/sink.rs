@@ -176,7 +176,8 @@ impl<T: Data> Operator for FetchSink<T> {
 
     fn next_wake(&self) -> Option<Duration> {
         let open = self.open.as_ref()?;
-        let waits = !open.closed && !open.done && (open.is_full() || open.kept.finished);
+        // Whatever is kept may be what the task cannot end for: a stop with a savepoint is not told here.
+        let waits = !open.closed && !open.done && (open.kept.finished || !open.kept.values.is_empty());
         waits.then(|| open.heard.saturating_add(SILENCE))
     }
 

@@ -191,6 +191,24 @@ fn a_sink_whose_program_is_slow_takes_no_more_and_one_whose_program_is_silent_gi
 }
 
 #[test]
+fn a_stop_with_a_savepoint_does_not_wait_for_ever_for_a_program_that_is_gone() {
+    let mut job = Job::new(false);
+    assert_eq!(job.sink.next_wake(), None, "nothing waits for the program");
+    job.emit(3);
+    // The barrier of the stop: input does not end.
+    job.checkpoint(true);
+    assert!(!job.sink.is_settled());
+    assert_eq!(job.sink.next_wake(), Some(SILENCE));
+    job.clock.0.store(SILENCE.as_secs(), Ordering::Relaxed);
+    job.sink.on_wake(&mut Nowhere).unwrap();
+    assert!(job.sink.is_settled());
+    job.start();
+    let mut results = FetchedResults::default();
+    job.fetch(&mut results, 1000);
+    assert_eq!(results.fetched(), 3, "the savepoint has them");
+}
+
+#[test]
 fn whatever_happens_in_whichever_order_each_result_comes_once_and_in_order() {
     for seed in 0..3000u64 {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
