@@ -10,7 +10,7 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Results that wait for the program, beyond which no more are asked for.
@@ -92,6 +92,9 @@ impl<T> Drop for Fetching<T> {
 fn fetch<T: Data>(gateway: &dyn JobGateway, sink: OperatorId, shared: &Shared<T>) -> Result<(), Error> {
     let mut results = FetchedResults::<T>::default();
     let mut pause = PAUSE.0;
+    // When the cluster answered last, and the longest time in which it did not, since the sink has answered.
+    let mut heard = Instant::now();
+    let mut unheard = Duration::ZERO;
     loop {
         let (waiting, dropped) = {
             let state = shared.lock();
@@ -99,8 +102,14 @@ fn fetch<T: Data>(gateway: &dyn JobGateway, sink: OperatorId, shared: &Shared<T>
         };
         // One that has enough still says that it is there.
         let most_bytes = if waiting < MOST_WAITING && !dropped { MOST_BYTES } else { 0 };
-        let body = match gateway.ask_operator(sink, results.request(most_bytes, dropped)?)? {
-            OperatorReply::Answer(body) => Some(body),
+        let reply = gateway.ask_operator(sink, results.request(most_bytes, dropped)?)?;
+        unheard = unheard.max(heard.elapsed());
+        heard = Instant::now();
+        let body = match reply {
+            OperatorReply::Answer(body) => {
+                unheard = Duration::ZERO;
+                Some(body)
+            }
             OperatorReply::NotThere => None,
             OperatorReply::Ended => break,
         };
@@ -122,7 +131,7 @@ fn fetch<T: Data>(gateway: &dyn JobGateway, sink: OperatorId, shared: &Shared<T>
     }
     let finished = gateway.wait()?.end == JobEnd::Finished;
     if !shared.lock().dropped {
-        let values = results.end(finished)?;
+        let values = results.end(finished, unheard)?;
         shared.lock().waiting.extend(values);
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Jobs on a cluster in other processes, as the program that submits them sees them.
 
 use crate::{
-    control::{ask, ask_once, find_leader},
+    control::{ask, ask_once, ask_within, find_leader},
     executables,
     launch::{refuse_abort, root_paths},
 };
@@ -33,6 +33,12 @@ use std::{
 const TAKEOVER: Duration = Duration::from_secs(30);
 /// The pause before it is asked again.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// How long one of several JobManagers may take to answer a question to an operator, for which it waits 2 s itself: it may have hung, or
+/// its host may be gone, and another leads.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long the only one may: there is nobody else to ask.
+const ANSWER_OF_ONE: Duration = Duration::from_secs(30);
 
 /// Bytes of an executable that are sent at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -71,36 +77,32 @@ impl JobManagerClient {
         JobManagerClient { security, ..self }
     }
 
+    /// Whether several JobManagers may lead.
+    fn has_several(&self) -> bool {
+        self.address.contains(',')
+    }
+
     fn ask(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
         ask_once(&self.address, &self.security, request)
     }
 
     /// Asks something that changes nothing. While another JobManager takes over, it is asked again.
     fn look(&self, request: &ClientRequest) -> Result<ClientReply, Error> {
-        self.look_with(request, drop)
+        self.look_with(|stream| ask(&stream, request))
     }
 
-    /// As [`JobManagerClient::look`]; the connection is for `keep`.
-    fn look_with(&self, request: &ClientRequest, mut keep: impl FnMut(Stream)) -> Result<ClientReply, Error> {
-        self.over_leaders(|stream| {
-            let answer = ask(&stream, request)?;
-            keep(stream);
-            Ok(answer)
-        })
-    }
-
-    /// Does something with the JobManager that leads, which may be done twice: while another one takes over, it is begun again.
-    fn over_leaders<T>(&self, mut act: impl FnMut(Stream) -> Result<T, Error>) -> Result<T, Error> {
+    /// As [`JobManagerClient::look`]; `ask` does it on the connection that it is given.
+    fn look_with<R>(&self, mut ask: impl FnMut(Stream) -> Result<R, Error>) -> Result<R, Error> {
         let mut nobody_since = Instant::now();
         loop {
-            let done = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
-                let done = act(leader.stream);
-                // However often leaders change: as long as there are some, it is worth while.
+            let answer = find_leader(&self.address, &self.security, &Role::Client).and_then(|leader| {
+                let answer = ask(leader.stream);
+                // However often leaders change: as long as there are some, the question is worth asking.
                 nobody_since = Instant::now();
-                done
+                answer
             });
-            match done {
-                Err(error) if error.kind() == ErrorKind::Unavailable && self.address.contains(',') => {
+            match answer {
+                Err(error) if error.kind() == ErrorKind::Unavailable && self.has_several() => {
                     if nobody_since.elapsed() > TAKEOVER {
                         return Err(error);
                     }
@@ -178,7 +180,7 @@ impl JobManagerClient {
             )));
         }
         let id = executables::digest(path)?;
-        self.over_leaders(|stream| bring_to(&stream, &id, File::open(path).map_err(unreadable)?, unreadable))?;
+        self.look_with(|stream| bring_to(&stream, &id, File::open(path).map_err(unreadable)?, unreadable))?;
         Ok(id)
     }
 }
@@ -304,15 +306,18 @@ impl JobGateway for RemoteJob {
 
     fn ask_operator(&self, operator: OperatorId, body: Vec<u8>) -> Result<OperatorReply, Error> {
         let request = ClientRequest::AskOperator(self.job, operator, body);
+        let limit = if self.client.has_several() { ANSWER } else { ANSWER_OF_ONE };
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(stream) = asking.take()
-            && let Ok(reply) = ask(&stream, &request)
+            && let Ok(reply) = ask_within(limit, &stream, &request)
         {
             *asking = Some(stream);
             return of_operator(reply);
         }
-        // The connection is the first, or it broke, or another JobManager leads: whoever asks is told what the next one says.
-        let reply = self.client.look_with(&request, |stream| *asking = Some(stream))?;
+        // The connection is the first, or it broke, or nothing comes from there any more, or another JobManager leads: whoever asks is told
+        // what the next one says.
+        let (stream, reply) = self.client.look_with(|stream| ask_within(limit, &stream, &request).map(|reply| (stream, reply)))?;
+        *asking = Some(stream);
         of_operator(reply)
     }
 }

@@ -84,6 +84,23 @@ pub(crate) fn ask(stream: &Stream, request: &ClientRequest) -> Result<ClientRepl
     }
 }
 
+/// As [`ask`], for an answer within `limit`. After an error the connection is good for nothing.
+///
+/// # Errors
+/// What the JobManager answers, or that it does not.
+pub(crate) fn ask_within(limit: Duration, stream: &Stream, request: &ClientRequest) -> Result<ClientReply, Error> {
+    stream.set_read_timeout(Some(limit)).map_err(no_thread)?;
+    send(stream, request).map_err(|error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error))?;
+    match receive(stream) {
+        Ok(ClientReply::Failed(kind, reason)) => Err(Error::new(kind, reason)),
+        Ok(reply) => Ok(reply),
+        Err(ConnectionError::Silent(_)) => {
+            Err(Error::new(ErrorKind::Unavailable, format!("the JobManager took a question and did not answer in {} s", limit.as_secs())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Asks on a connection of its own.
 ///
 /// # Errors
@@ -91,4 +108,37 @@ pub(crate) fn ask(stream: &Stream, request: &ClientRequest) -> Result<ClientRepl
 pub(crate) fn ask_once(job_managers: &str, connector: &Connector, request: &ClientRequest) -> Result<ClientReply, Error> {
     let leader = find_leader(job_managers, connector, &Role::Client)?;
     ask(&leader.stream, request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ask_within, find_leader, receive, send};
+    use flott_core::{
+        ErrorKind,
+        id::{JobId, OperatorId},
+    };
+    use flott_rpc::control::{ClientRequest, Hello, Role, Welcome};
+    use flott_security::Connector;
+    use std::{net::TcpListener, thread, time::Duration};
+
+    #[test]
+    fn who_asks_something_of_an_operator_does_not_wait_for_ever_for_a_job_manager_that_hangs() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let hangs = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            receive::<Hello>(&stream).unwrap();
+            send(&stream, &Welcome::Accepted).unwrap();
+            receive::<ClientRequest>(&stream).unwrap();
+            // Until the other side gives up.
+            receive::<ClientRequest>(&stream).is_err()
+        });
+        let leader = find_leader(&address, &Connector::open(), &Role::Client).unwrap();
+        let request = ClientRequest::AskOperator(JobId(1), OperatorId(1), Vec::new());
+        let error = ask_within(Duration::from_millis(20), &leader.stream, &request).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "another may lead: {error}");
+        assert!(error.to_string().contains("did not answer"), "{error}");
+        drop(leader);
+        assert!(hangs.join().unwrap());
+    }
 }

@@ -5,7 +5,7 @@ use flott_core::{
     BoxError, Data, Error, ErrorKind,
     codec::{decode, encode},
 };
-use std::{collections::VecDeque, marker::PhantomData};
+use std::{collections::VecDeque, marker::PhantomData, time::Duration};
 
 /// The results of a job as far as they have come.
 #[derive(Debug)]
@@ -18,12 +18,22 @@ pub struct FetchedResults<T> {
     /// How many there are, if that is known.
     total: Option<u64>,
     given_up: bool,
+    /// Results are missing; what came before them has been returned.
+    missing: bool,
     values: PhantomData<fn() -> T>,
 }
 
 impl<T> Default for FetchedResults<T> {
     fn default() -> Self {
-        FetchedResults { version: None, next: 0, pending: VecDeque::new(), total: None, given_up: false, values: PhantomData }
+        FetchedResults {
+            version: None,
+            next: 0,
+            pending: VecDeque::new(),
+            total: None,
+            given_up: false,
+            missing: false,
+            values: PhantomData,
+        }
     }
 }
 
@@ -31,8 +41,11 @@ impl<T: Data> FetchedResults<T> {
     /// What to ask the sink next, for about `most_bytes` of results. `closed`: no more are wanted.
     ///
     /// # Errors
-    /// It has no form as bytes.
+    /// Results are missing, since the sink has given them up: all that can be returned has been.
     pub fn request(&self, most_bytes: u64, closed: bool) -> Result<Vec<u8>, Error> {
+        if self.missing && !closed {
+            return Err(given_up());
+        }
         let done = self.is_complete();
         encode(&FetchRequest { version: self.version, from: self.next, most_bytes, done, closed }).map_err(unreadable)
     }
@@ -50,7 +63,7 @@ impl<T: Data> FetchedResults<T> {
     /// Takes an answer. Returns those that will not come again, each once.
     ///
     /// # Errors
-    /// It is no answer, or after a restart results would be repeated or missing.
+    /// It is no answer, or after a restart results would be repeated or are missing.
     pub fn answer(&mut self, body: &[u8]) -> Result<Vec<T>, Error> {
         let reply: FetchReply = decode(body).map_err(unreadable)?;
         let first_pending = self.next - self.pending.len() as u64;
@@ -59,7 +72,11 @@ impl<T: Data> FetchedResults<T> {
             Some(version) if version != reply.version => {
                 // It goes on from what had been confirmed at its checkpoint.
                 let from = reply.durable.unwrap_or(reply.first);
-                if from < first_pending || from > self.next {
+                // What was confirmed beyond what is here was given up.
+                if from > self.next {
+                    return Err(given_up());
+                }
+                if from < first_pending {
                     let text = format!(
                         "the job was started again from result {from}, and {first_pending} results were handed out before: they would be \
                          repeated; with `execution.checkpointing.interval` each comes once"
@@ -77,6 +94,7 @@ impl<T: Data> FetchedResults<T> {
             self.next += reply.values.len() as u64;
             self.pending.extend(reply.values);
         }
+        self.missing = reply.first > self.next;
         let first_pending = self.next - self.pending.len() as u64;
         let standing = match reply.durable {
             Some(durable) => durable.saturating_sub(first_pending).min(self.pending.len() as u64) as usize,
@@ -85,19 +103,25 @@ impl<T: Data> FetchedResults<T> {
         self.pending.drain(..standing).map(|value| decode(&value).map_err(unreadable)).collect()
     }
 
-    /// The job has ended. Returns what comes with its end: if it has `finished`, everything that was fetched stands.
+    /// The job has ended. Returns what comes with its end: if it has `finished`, everything that was fetched stands. `unheard`: the
+    /// longest time since the last answer in which the program could ask nobody.
     ///
     /// # Errors
-    /// Results are missing, since the sink has given them up.
-    pub fn end(&mut self, finished: bool) -> Result<Vec<T>, Error> {
+    /// Results are missing, since the sink has given them up, or may have.
+    pub fn end(&mut self, finished: bool, unheard: Duration) -> Result<Vec<T>, Error> {
         if !finished {
             return Ok(Vec::new());
         }
-        let results = self.pending.drain(..).map(|value| decode(&value).map_err(unreadable)).collect();
-        match self.given_up {
-            true => Err(given_up()),
-            false => results,
+        let missing = match self.total {
+            Some(total) => total != self.next,
+            // It ended before it could tell how many there are, as with a stop: then everything was fetched, or given up. A question
+            // that reached the cluster may still not have reached the sink, so half of the time is taken for the whole.
+            None => self.given_up || unheard >= super::SILENCE / 2,
+        };
+        if missing || self.missing {
+            return Err(given_up());
         }
+        self.pending.drain(..).map(|value| decode(&value).map_err(unreadable)).collect()
     }
 }
 

@@ -50,6 +50,8 @@ struct FetchSink<T> {
 
 struct OpenSink {
     version: u64,
+    /// The number of the first result that this run had.
+    opened_at: u64,
     kept: Kept,
     bytes: u64,
     /// How many were confirmed at checkpoints that are not known to be complete.
@@ -99,7 +101,7 @@ impl OpenSink {
         }
         let mut values = Vec::new();
         // One that speaks of an earlier version must first drop what it has too much.
-        if known || request.version.is_none() {
+        if known || (request.version.is_none() && self.opened_at == self.kept.start) {
             let mut left = request.most_bytes;
             for value in &self.kept.values {
                 let bytes = value.len() as u64 + OVERHEAD_BYTES;
@@ -112,7 +114,8 @@ impl OpenSink {
         }
         FetchReply {
             version: self.version,
-            first: self.kept.start,
+            // One that asks for the first time wants all from there on, and is to notice if some were given up before.
+            first: if request.version.is_none() { self.opened_at } else { self.kept.start },
             values,
             durable: Some(self.durable),
             total: self.kept.finished.then(|| self.end()),
@@ -134,6 +137,7 @@ impl<T: Data> Operator for FetchSink<T> {
         let kept: Kept = restored.map(|bytes| decode(bytes)).transpose()?.unwrap_or_default();
         self.open = Some(OpenSink {
             version: context.seed,
+            opened_at: kept.start,
             bytes: kept.values.iter().map(|value| value.len() as u64 + OVERHEAD_BYTES).sum(),
             confirmed_at: BTreeMap::new(),
             durable: kept.start,
@@ -176,7 +180,8 @@ impl<T: Data> Operator for FetchSink<T> {
 
     fn next_wake(&self) -> Option<Duration> {
         let open = self.open.as_ref()?;
-        let waits = !open.closed && !open.done && (open.is_full() || open.kept.finished);
+        // Whatever is kept may be what the task cannot end for: a stop with a savepoint is not told here.
+        let waits = !open.closed && !open.done && (open.kept.finished || !open.kept.values.is_empty());
         waits.then(|| open.heard.saturating_add(SILENCE))
     }
 

@@ -154,7 +154,7 @@ fn a_result_comes_when_it_was_confirmed_before_a_checkpoint_that_is_complete() {
     assert_eq!(job.fetch(&mut results, 1000), [0u64; 0]);
     job.checkpoint(true);
     assert_eq!(job.fetch(&mut results, 1000), [0, 1000, 2000]);
-    assert!(results.end(false).unwrap().is_empty());
+    assert!(results.end(false, Duration::ZERO).unwrap().is_empty());
 }
 
 #[test]
@@ -187,7 +187,97 @@ fn a_sink_whose_program_is_slow_takes_no_more_and_one_whose_program_is_silent_gi
     job.sink.finish(&mut Nowhere).unwrap();
     assert!(job.sink.is_settled());
     job.fetch(&mut results, 1 << 20);
-    assert!(results.end(true).unwrap_err().to_string().contains("results are missing"));
+    assert!(results.end(true, Duration::ZERO).unwrap_err().to_string().contains("results are missing"));
+}
+
+/// A job that has given up 5 results of 10. The program got the others, if it has asked at all, and 2 are certain to stand.
+fn given_up(has_asked: bool) -> (Job, FetchedResults<u64>) {
+    let (mut job, mut results) = (Job::new(false), FetchedResults::<u64>::default());
+    job.emit(2);
+    if has_asked {
+        job.fetch(&mut results, 1000);
+        // That the first two are here.
+        job.sink.request(&results.request(0, false).unwrap()).unwrap();
+    }
+    job.checkpoint(true);
+    job.emit(3);
+    if has_asked {
+        job.sink.request(&results.request(0, false).unwrap()).unwrap();
+    }
+    job.emit(5);
+    job.clock.0.store(SILENCE.as_secs(), Ordering::Relaxed);
+    job.sink.on_wake(&mut Nowhere).unwrap();
+    (job, results)
+}
+
+fn is_missing<R: std::fmt::Debug>(result: Result<R, flott_core::Error>) -> bool {
+    result.unwrap_err().to_string().contains("results are missing")
+}
+
+#[test]
+fn a_program_that_comes_back_after_its_results_were_given_up_gets_what_stands_and_then_an_error() {
+    let (mut job, mut results) = given_up(true);
+    assert_eq!(job.fetch(&mut results, 1000), [0, 1000]);
+    assert!(is_missing(results.request(1000, false)));
+    assert!(results.request(0, true).is_ok(), "that it wants no more can still be said");
+    assert!(is_missing(results.end(true, Duration::ZERO)));
+}
+
+#[test]
+fn a_program_whose_first_question_comes_too_late_is_told() {
+    let (mut job, mut results) = given_up(false);
+    assert!(job.fetch(&mut results, 1000).is_empty());
+    assert!(job.fetch(&mut results, 1000).is_empty());
+    assert!(is_missing(results.request(1000, false)));
+}
+
+#[test]
+fn that_results_were_given_up_is_noticed_after_a_restart_too() {
+    let (mut job, mut results) = given_up(true);
+    job.checkpoint(true);
+    job.start();
+    job.emit(1);
+    let answer = job.sink.request(&results.request(1000, false).unwrap()).unwrap();
+    assert!(is_missing(results.answer(&answer)));
+    // A later program has lost nothing: it begins where the checkpoint does.
+    let mut later = FetchedResults::default();
+    job.fetch(&mut later, 1000);
+    assert_eq!(later.fetched(), 11);
+    assert_eq!(later.end(true, Duration::ZERO).unwrap().len(), 1);
+}
+
+#[test]
+fn a_job_that_ended_while_the_program_was_cut_off_has_not_given_it_all() {
+    let mut job = Job::new(false);
+    let fetched = |job: &mut Job| {
+        let mut results = FetchedResults::default();
+        job.fetch(&mut results, 60);
+        results
+    };
+    job.emit(5);
+    assert!(fetched(&mut job).end(true, Duration::from_secs(1)).is_ok(), "a stop, behind the last result");
+    assert!(is_missing(fetched(&mut job).end(true, SILENCE)));
+    job.sink.finish(&mut Nowhere).unwrap();
+    assert!(is_missing(fetched(&mut job).end(true, Duration::ZERO)), "there are more than were fetched");
+    assert!(fetched(&mut job).end(false, SILENCE).is_ok(), "a job that failed says why");
+}
+
+#[test]
+fn a_stop_with_a_savepoint_does_not_wait_for_ever_for_a_program_that_is_gone() {
+    let mut job = Job::new(false);
+    assert_eq!(job.sink.next_wake(), None, "nothing waits for the program");
+    job.emit(3);
+    // The barrier of the stop: input does not end.
+    job.checkpoint(true);
+    assert!(!job.sink.is_settled());
+    assert_eq!(job.sink.next_wake(), Some(SILENCE));
+    job.clock.0.store(SILENCE.as_secs(), Ordering::Relaxed);
+    job.sink.on_wake(&mut Nowhere).unwrap();
+    assert!(job.sink.is_settled());
+    job.start();
+    let mut results = FetchedResults::default();
+    job.fetch(&mut results, 1000);
+    assert_eq!(results.fetched(), 3, "the savepoint has them");
 }
 
 #[test]
@@ -224,7 +314,7 @@ fn whatever_happens_in_whichever_order_each_result_comes_once_and_in_order() {
             }
             handed_out.extend(job.fetch(&mut results, 100));
         }
-        handed_out.extend(results.end(true).unwrap());
+        handed_out.extend(results.end(true, Duration::ZERO).unwrap());
         assert_eq!(handed_out, job.emitted, "seed {seed}");
     }
 }
