@@ -175,12 +175,23 @@ pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Fil
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
         security: Connector::of_process(config)?,
         folder: folder(config)?,
-        id,
         heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
         heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
         standby: config.get(&options::TASKMANAGER_STANDBY_WORKER)?,
+        copies: copies(config, &id)?,
+        id,
         check: Some(check_executable),
     })
+}
+
+/// The folder for copies of state, this TaskManager's own.
+fn copies(config: &Configuration, id: &str) -> Result<Option<PathBuf>, Error> {
+    if !config.get(&options::CHECKPOINTING_LOCAL_BACKUP_ENABLED)? {
+        return Ok(None);
+    }
+    // An id is no path.
+    let plain: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
+    Ok(Some(own_folder(config)?.join("state").join(plain)))
 }
 
 /// This machine may be another one than that to which the executable was brought.
@@ -190,7 +201,12 @@ fn check_executable(path: &Path, config: &Configuration) -> Result<(), Error> {
 
 /// The folder for executables, which all processes of this user share: they are named by their content.
 fn folder(config: &Configuration) -> Result<PathBuf, Error> {
+    Ok(own_folder(config)?.join("executables"))
+}
+
+/// This user's folder for temporary files.
+fn own_folder(config: &Configuration) -> Result<PathBuf, Error> {
     let base = config.get(&options::IO_TMP_DIRS)?.map_or_else(std::env::temp_dir, PathBuf::from);
     let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned()).replace('/', "_");
-    Ok(base.join(format!("flott-{user}")).join("executables"))
+    Ok(base.join(format!("flott-{user}")))
 }

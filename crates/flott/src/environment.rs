@@ -45,12 +45,12 @@ impl StreamExecutionEnvironment {
                 let security = if handed { of_client()? } else { Connector::of_client(&config)? };
                 Arc::new(RemoteCluster::new(job_manager, executable, config.clone(), detached, job).with_security(security))
             }
-            Some(Part::Worker { job_manager, job, worker, bind, folder, survives, standby }) => {
+            Some(Part::Worker { job_manager, job, worker, bind, folder, survives, standby, copies }) => {
                 let handover = handover()?;
                 // The token is for other workers.
                 let security = connector(&handover, None)?;
                 let token = handover.token.unwrap_or_else(|| Secret::new(""));
-                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token, security, survives, standby })
+                Arc::new(WorkerExecutor { job_manager, job, worker, bind, folder, token, security, survives, standby, copies })
             }
         };
         Ok(StreamExecutionEnvironment(Environment::new(config, executor)))

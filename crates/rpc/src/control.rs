@@ -354,6 +354,9 @@ pub enum Part {
         /// Whether it waits for [`Notice::Begin`], which names worker and JobManager.
         #[serde(default)]
         standby: bool,
+        /// Where copies of the job's state are kept on this machine; none are without.
+        #[serde(default)]
+        copies: Option<PathBuf>,
     },
 }
 

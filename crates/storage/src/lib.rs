@@ -2,8 +2,8 @@
 //!
 //! A checkpoint is a folder of immutable, checksummed state files, which tasks write ([`StateFiles`]), and a `_metadata` file
 //! ([`CheckpointMetadata`]), which the job's coordinator writes when it has all acknowledgements ([`CheckpointStorage`]). It is
-//! complete once it is in the job's register, the file `_completed`, which is replaced atomically under a lock and refuses
-//! whoever comes from an older term. A restore goes by registers; no listing of a directory decides anything.
+//! complete once it is in the job's register, the newest of the files `_completed.<n>`, each of which is made in one step by whoever is
+//! first, and refuses whoever comes from an older term. A restore goes by registers; no listing of a directory decides anything.
 //!
 //! [`FileStorage`] implements both traits on a [`FileSystem`](files::FileSystem): the machine's own
 //! ([`CheckpointDirectory::on_disk`]), one in memory, which is used when no directory is configured and by simulations, or
@@ -19,6 +19,7 @@ pub mod files;
 mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
+mod local_copies;
 mod location;
 mod metadata;
 mod register;
@@ -30,6 +31,7 @@ pub const SCHEMES: &[&str] = &["file"];
 pub use directory::{CheckpointDirectory, FoundCheckpoints};
 pub use error::StorageError;
 pub use file_storage::FileStorage;
+pub use local_copies::LocalCopies;
 pub use location::{METADATA, REGISTER, SnapshotTarget};
 pub use metadata::{CheckpointMetadata, OperatorInfo, OperatorState, OperatorSubtaskState, SnapshotKind, VertexSnapshot};
 pub use storage::{

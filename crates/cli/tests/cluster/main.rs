@@ -70,6 +70,27 @@ fn a_worker_that_stands_by_takes_the_place_of_one_that_was_killed() {
 }
 
 #[test]
+fn copies_of_state_are_there_as_long_as_their_job_is() {
+    let mut cluster = Cluster::start();
+    cluster.add_task_manager_with("tm0", 1, &["-Dexecution.checkpointing.local-backup.enabled=true"]);
+    let options = ["-Dexecution.checkpointing.data-inline-threshold=0 b"];
+    let mut program = cluster.run(&options, "plain", RECORDS, 2000.0).spawn().unwrap();
+    let copies = || -> Vec<std::path::PathBuf> {
+        let own = std::fs::read_dir(cluster.folder.path()).unwrap().flatten().map(|entry| entry.path().join("state/tm0"));
+        let jobs = own.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        jobs.filter_map(|job| std::fs::read_dir(job.path()).ok()).flatten().flatten().map(|checkpoint| checkpoint.path()).collect()
+    };
+    eventually("copies are there", || !copies().is_empty());
+    let before = cluster.lines().len();
+    kill(*cluster.workers().first().expect("a worker runs"));
+    eventually("output flows again", || cluster.lines().len() > before + 200);
+    assert!(copies().len() <= 3, "{:?}", copies());
+    assert!(program.wait().unwrap().success());
+    cluster.assert_exact(RECORDS);
+    eventually("nobody needs them", || copies().is_empty());
+}
+
+#[test]
 fn a_dropped_client_does_not_end_its_job() {
     let cluster = Cluster::with_task_managers(&[1]);
     let mut program = cluster.run(&[], "plain", RECORDS, 5000.0).spawn().unwrap();

@@ -60,6 +60,8 @@ pub struct TaskManagerOptions {
     pub heartbeat_timeout: Duration,
     /// Whether for each job another worker is started that waits to take the place of one that is gone.
     pub standby: bool,
+    /// Where copies of the state of its tasks are kept, if they are: a folder for each job.
+    pub copies: Option<PathBuf>,
     /// Asked before a worker is started.
     pub check: Option<ExecutableCheck>,
 }
@@ -72,6 +74,9 @@ pub struct TaskManagerOptions {
 pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
     crate::exchange::check_host(&options.bind, options.security.is_encrypted())?;
     let incarnation = format!("{:032x}", random_u128());
+    if let Some(copies) = &options.copies {
+        remove_copies(copies);
+    }
     let workers = Workers::new(ExecutableStore::open(&options.folder)?, options.clone());
     let mut lost_at: Option<Instant> = None;
     let mut waited = false;
@@ -96,6 +101,16 @@ pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
             workers.stop_all();
         }
         thread::sleep(RETRY);
+    }
+}
+
+/// Removes copies of state. They are of no use to jobs that this TaskManager does not work for.
+fn remove_copies(folder: &Path) {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, folder = %folder.display(), "copies of state are left that nobody needs");
+        }
+        _ => {}
     }
 }
 

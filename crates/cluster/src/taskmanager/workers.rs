@@ -3,6 +3,7 @@
 use super::{
     TaskManagerOptions, executables, hand_over,
     output::{self, Tag},
+    remove_copies,
     standby::{Standby, Standbys},
 };
 use crate::{control::Link, executables::ExecutableStore};
@@ -128,7 +129,7 @@ impl Workers {
             lock(&running).remove(&(job, worker));
             tracing::info!(%job, worker, reason = end.reason, "a worker has ended");
             ended(end.reason);
-            if options.standby {
+            if options.standby || options.copies.is_some() {
                 let until = Instant::now() + if end.wanted_no_more { Duration::ZERO } else { STANDBY_KEPT };
                 let is_busy = || lock(&running).keys().any(|(other, _)| *other == job);
                 while Instant::now() < until && !is_busy() {
@@ -136,6 +137,7 @@ impl Workers {
                 }
                 if !is_busy() {
                     standbys.end(job);
+                    options.copies.iter().for_each(|folder| remove_copies(&folder.join(job.to_string())));
                 }
             }
         };
@@ -215,6 +217,7 @@ fn spawn(
         folder: program.folder.clone(),
         survives: options.survives,
         standby: worker.is_none(),
+        copies: options.copies.as_ref().map(|folder| folder.join(job.to_string())),
     };
     let part = serde_json::to_string(&part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
     let mut command = Command::new(&path);

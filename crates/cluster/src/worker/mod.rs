@@ -33,6 +33,7 @@ use flott_rpc::{
 };
 use flott_runtime::{Elsewhere, TaskEnv, TaskReporter};
 use flott_security::Connector;
+use flott_storage::{LocalCopies, StateFiles};
 use parent::Parent;
 use session::Session;
 use std::{
@@ -79,6 +80,8 @@ pub struct WorkerExecutor {
     pub survives: bool,
     /// Whether it waits until its TaskManager says which worker it is, and of which JobManager.
     pub standby: bool,
+    /// Where copies of the job's state are kept on this machine; none are without.
+    pub copies: Option<PathBuf>,
 }
 
 impl JobExecutor for WorkerExecutor {
@@ -104,11 +107,15 @@ impl WorkerExecutor {
         let session = Session::default();
         let graph = Arc::new(graph);
         let figures = Figures::default();
+        let mut storage: Arc<dyn StateFiles> = Arc::new(directory(&graph.settings)?.storage(self.job));
+        if let Some(copies) = self.copies.as_ref().filter(|_| graph.settings.checkpoints.dir.is_some()) {
+            storage = Arc::new(LocalCopies::new(storage, copies));
+        }
         let env = TaskEnv {
             clock: shared.clone(),
             reporter: Arc::new(Reporter { session: session.clone(), figures: figures.clone() }),
             background: Arc::new(BackgroundThreads::start(2).map_err(no_thread)?),
-            storage: Arc::new(directory(&graph.settings)?.storage(self.job)),
+            storage,
             seed: random_u128() as u64,
         };
         let of_enumerators = session.clone();

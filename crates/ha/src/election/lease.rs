@@ -103,6 +103,8 @@ pub struct ElectionSettings {
     /// How much earlier than others may take over the leader stops. It covers the difference in speed of two clocks: with a fifth of
     /// the duration, each may be wrong by 10 %.
     pub margin: Duration,
+    /// How long a slow write of the store makes leases longer.
+    pub slow_writes_count_for: Duration,
     /// Terms are larger than this: where older terms are known from elsewhere.
     pub epoch_floor: u64,
 }
@@ -122,6 +124,7 @@ impl ElectionSettings {
             renew_interval: lease_duration / 3,
             poll_interval: lease_duration / 7,
             margin: lease_duration / 5,
+            slow_writes_count_for: Duration::from_secs(60),
             epoch_floor: 0,
         }
     }

@@ -158,6 +158,8 @@ pub struct LeaderElection {
     next: (Duration, Next),
     /// The last write of which nobody knows whether it was done.
     unknown: Option<Attempt>,
+    /// The earliest end of all leases that writes may give of which nobody knows whether they were done.
+    in_doubt_until: Option<Duration>,
     /// The number of writes asked for.
     writes: u64,
     pace: Pace,
@@ -182,6 +184,7 @@ impl LeaderElection {
             call: None,
             next: (Duration::ZERO, Next::Read),
             unknown: None,
+            in_doubt_until: None,
             writes: 0,
             pace: Pace::default(),
             last_granted: 0,
@@ -216,12 +219,11 @@ impl LeaderElection {
     /// Until when it leads if it hears of no renewal; `None` if it does not.
     pub fn leader_until(&self) -> Option<Duration> {
         let until = self.term.as_ref()?.until;
-        let in_doubt = match &self.call {
-            Some(Call::Write(attempt)) => Some(attempt),
+        let under_way = match &self.call {
+            Some(Call::Write(attempt)) => Some(self.end_of(attempt)),
             _ => None,
         };
-        let in_doubt = in_doubt.into_iter().chain(&self.unknown).map(|attempt| self.end_of(attempt));
-        Some(in_doubt.fold(until, Duration::min))
+        Some(under_way.into_iter().chain(self.in_doubt_until).fold(until, Duration::min))
     }
 
     /// Until when a write lets its writer lead.
@@ -259,6 +261,8 @@ impl LeaderElection {
             _ => false,
         };
         if confirmed && let Some(attempt) = self.unknown.take() {
+            // Those before it were on a condition that never holds again.
+            self.in_doubt_until = None;
             self.confirm(now, &attempt, actions);
         } else {
             self.decide(now);
@@ -267,16 +271,20 @@ impl LeaderElection {
 
     fn write_done(&mut self, now: Duration, result: Result<WriteOutcome, StoreError>, actions: &mut Vec<ElectionAction>) {
         let Some(Call::Write(attempt)) = self.call.take_if(|call| matches!(call, Call::Write(_))) else { return };
-        self.pace.wrote(now, now.saturating_sub(attempt.started));
+        self.pace.wrote(now, now.saturating_sub(attempt.started), self.settings.slow_writes_count_for);
         match result {
             Ok(WriteOutcome::Written(version)) => {
                 // Whatever was unknown came before, or can never come.
                 self.unknown = None;
+                self.in_doubt_until = None;
                 self.see(now, Some(Lease { record: attempt.record.clone(), version }), actions);
                 self.confirm(now, &attempt, actions);
             }
             Ok(WriteOutcome::Conflict) => self.next = (now, Next::Read),
             Err(StoreError::Unknown { .. }) => {
+                // It may take effect at any time, also behind a later one of which nobody knows either.
+                let end = self.end_of(&attempt);
+                self.in_doubt_until = Some(self.in_doubt_until.map_or(end, |until| until.min(end)));
                 self.unknown = Some(attempt);
                 self.next = (now, Next::Read);
             }

@@ -115,6 +115,8 @@ struct Simulation {
 
 fn settings(plant: Plant, name: String) -> ElectionSettings {
     let mut settings = ElectionSettings::new(name.clone(), name, ElectionSettings::DEFAULT_LEASE_DURATION);
+    // Leases become shorter again while there are still faults.
+    settings.slow_writes_count_for = Duration::from_millis(1500);
     if plant == Plant::NoMargin {
         settings.margin = Duration::ZERO;
     }

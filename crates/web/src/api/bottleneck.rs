@@ -8,6 +8,10 @@ use serde::Serialize;
 /// The share of the time from which a vertex counts as back-pressured.
 const WAITS: f64 = 0.1;
 
+/// The share of the time from which a vertex that waits for one that is not busy is worth a word: Flink's "high". Below, bursts
+/// explain it.
+const WAITS_MUCH: f64 = 0.5;
+
 /// The share of the time from which a subtask counts as busy all the time.
 const SATURATED: f64 = 0.9;
 
@@ -49,7 +53,7 @@ pub(crate) fn find_bottleneck(vertices: &[Load<'_>]) -> Option<Bottleneck> {
         Some((load, sender)) if busy(load) >= 0.5 => {
             (load, format!("{}, and `{}` waits for it {} of the time", busy_text(load), sender.name, percent(waits(sender))))
         }
-        Some((load, sender)) => {
+        Some((load, sender)) if waits(sender) >= WAITS_MUCH => {
             let text = format!(
                 "`{}` waits for it {} of the time although it is busy only {}: it is waiting for something else, or the network is slow",
                 sender.name,
@@ -58,7 +62,7 @@ pub(crate) fn find_bottleneck(vertices: &[Load<'_>]) -> Option<Bottleneck> {
             );
             (load, text)
         }
-        None => {
+        _ => {
             let load = vertices.iter().filter(|load| busy(load) >= SATURATED).max_by(|one, other| busy(one).total_cmp(&busy(other)))?;
             (load, format!("{}: no vertex waits for another, this one sets the pace", busy_text(load)))
         }
@@ -112,6 +116,7 @@ mod tests {
     fn a_vertex_that_is_neither_busy_nor_waiting_waits_for_something_outside() {
         let found = find_bottleneck(&[load("a", 0.1, 0.9, &[]), load("b", 0.05, 0.0, &[0])]).unwrap();
         assert!(found.reason.contains("something else"), "{}", found.reason);
+        assert_eq!(find_bottleneck(&[load("a", 0.1, 0.16, &[]), load("b", 0.09, 0.0, &[0])]), None, "bursts are no bottleneck");
     }
 
     #[test]

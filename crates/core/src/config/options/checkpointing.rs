@@ -33,6 +33,9 @@ options! {
         "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION",
         "What becomes of the checkpoints of a job that ends. Flink deletes them by default; Flott keeps them when a job is cancelled or \
          fails.";
+    CHECKPOINTING_LOCAL_BACKUP_ENABLED: bool = "execution.checkpointing.local-backup.enabled", "false",
+        "Whether a TaskManager keeps copies of the state that its tasks store in the last checkpoints, below `io.tmp.dirs`: tasks that are \
+         started again on it read those. Worth the disk where checkpoints are on another machine.";
     CHECKPOINTING_DATA_INLINE_THRESHOLD: MemorySize = "execution.checkpointing.data-inline-threshold", "20 kb",
         "State of a task that is smaller is stored in the metadata of the checkpoint rather than in a file of its own.",
         between(0, 1048576);
