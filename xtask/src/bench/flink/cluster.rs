@@ -1,4 +1,4 @@
-//! A standalone cluster: one JobManager, one TaskManager, all on loopback, ended with this program.
+//! A standalone cluster: one JobManager and TaskManagers, all on loopback, ended with this program.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,42 +12,67 @@ use crate::{http, paths, process};
 /// How long the slots may take to come up.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What differs between the clusters of the benchmarks.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// Slots of each TaskManager.
+    pub(super) slots: u32,
+    /// Memory of each TaskManager's process, in MiB.
+    pub(super) task_manager_memory_mb: u32,
+    /// Further lines of the configuration.
+    pub(super) more: &'static str,
+}
+
 /// A running cluster; stopped when dropped.
 #[derive(Debug)]
 pub(super) struct Cluster {
     home: PathBuf,
     work: PathBuf,
     rest_port: u16,
-    daemons: Vec<Child>,
+    job_manager: Child,
+    task_managers: Vec<Child>,
 }
 
 impl Cluster {
-    /// Starts both processes and waits until all slots have been offered.
-    pub(super) fn start(home: &Path, slots: u32) -> Result<Cluster> {
-        let work = paths::bench()?.join("flink");
+    /// Starts a JobManager and a TaskManager, and waits until all slots have been offered. What they write lies in the folder `name`
+    /// of the benchmarks' folder; what an earlier cluster left there is removed.
+    pub(super) fn start(home: &Path, name: &str, settings: &Settings) -> Result<Cluster> {
+        let work = paths::bench()?.join(name);
         paths::remove_dir(&work)?;
         for directory in ["log", "pid", "tmp", "checkpoints", "conf"] {
             paths::create_dir(work.join(directory))?;
         }
         let (rpc_port, rest_port) = free_ports()?;
-        configure(home, &work, &configuration(&work, rpc_port, rest_port, slots)?)?;
-        let mut cluster = Cluster { home: home.to_owned(), work, rest_port, daemons: Vec::new() };
-        for script in ["jobmanager.sh", "taskmanager.sh"] {
-            let daemon = cluster.daemon(script)?;
-            cluster.daemons.push(daemon);
-        }
-        cluster.wait_for_slots(slots)?;
+        configure(home, &work, &configuration(&work, rpc_port, rest_port, settings)?)?;
+        let job_manager = daemon(home, &work, "jobmanager.sh", "jobmanager")?;
+        let mut cluster = Cluster { home: home.to_owned(), work, rest_port, job_manager, task_managers: Vec::new() };
+        cluster.add_task_manager()?;
+        cluster.wait_for_slots(settings.slots)?;
         Ok(cluster)
+    }
+
+    /// Starts another TaskManager, and does not wait for it.
+    pub(super) fn add_task_manager(&mut self) -> Result<()> {
+        self.task_managers.push(daemon(&self.home, &self.work, "taskmanager.sh", "taskmanager")?);
+        Ok(())
+    }
+
+    /// Kills the TaskManager of a process id with SIGKILL.
+    pub(super) fn kill_task_manager(&mut self, process: u32) -> Result<()> {
+        let position = self.task_managers.iter().position(|one| one.id() == process);
+        let position = position.ok_or_else(|| Error::other(format!("process {process} is none of Flink's TaskManagers")))?;
+        end(&mut self.task_managers.swap_remove(position));
+        Ok(())
     }
 
     /// A command for Flink's client, to be given its arguments.
     pub(super) fn client(&self) -> Command {
-        self.script("flink")
+        script(&self.home, &self.work, "flink")
     }
 
-    /// The process ids of JobManager and TaskManager.
+    /// The process ids of JobManager and TaskManagers.
     pub(super) fn processes(&self) -> Vec<u32> {
-        self.daemons.iter().map(Child::id).collect()
+        std::iter::once(&self.job_manager).chain(&self.task_managers).map(Child::id).collect()
     }
 
     /// How many checkpoints a job has completed.
@@ -56,34 +81,17 @@ impl Cluster {
         json["counts"]["completed"].as_u64().ok_or_else(|| Error::other(format!("Flink knows no checkpoints of job {job}: {json}")))
     }
 
-    fn script(&self, name: &str) -> Command {
-        let mut command = process::tied_command(self.home.join("bin").join(name));
-        command.env("FLINK_CONF_DIR", self.work.join("conf"));
-        command.env("FLINK_LOG_DIR", self.work.join("log"));
-        command.env("FLINK_PID_DIR", self.work.join("pid"));
-        command
-    }
-
-    /// Starts a daemon's script in the foreground: it becomes the Java process, so that its process id is the one to measure.
-    fn daemon(&self, script: &str) -> Result<Child> {
-        let log = self.work.join("log").join(script).with_extension("out");
-        let out = File::create(&log).map_err(Error::io("create", &log))?;
-        let err = out.try_clone().map_err(Error::io("write", &log))?;
-        let mut command = self.script(script);
-        command.arg("start-foreground").stdin(Stdio::null()).stdout(out).stderr(err);
-        command.spawn().map_err(process::start_error(&command))
-    }
-
-    fn wait_for_slots(&mut self, slots: u32) -> Result<()> {
+    /// Waits until so many slots are free.
+    pub(super) fn wait_for_slots(&mut self, slots: u32) -> Result<()> {
         let start = Instant::now();
         loop {
             let available = http::get(self.rest_port, "/overview").ok().and_then(|json| json["slots-available"].as_u64());
             if available == Some(u64::from(slots)) {
                 return Ok(());
             }
-            for daemon in &mut self.daemons {
+            for daemon in std::iter::once(&mut self.job_manager).chain(&mut self.task_managers) {
                 if let Ok(Some(status)) = daemon.try_wait() {
-                    return Err(Error::other(format!("a process of Flink's cluster ended at once ({status}); {}", self.logs())));
+                    return Err(Error::other(format!("a process of Flink's cluster ended by itself ({status}); {}", self.logs())));
                 }
             }
             if start.elapsed() > START_TIMEOUT {
@@ -93,7 +101,8 @@ impl Cluster {
         }
     }
 
-    fn logs(&self) -> String {
+    /// Where the logs are, for an error.
+    pub(super) fn logs(&self) -> String {
         let log = self.work.join("log");
         format!("see `{}`; the JobManager's last lines:\n{}", log.display(), process::tail(&log.join("jobmanager.out"), 10))
     }
@@ -101,12 +110,35 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        for daemon in &mut self.daemons {
-            // Nothing of it is kept, so there is nothing to shut down in order. A process that has ended already is fine.
-            let _ = daemon.kill();
-            let _ = daemon.wait();
-        }
+        self.task_managers.iter_mut().for_each(end);
+        end(&mut self.job_manager);
     }
+}
+
+/// Nothing of a process is kept, so there is nothing to shut down in order.
+fn end(process: &mut Child) {
+    // It may have ended already.
+    let _ = process.kill();
+    let _ = process.wait();
+}
+
+/// A command of Flink's that uses our configuration.
+fn script(home: &Path, work: &Path, name: &str) -> Command {
+    let mut command = process::tied_command(home.join("bin").join(name));
+    command.env("FLINK_CONF_DIR", work.join("conf"));
+    command.env("FLINK_LOG_DIR", work.join("log"));
+    command.env("FLINK_PID_DIR", work.join("pid"));
+    command
+}
+
+/// Starts a daemon's script in the foreground: it becomes the Java process, so that its process id is the one to measure and to kill.
+fn daemon(home: &Path, work: &Path, name: &str, log: &str) -> Result<Child> {
+    let log = work.join("log").join(log).with_extension("out");
+    let out = File::options().create(true).append(true).open(&log).map_err(Error::io("create", &log))?;
+    let err = out.try_clone().map_err(Error::io("write", &log))?;
+    let mut command = script(home, work, name);
+    command.arg("start-foreground").stdin(Stdio::null()).stdout(out).stderr(err);
+    command.spawn().map_err(process::start_error(&command))
 }
 
 /// Two ports that nobody listens on.
@@ -119,7 +151,8 @@ fn free_ports() -> Result<(u16, u16)> {
 }
 
 /// Flink's configuration for a fair comparison: exactly-once checkpoints every second, state on the heap, objects reused.
-fn configuration(work: &Path, rpc_port: u16, rest_port: u16, slots: u32) -> Result<String> {
+fn configuration(work: &Path, rpc_port: u16, rest_port: u16, settings: &Settings) -> Result<String> {
+    let Settings { slots, task_manager_memory_mb, more } = settings;
     let work = work.to_str().ok_or_else(|| Error::other(format!("`{}` is not UTF-8, which Flink needs", work.display())))?;
     Ok(format!(
         "\
@@ -129,7 +162,7 @@ jobmanager.bind-host: 127.0.0.1
 jobmanager.memory.process.size: 1600m
 taskmanager.host: 127.0.0.1
 taskmanager.bind-host: 127.0.0.1
-taskmanager.memory.process.size: 4096m
+taskmanager.memory.process.size: {task_manager_memory_mb}m
 taskmanager.numberOfTaskSlots: {slots}
 rest.address: 127.0.0.1
 rest.bind-address: 127.0.0.1
@@ -143,7 +176,7 @@ execution.checkpointing.interval: 1s
 execution.checkpointing.mode: EXACTLY_ONCE
 execution.checkpointing.storage: filesystem
 execution.checkpointing.dir: file://{work}/checkpoints
-"
+{more}"
     ))
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::error::{Error, Result};
 use crate::{paths, process};
 
-const VERSION: &str = "2.3.0";
+pub(super) const VERSION: &str = "2.3.0";
 
 /// Flink's home directory with `bin`, `conf` and `lib`, in the cache; downloaded if it is not there yet.
 pub(super) fn flink() -> Result<PathBuf> {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod install;
+mod recovery;
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,8 @@ use super::measure::{self, Usage};
 use super::side::{Side, SideName};
 use crate::error::{Error, Result};
 use crate::{paths, process};
-use cluster::Cluster;
+use cluster::{Cluster, Settings};
+pub(crate) use recovery::FlinkRecovery;
 
 /// Slots of the cluster's one TaskManager: the highest parallelism.
 const SLOTS: u32 = 8;
@@ -25,16 +27,11 @@ pub(super) struct Flink {
 impl Flink {
     /// Installs Flink, builds the jar, starts the cluster and runs a small job, so that the machine code of the hot paths is there.
     pub(super) fn prepare(input: &Input) -> Result<Flink> {
-        for program in ["java", "javac", "jar", "python3"] {
-            if process::find(program).is_none() {
-                return Err(Error::other(format!(
-                    "`{program}` is not installed (a Java 17 development kit and Python 3 with pip are needed)"
-                )));
-            }
-        }
+        check_programs()?;
         let home = install::flink()?;
-        let jar = build_jar(&home)?;
-        let cluster = Cluster::start(&home, SLOTS)?;
+        let jar = build_jar(&home, "flink-word-count", "WordCount")?;
+        let settings = Settings { slots: SLOTS, task_manager_memory_mb: 4096, more: "" };
+        let cluster = Cluster::start(&home, "flink", &settings)?;
         let mut flink = Flink { cluster, jar };
         let warm_up = input.parts()?.join("part-1.txt");
         flink.count(&warm_up, 2)?;
@@ -63,15 +60,23 @@ impl Side for Flink {
     }
 }
 
-/// Compiles the program against Flink's own jars.
-fn build_jar(home: &Path) -> Result<PathBuf> {
-    let source = paths::repository().join("benchmarks/flink-word-count/src/WordCount.java");
-    let work = paths::bench()?.join("flink-word-count");
+/// What Flink's side needs.
+fn check_programs() -> Result<()> {
+    let missing = ["java", "javac", "jar", "python3"].into_iter().find(|program| process::find(program).is_none());
+    missing.map_or(Ok(()), |program| {
+        Err(Error::other(format!("`{program}` is not installed (a Java 17 development kit and Python 3 with pip are needed)")))
+    })
+}
+
+/// Compiles the program `class` of the folder `name` against Flink's own jars.
+fn build_jar(home: &Path, name: &str, class: &str) -> Result<PathBuf> {
+    let source = paths::repository().join("benchmarks").join(name).join(format!("src/{class}.java"));
+    let work = paths::bench()?.join(format!("{name}-jar"));
     paths::remove_dir(&work)?;
-    let (classes, jar) = (paths::create_dir(work.join("classes"))?, work.join("word-count.jar"));
+    let (classes, jar) = (paths::create_dir(work.join("classes"))?, work.join("job.jar"));
     let mut compile = std::process::Command::new("javac");
     process::output(compile.arg("-cp").arg(home.join("lib/*")).arg("-d").arg(&classes).arg(source))?;
     let mut pack = std::process::Command::new("jar");
-    process::output(pack.args(["--create", "--main-class", "WordCount", "--file"]).arg(&jar).arg("-C").arg(&classes).arg("."))?;
+    process::output(pack.args(["--create", "--main-class", class, "--file"]).arg(&jar).arg("-C").arg(&classes).arg("."))?;
     Ok(jar)
 }
