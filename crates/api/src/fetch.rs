@@ -15,6 +15,8 @@ use std::{
 
 /// Results that wait for the program, beyond which no more are asked for.
 const MOST_WAITING: usize = 10_000;
+/// The same, bytes.
+const MOST_WAITING_BYTES: u64 = 8 << 20;
 /// Bytes of results that are asked for at once.
 const MOST_BYTES: u64 = 1 << 20;
 /// The shortest and the longest pause before the sink is asked again that had nothing.
@@ -31,11 +33,36 @@ struct Shared<T> {
 }
 
 struct State<T> {
-    waiting: VecDeque<T>,
+    /// Each with the bytes that it had on its way.
+    waiting: VecDeque<(T, u64)>,
+    waiting_bytes: u64,
     /// No more come; an error that the job itself does not know of.
     end: Option<Result<(), Error>>,
     /// The program has dropped its results.
     dropped: bool,
+}
+
+impl<T> State<T> {
+    fn new() -> Self {
+        State { waiting: VecDeque::new(), waiting_bytes: 0, end: None, dropped: false }
+    }
+
+    fn add(&mut self, values: Vec<(T, u64)>) {
+        self.waiting_bytes += values.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        self.waiting.extend(values);
+    }
+
+    fn take(&mut self) -> Option<T> {
+        let (value, bytes) = self.waiting.pop_front()?;
+        self.waiting_bytes -= bytes;
+        Some(value)
+    }
+
+    /// The bytes of results to ask for.
+    fn wanted_bytes(&self) -> u64 {
+        let enough = self.waiting.len() >= MOST_WAITING || self.waiting_bytes >= MOST_WAITING_BYTES;
+        if enough || self.dropped { 0 } else { MOST_BYTES }
+    }
 }
 
 impl<T> Shared<T> {
@@ -50,8 +77,7 @@ impl<T: Data> Fetching<T> {
     /// # Errors
     /// There is no thread for it.
     pub(crate) fn start(gateway: Arc<dyn JobGateway>, sink: OperatorId) -> Result<Self, Error> {
-        let state = State { waiting: VecDeque::new(), end: None, dropped: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(Shared { state: Mutex::new(State::new()), changed: Condvar::new() });
         let of_thread = shared.clone();
         let fetch = move || {
             let end = fetch(gateway.as_ref(), sink, &of_thread);
@@ -69,7 +95,7 @@ impl<T: Data> Fetching<T> {
     pub(crate) fn next(&mut self) -> Option<Result<T, Error>> {
         let mut state = self.0.lock();
         loop {
-            if let Some(value) = state.waiting.pop_front() {
+            if let Some(value) = state.take() {
                 return Some(Ok(value));
             }
             if let Some(end) = &mut state.end {
@@ -85,6 +111,7 @@ impl<T> Drop for Fetching<T> {
         let mut state = self.0.lock();
         state.dropped = true;
         state.waiting.clear();
+        state.waiting_bytes = 0;
     }
 }
 
@@ -96,12 +123,11 @@ fn fetch<T: Data>(gateway: &dyn JobGateway, sink: OperatorId, shared: &Shared<T>
     let mut heard = Instant::now();
     let mut unheard = Duration::ZERO;
     loop {
-        let (waiting, dropped) = {
-            let state = shared.lock();
-            (state.waiting.len(), state.dropped)
-        };
         // One that has enough still says that it is there.
-        let most_bytes = if waiting < MOST_WAITING && !dropped { MOST_BYTES } else { 0 };
+        let (most_bytes, dropped) = {
+            let state = shared.lock();
+            (state.wanted_bytes(), state.dropped)
+        };
         let reply = gateway.ask_operator(sink, results.request(most_bytes, dropped)?)?;
         unheard = unheard.max(heard.elapsed());
         heard = Instant::now();
@@ -122,7 +148,7 @@ fn fetch<T: Data>(gateway: &dyn JobGateway, sink: OperatorId, shared: &Shared<T>
         };
         pause = if results.fetched() > before { PAUSE.0 } else { (pause * 2).min(PAUSE.1) };
         if !values.is_empty() {
-            shared.lock().waiting.extend(values);
+            shared.lock().add(values);
             shared.changed.notify_all();
         }
         if results.fetched() == before || most_bytes == 0 {
@@ -132,7 +158,28 @@ fn fetch<T: Data>(gateway: &dyn JobGateway, sink: OperatorId, shared: &Shared<T>
     let finished = gateway.wait()?.end == JobEnd::Finished;
     if !shared.lock().dropped {
         let values = results.end(finished, unheard)?;
-        shared.lock().waiting.extend(values);
+        shared.lock().add(values);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MOST_BYTES, MOST_WAITING, MOST_WAITING_BYTES, State};
+
+    #[test]
+    fn no_more_is_asked_for_while_as_many_or_as_large_results_wait_as_may() {
+        let mut state = State::new();
+        assert_eq!(state.wanted_bytes(), MOST_BYTES);
+        state.add(vec![("large", MOST_WAITING_BYTES - 1), ("small", 1)]);
+        assert_eq!(state.wanted_bytes(), 0);
+        assert_eq!(state.take(), Some("large"));
+        assert_eq!(state.wanted_bytes(), MOST_BYTES);
+        state.add(vec![("small", 1); MOST_WAITING]);
+        assert_eq!(state.wanted_bytes(), 0);
+        while state.take().is_some() {}
+        assert_eq!((state.wanted_bytes(), state.waiting_bytes), (MOST_BYTES, 0));
+        state.dropped = true;
+        assert_eq!(state.wanted_bytes(), 0);
+    }
 }

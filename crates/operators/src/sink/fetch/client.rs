@@ -60,11 +60,11 @@ impl<T: Data> FetchedResults<T> {
         self.next
     }
 
-    /// Takes an answer. Returns those that will not come again, each once.
+    /// Takes an answer. Returns those that will not come again, each once, with the bytes that it had on its way.
     ///
     /// # Errors
     /// It is no answer, or after a restart results would be repeated or are missing.
-    pub fn answer(&mut self, body: &[u8]) -> Result<Vec<T>, Error> {
+    pub fn answer(&mut self, body: &[u8]) -> Result<Vec<(T, u64)>, Error> {
         let reply: FetchReply = decode(body).map_err(unreadable)?;
         let first_pending = self.next - self.pending.len() as u64;
         match self.version {
@@ -100,15 +100,15 @@ impl<T: Data> FetchedResults<T> {
             Some(durable) => durable.saturating_sub(first_pending).min(self.pending.len() as u64) as usize,
             None => self.pending.len(),
         };
-        self.pending.drain(..standing).map(|value| decode(&value).map_err(unreadable)).collect()
+        self.pending.drain(..standing).map(standing_value).collect()
     }
 
-    /// The job has ended. Returns what comes with its end: if it has `finished`, everything that was fetched stands. `unheard`: the
+    /// The job has ended. Returns what comes with its end, as [`answer`](FetchedResults::answer) does: if it has `finished`, everything that was fetched stands. `unheard`: the
     /// longest time since the last answer in which the program could ask nobody.
     ///
     /// # Errors
     /// Results are missing, since the sink has given them up, or may have.
-    pub fn end(&mut self, finished: bool, unheard: Duration) -> Result<Vec<T>, Error> {
+    pub fn end(&mut self, finished: bool, unheard: Duration) -> Result<Vec<(T, u64)>, Error> {
         if !finished {
             return Ok(Vec::new());
         }
@@ -121,8 +121,13 @@ impl<T: Data> FetchedResults<T> {
         if missing || self.missing {
             return Err(given_up());
         }
-        self.pending.drain(..).map(|value| decode(&value).map_err(unreadable)).collect()
+        self.pending.drain(..).map(standing_value).collect()
     }
+}
+
+fn standing_value<T: Data>(value: Vec<u8>) -> Result<(T, u64), Error> {
+    let bytes = value.len() as u64;
+    decode(&value).map(|value| (value, bytes)).map_err(unreadable)
 }
 
 /// The job has given up results that this program did not fetch.
