@@ -8,6 +8,7 @@ mod history;
 mod jobs;
 mod leadership;
 mod observed;
+mod questions;
 mod records;
 mod remote_host;
 mod starting;

@@ -1,5 +1,6 @@
 //! The tasks of a job in worker processes, as its JobMaster's shell sees them.
 
+use super::questions::Questions;
 use crate::{
     control::Link,
     host::{AnswerTo, TaskHost, WorkerNotice},
@@ -86,9 +87,7 @@ pub(crate) struct RemoteHost {
     killed: HashSet<AttemptId>,
     failed_starts: u32,
     figures: WorkerFigures,
-    /// Who waits for the answer of an operator, and the number of the question. One at a time: who asks again has given up the first.
-    asked: HashMap<OperatorId, (u64, AnswerTo)>,
-    next_question: u64,
+    questions: Questions,
 }
 
 impl RemoteHost {
@@ -103,8 +102,7 @@ impl RemoteHost {
             killed: HashSet::new(),
             failed_starts: 0,
             figures,
-            asked: HashMap::new(),
-            next_question: 0,
+            questions: Questions::default(),
         }
     }
 
@@ -126,6 +124,8 @@ impl RemoteHost {
             return vec![JobEvent::Failed(unrecoverable(reason))];
         }
         self.failed_starts = 0;
+        // What was said on an earlier connection may not have arrived.
+        self.questions.forget();
         let worker = self.workers.entry(info.worker).or_default();
         worker.connection = Some((link, info.data_address));
         if let Some(inventory) = &info.inventory {
@@ -145,8 +145,7 @@ impl RemoteHost {
         let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
         self.figures.lock().remove(&number);
         self.worker_of.retain(|_, at| *at != number);
-        // Whoever waits for an answer from there asks again.
-        self.asked.clear();
+        self.questions.forget();
         self.cluster.release_slots(self.job, &worker.slots);
         if worker.connection.is_none() {
             self.failed_starts += 1;
@@ -172,12 +171,7 @@ impl RemoteHost {
     fn said(&mut self, worker: u64, message: FromWorker) -> Vec<JobEvent> {
         match message {
             FromWorker::Task(_, TaskReport::Answer { number, body }) => {
-                if let Some(operator) = self.asked.iter().find(|(_, (asked, _))| *asked == number).map(|(operator, _)| *operator)
-                    && let Some((_, reply)) = self.asked.remove(&operator)
-                {
-                    // Whoever asked may be gone.
-                    let _ = reply.send(body);
-                }
+                self.questions.answer(number, body);
                 Vec::new()
             }
             FromWorker::Task(attempt, report) => vec![JobEvent::Task(attempt, report)],
@@ -364,10 +358,9 @@ impl TaskHost for RemoteHost {
         };
         let first = SubtaskId { vertex, index: 0 };
         let Some(attempt) = self.worker_of.keys().filter(|attempt| attempt.subtask == first).max().copied() else { return };
-        self.next_question += 1;
-        let number = self.next_question;
-        self.asked.insert(operator, (number, reply));
-        self.send(attempt, TaskCommand::Ask { operator, number, body });
+        if let Some(number) = self.questions.ask(operator, attempt, reply) {
+            self.send(attempt, TaskCommand::Ask { operator, number, body });
+        }
     }
 
     fn is_killed(&self, attempt: AttemptId) -> bool {
