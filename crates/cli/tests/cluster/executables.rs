@@ -124,7 +124,8 @@ fn an_upload_that_is_too_large_is_refused_before_it_costs_memory_or_disk() {
         assert!(answer.is_empty() || answer.contains("rest.server.max-content-length"), "{answer}");
         assert!(sent < TWO_GB);
     }
-    assert!(peak_memory(&cluster) < before + (16 << 20), "{before} {}", peak_memory(&cluster));
+    // Half of what was sent in chunks; buffers of connections and pages of the program itself are some MiB.
+    assert!(peak_memory(&cluster) < before + (32 << 20), "{before} {}", peak_memory(&cluster));
     eventually("nothing is left of it", || temporary_files(&cluster).is_empty());
     let program = cluster.path("large");
     fs::copy(job_program(), &program).unwrap();
