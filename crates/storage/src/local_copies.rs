@@ -34,19 +34,12 @@ pub struct LocalCopies {
     folder: PathBuf,
     /// Numbers files that have no name yet.
     begun: AtomicU64,
-    /// Blocks that were read from copies.
-    reads: Arc<AtomicU64>,
 }
 
 impl LocalCopies {
     /// Copies what is written to `storage` to `folder`, which is made when there is something to put there.
     pub fn new(storage: Arc<dyn StateFiles>, folder: impl Into<PathBuf>) -> Self {
-        LocalCopies { storage, folder: folder.into(), begun: AtomicU64::new(0), reads: Arc::default() }
-    }
-
-    /// How many blocks were read from copies so far.
-    pub fn reads(&self) -> u64 {
-        self.reads.load(Ordering::Relaxed)
+        LocalCopies { storage, folder: folder.into(), begun: AtomicU64::new(0) }
     }
 
     /// Begins a copy; `None` if that is not possible.
@@ -92,7 +85,6 @@ impl StateFiles for LocalCopies {
                 folder: folder.to_owned(),
                 data,
                 is_bad: AtomicBool::new(false),
-                reads: self.reads.clone(),
             })),
             Err(_) => self.storage.open_blocks(folder, data),
         }
@@ -167,13 +159,11 @@ struct Reader<'a> {
     folder: String,
     data: &'a BlockData,
     is_bad: AtomicBool,
-    reads: Arc<AtomicU64>,
 }
 
 impl BlockReader for Reader<'_> {
     fn read_block(&self, block: &BlockRef, into: &mut Vec<u8>) -> Result<(), StorageError> {
         if !self.is_bad.load(Ordering::Relaxed) && self.copy.read_block(block, into).is_ok() {
-            self.reads.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
         self.is_bad.store(true, Ordering::Relaxed);
@@ -227,7 +217,6 @@ mod tests {
         let written = write(&case, 1, b"content");
         fs::remove_dir_all(&written.0).unwrap();
         assert_eq!(read(&case, &written).unwrap(), b"content");
-        assert_eq!(case.copies.reads(), 1);
     }
 
     #[test]
@@ -241,7 +230,6 @@ mod tests {
         }
         fs::remove_file(&copy).unwrap();
         assert_eq!(read(&case, &written).unwrap(), b"content");
-        assert_eq!(case.copies.reads(), 0);
     }
 
     #[test]
