@@ -6,7 +6,7 @@
 
 use crate::{
     CompletedCheckpoint, StorageError,
-    files::{FileSystem, unique_suffix, write_file},
+    files::{FileSystem, write_file},
     frame,
     location::{self, REGISTER, REGISTER_TEMPORARY, parse_job_name, parse_register_name, register_name},
     register::{Entry, REGISTER_FRAME, Register},
@@ -132,7 +132,7 @@ impl RegisterFile {
     pub(crate) fn replace(&self, version: u64, register: &Register) -> Result<Replaced, Failed> {
         let sealed = frame::seal(&REGISTER_FRAME, register)
             .map_err(|error| Failed::NotDone(StorageError::damaged(self.path(), format!("its content does not encode: {error}"))))?;
-        let temporary = self.folder.join(format!("{REGISTER_TEMPORARY}{}", unique_suffix()));
+        let temporary = self.folder.join(format!("{REGISTER_TEMPORARY}{}", self.files.unique_suffix()));
         write_file(self.files.as_ref(), &temporary, &sealed.bytes)
             .map_err(|error| Failed::NotDone(StorageError::io("write", &temporary, error)))?;
         let replaced = self.publish(&temporary, version + 1);

@@ -3,9 +3,11 @@
 use super::{FileSystem, ReadFile, Stat, WriteFile};
 use std::{
     fs::{self, File, OpenOptions},
+    hash::{BuildHasher, RandomState},
     io::{self, Write},
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
+    process,
 };
 
 /// The machine's file system.
@@ -83,6 +85,11 @@ impl FileSystem for DiskFiles {
 
     fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
         std::path::absolute(path)
+    }
+
+    /// The standard library's hasher is seeded by the operating system.
+    fn unique_suffix(&self) -> String {
+        format!("{:016x}", RandomState::new().hash_one(process::id()))
     }
 
     fn is_shared(&self, _: &Path) -> bool {

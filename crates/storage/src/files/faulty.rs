@@ -152,6 +152,10 @@ impl<F: FileSystem> FileSystem for Faulty<F> {
         self.inner.absolute(path)
     }
 
+    fn unique_suffix(&self) -> String {
+        self.inner.unique_suffix()
+    }
+
     fn is_shared(&self, path: &Path) -> bool {
         self.inner.is_shared(path)
     }

@@ -5,12 +5,19 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Component, Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Files in the memory of this process. Clones see the same files.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryFiles(Folder);
+pub struct MemoryFiles {
+    root: Folder,
+    /// How many unique names were given.
+    names: Arc<AtomicU64>,
+}
 
 #[derive(Debug, Clone)]
 enum Node {
@@ -67,7 +74,7 @@ impl MemoryFiles {
                 }
             }
         }
-        revert(&self.0);
+        revert(&self.root);
     }
 
     /// Changes the bytes of a file behind everybody's back, as a failing disk does. Whether there is such a file.
@@ -90,12 +97,12 @@ impl MemoryFiles {
             }
         }
         let mut found = Vec::new();
-        walk(&self.0, Path::new(""), &mut found);
+        walk(&self.root, Path::new(""), &mut found);
         found
     }
 
     fn node(&self, path: &Path) -> io::Result<Node> {
-        let mut node = Node::Folder(self.0.clone());
+        let mut node = Node::Folder(self.root.clone());
         for component in path.components() {
             let Component::Normal(name) = component else { continue };
             let Node::Folder(folder) = node else { return Err(io::ErrorKind::NotADirectory.into()) };
@@ -225,6 +232,11 @@ impl FileSystem for MemoryFiles {
 
     fn absolute(&self, path: &Path) -> io::Result<PathBuf> {
         Ok(path.to_owned())
+    }
+
+    /// Counted, so that what happens in memory alone can be repeated.
+    fn unique_suffix(&self) -> String {
+        self.names.fetch_add(1, Ordering::Relaxed).to_string()
     }
 
     fn is_shared(&self, _: &Path) -> bool {

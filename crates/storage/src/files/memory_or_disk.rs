@@ -75,6 +75,10 @@ impl FileSystem for MemoryOrDisk {
         self.at(path).absolute(path)
     }
 
+    fn unique_suffix(&self) -> String {
+        DiskFiles.unique_suffix()
+    }
+
     fn is_shared(&self, path: &Path) -> bool {
         self.at(path).is_shared(path)
     }

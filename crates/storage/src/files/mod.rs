@@ -13,10 +13,8 @@ pub use memory_or_disk::MemoryOrDisk;
 
 use std::{
     fmt::Debug,
-    hash::{BuildHasher, RandomState},
     io,
     path::{Path, PathBuf},
-    process,
 };
 
 /// What is at a path.
@@ -59,6 +57,8 @@ pub trait FileSystem: Send + Sync + Debug {
     fn is_same_file(&self, one: &Path, other: &Path) -> io::Result<bool>;
     /// The path in full, from the root.
     fn absolute(&self, path: &Path) -> io::Result<PathBuf>;
+    /// An end of a file's name that nobody else gives to one of these files.
+    fn unique_suffix(&self) -> String;
     /// Whether what another process writes at `path` can be read here.
     fn is_shared(&self, path: &Path) -> bool;
 }
@@ -90,11 +90,6 @@ pub(crate) fn write_file(files: &dyn FileSystem, path: &Path, bytes: &[u8]) -> i
         let _ = files.remove_file(path);
     }
     written
-}
-
-/// An end of a file name that nobody else has. The standard library's hasher is seeded by the operating system.
-pub(crate) fn unique_suffix() -> String {
-    format!("{:016x}", RandomState::new().hash_one(process::id()))
 }
 
 /// Creates a folder and all above it that do not exist, durably.

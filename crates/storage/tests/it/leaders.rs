@@ -70,9 +70,16 @@ fn a_number_is_completed_once_but_the_same_checkpoint_may_be_completed_again() {
     });
 }
 
-/// Leads the job again and again, each time for `count` checkpoints or until somebody else takes over.
+/// Leads the job again and again, ten times at the least and until a checkpoint is complete, each time for `count` checkpoints or until
+/// somebody else takes over.
 fn lead(storage: &dyn CheckpointStorage, count: u64) {
-    for _ in 0..10 {
+    let mut completions = 0;
+    for round in 0.. {
+        if round >= 10 && completions > 0 {
+            return;
+        }
+        // Somebody must be left alone for long enough.
+        std::thread::sleep(std::time::Duration::from_millis(round % count));
         let epoch = storage.next_epoch().unwrap();
         let first = match storage.begin_term(epoch) {
             Ok(first) => first.0,
@@ -81,7 +88,10 @@ fn lead(storage: &dyn CheckpointStorage, count: u64) {
         };
         for checkpoint in first..first + count {
             match take(storage, epoch, checkpoint) {
-                Ok(completed) => assert_eq!(completed.checkpoint.0, checkpoint),
+                Ok(completed) => {
+                    assert_eq!(completed.checkpoint.0, checkpoint);
+                    completions += 1;
+                }
                 // The successor begins with clean folders, under the feet of this one.
                 Err(StorageError::Fenced { .. } | StorageError::NotPending { .. }) => break,
                 // Others went on before this one had made sure of it.

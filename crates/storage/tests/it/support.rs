@@ -134,6 +134,7 @@ delegate! {
     link(from: &Path, to: &Path) -> std::io::Result<()>;
     is_same_file(one: &Path, other: &Path) -> std::io::Result<bool>;
     absolute(path: &Path) -> std::io::Result<std::path::PathBuf>;
+    unique_suffix() -> String;
     is_shared(path: &Path) -> bool;
 }
 
