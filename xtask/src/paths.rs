@@ -17,6 +17,16 @@ pub(crate) fn target() -> PathBuf {
     set.and_then(|directory| std::path::absolute(directory).ok()).unwrap_or_else(|| repository().join("target"))
 }
 
+/// The file of this program. A build of the whole workspace puts another one in its place, which does the same; then Linux says that the
+/// one that runs is deleted.
+///
+/// # Errors
+/// When the system does not tell.
+pub(crate) fn this_program() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    Ok(path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or_else(|| path.clone(), PathBuf::from))
+}
+
 /// Inputs, logs and results of benchmarks; created if missing.
 ///
 /// # Errors

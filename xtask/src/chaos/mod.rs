@@ -86,14 +86,14 @@ pub(crate) fn run(args: &ChaosArgs) -> Result<()> {
 /// # Errors
 /// As of [`run`].
 pub(crate) fn check() -> Result<()> {
-    let us = std::env::current_exe().map_err(|error| Error::other(format!("which program this is cannot be told: {error}")))?;
+    let us = crate::paths::this_program().map_err(|error| Error::other(format!("which program this is cannot be told: {error}")))?;
     // As a process of its own, so that it can have a network of its own.
     process::run(Command::new(us).args(["chaos", "--debug", "--built", "--minutes", "0.3"]))
 }
 
 /// Starts this program again where the network is its own, with nothing in it but loopback.
 fn own_network() -> Option<Command> {
-    let us = std::env::current_exe().ok()?;
+    let us = crate::paths::this_program().ok()?;
     for arguments in [&["--net"][..], &["--user", "--map-root-user", "--net"]] {
         let mut unshare = process::tied_command("unshare");
         unshare.args(arguments).arg("--");
