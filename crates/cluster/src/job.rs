@@ -321,6 +321,9 @@ fn log(note: &JobNote) {
         JobNote::CheckpointUnconfirmed { .. } | JobNote::DiscardFailed(_) | JobNote::Killed(_) | JobNote::StopFailed { .. } => {
             tracing::warn!(?note, "job");
         }
+        // What follows names it: the restart, or the end of the job.
+        JobNote::Failed { along: false, .. } => {}
+        JobNote::Failed { failure, along: true, .. } => tracing::info!(%failure, "failed along with what failed before"),
         JobNote::Restarting { tasks, whole_job, delay, cause } => {
             tracing::warn!(tasks, whole_job, delay_ms = delay.as_millis() as u64, %cause, "restarting");
         }

@@ -240,6 +240,15 @@ pub enum JobNote {
     },
     /// Files of checkpoints could not be removed: why.
     DiscardFailed(String),
+    /// Something failed.
+    Failed {
+        /// The attempt; `None`: it was no task.
+        attempt: Option<AttemptId>,
+        /// How.
+        failure: TaskFailure,
+        /// Whether what failed before has already led to a restart of this task, or to the end of the job.
+        along: bool,
+    },
     /// Tasks are being started again.
     Restarting {
         /// How many tasks.

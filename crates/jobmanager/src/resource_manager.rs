@@ -157,14 +157,9 @@ impl ResourceManager {
         all.fold((0, 0), |(slots, free), offered| (slots + offered.slots, free + offered.free()))
     }
 
-    /// The slots of a TaskManager: all, and those that nobody holds.
-    pub fn of_task_manager(&self, task_manager: &str) -> Option<(u32, u32)> {
-        self.task_managers.get(task_manager).map(|offered| (offered.slots, offered.free()))
-    }
-
-    /// The jobs that hold slots of a TaskManager.
-    pub fn jobs_on(&self, task_manager: &str) -> BTreeSet<JobId> {
-        self.task_managers.get(task_manager).map(|offered| offered.held.values().copied().collect()).unwrap_or_default()
+    /// The slots of a TaskManager that are held, and by whom.
+    pub fn held_on(&self, task_manager: &str) -> BTreeMap<u32, JobId> {
+        self.task_managers.get(task_manager).map(|offered| offered.held.clone()).unwrap_or_default()
     }
 
     fn take_back(&mut self, is_returned: impl Fn(u32, JobId) -> bool) {
@@ -262,8 +257,10 @@ mod tests {
         assert_eq!(resources.request(A, 1), [grant(A, "two", [0])]);
         assert_eq!(resources.request(A, 1), [grant(A, "two", [1])]);
         assert_eq!(resources.request(B, 1), [grant(B, "one", [2])]);
-        assert_eq!(resources.jobs_on("two"), [A].into());
-        assert_eq!(resources.of_task_manager("two"), Some((3, 1)));
+        assert_eq!(resources.request(B, 1), [grant(B, "one", [3])]);
+        assert_eq!(resources.held_on("one"), [(2, B), (3, B)].into());
+        assert_eq!(resources.held_on("two"), [(0, A), (1, A)].into());
+        assert_eq!(resources.held_on("three"), BTreeMap::new());
     }
 
     #[test]

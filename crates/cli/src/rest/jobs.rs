@@ -1,7 +1,7 @@
 //! Jobs as REST describes them.
 
 use super::programs::vertex_of;
-use flott_cluster::{CheckpointEnd, CheckpointRecord, JobDetails};
+use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails};
 use flott_core::{
     Timestamp,
     context::RuntimeMode,
@@ -37,11 +37,12 @@ fn changed_at(details: &JobDetails) -> Option<Timestamp> {
     details.history.entered.iter().map(|(_, at)| *at).chain(attempts).max()
 }
 
-/// A job.
+/// A job. `hosts` are the machines of the TaskManagers that are there.
 pub(super) fn job(
     id: JobId,
     overview: &JobOverview,
     details: &JobDetails,
+    hosts: &BTreeMap<String, String>,
     figures: &[TaskFigures],
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
@@ -51,7 +52,7 @@ pub(super) fn job(
     let vertices = details.topology.vertices.iter().map(|vertex| {
         let subtasks = (0..vertex.parallelism).map(|index| {
             let subtask = SubtaskId { vertex: vertex.id, index };
-            self::subtask(subtask, status.get(&subtask).copied(), details, figures.get(&subtask).copied())
+            self::subtask(subtask, status.get(&subtask).copied(), details, hosts, figures.get(&subtask).copied())
         });
         model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) }
     });
@@ -77,7 +78,13 @@ pub(super) fn job(
     }
 }
 
-fn subtask(id: SubtaskId, status: Option<TaskStatus>, details: &JobDetails, figures: Option<&TaskFigures>) -> model::Subtask {
+fn subtask(
+    id: SubtaskId,
+    status: Option<TaskStatus>,
+    details: &JobDetails,
+    hosts: &BTreeMap<String, String>,
+    figures: Option<&TaskFigures>,
+) -> model::Subtask {
     let records = details.history.attempts.get(&id);
     let mut attempts: Vec<model::Attempt> = records
         .into_iter()
@@ -87,7 +94,7 @@ fn subtask(id: SubtaskId, status: Option<TaskStatus>, details: &JobDetails, figu
             let entered = [(TaskStatus::Created, details.started)].into_iter().chain(record.entered.iter().copied()).collect();
             let task_manager = details.slots.get(&record.slot).cloned();
             model::Attempt {
-                endpoint: task_manager.as_ref().map(|_| "localhost".to_owned()),
+                endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
                 ..attempt(record.number, status, entered)
             }
@@ -111,6 +118,17 @@ fn subtask(id: SubtaskId, status: Option<TaskStatus>, details: &JobDetails, figu
     }
     attempts.reverse();
     model::Subtask { current, earlier: attempts }
+}
+
+/// A failure, with what came with it.
+pub(super) fn failure(record: &FailureRecord, details: &JobDetails, hosts: &BTreeMap<String, String>) -> model::Failure {
+    let task_manager = record.slot.and_then(|slot| details.slots.get(&slot));
+    model::Failure {
+        task_manager: task_manager.cloned(),
+        endpoint: task_manager.and_then(|id| hosts.get(id).cloned()),
+        concurrent: record.along.iter().map(|one| failure(one, details, hosts)).collect(),
+        ..model::Failure::new(record.at, &record.failure, record.attempt.is_some())
+    }
 }
 
 fn attempt(number: u32, status: TaskStatus, entered: Vec<(TaskStatus, Timestamp)>) -> model::Attempt {

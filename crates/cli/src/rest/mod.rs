@@ -12,7 +12,7 @@ mod task_managers;
 use crate::log::Files;
 use executables::Executables;
 use flames::Flames;
-use flott_cluster::{JobManager, ProcessWatch};
+use flott_cluster::{JobDetails, JobManager, ProcessWatch};
 use flott_core::{
     Error, ErrorKind,
     config::Configuration,
@@ -25,7 +25,7 @@ use flott_rpc::{
 };
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -55,6 +55,13 @@ impl Rest {
         let (executables, watch) = (Executables::default(), ProcessWatch::default());
         let flames = Flames::start(manager.clone(), &configuration)?;
         Ok(Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch, flames })
+    }
+
+    /// The machines of the TaskManagers of a job that are there.
+    fn hosts(&self, details: &JobDetails) -> BTreeMap<String, String> {
+        let task_managers: BTreeSet<&String> = details.slots.values().collect();
+        let host = |id: &String| Some((id.clone(), self.manager.process_figures(id)?.1.host));
+        task_managers.into_iter().filter_map(host).collect()
     }
 
     fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply> {
@@ -117,7 +124,7 @@ impl Cluster for Rest {
         let outcome = if overview.status.is_terminal() { Some(self.manager.wait(job).map_err(missing)?) } else { None };
         let details = self.manager.details(job).map_err(missing)?;
         let figures = self.manager.figures(job).map_err(missing)?;
-        let described = Arc::new(jobs::job(job, &overview, &details, &figures, outcome.as_ref()));
+        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), &figures, outcome.as_ref()));
         let mut cache = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|_, (at, _)| at.elapsed() < JOB_AGE);
         cache.insert(job, (Instant::now(), described.clone()));
@@ -133,7 +140,8 @@ impl Cluster for Rest {
 
     fn failures(&self, job: JobId) -> Result<Vec<model::Failure>> {
         let details = self.manager.details(job).map_err(|_| ClusterError::NotFound(format!("Job {job} not found")))?;
-        Ok(details.history.failures.iter().map(|(at, failure)| model::Failure::of_task(*at, failure)).collect())
+        let hosts = self.hosts(&details);
+        Ok(details.history.failures.iter().map(|failure| jobs::failure(failure, &details, &hosts)).collect())
     }
 
     fn cancel(&self, job: JobId) -> Result<()> {
@@ -184,9 +192,8 @@ impl Cluster for Rest {
 
     fn task_managers(&self) -> Result<Vec<model::TaskManager>> {
         let all = self.manager.task_managers();
-        let described = all.iter().map(|(info, free, holders)| {
-            task_managers::task_manager(info, *free, holders, self.manager.process_figures(&info.id).as_ref())
-        });
+        let described =
+            all.iter().map(|(info, held)| task_managers::task_manager(info, held, self.manager.process_figures(&info.id).as_ref()));
         Ok(described.collect())
     }
 

@@ -245,6 +245,25 @@ fn a_job_that_was_rescaled_keeps_its_parallelism_under_the_next_leader() {
     let rescale = |arguments: &[&str]| String::from_utf8(pair.flott().arg("rescale").args(arguments).output().unwrap().stdout).unwrap();
     let said = rescale(&[&job]);
     assert!(said.contains("v0 : 2 (2..2)") && said.contains("v1 : 2 (2..2)"), "{said}");
+    // It knows where tasks run that it has not started.
+    let get = |path: &str| -> serde_json::Value {
+        let (status, body) = Cluster::answer_of(&pair.managers[pair.leader()].rest, path);
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    let vertex = get(&format!("/jobs/{job}"))["vertices"][1]["id"].as_str().unwrap().to_owned();
+    let mut hosts: Vec<String> = get(&format!("/jobs/{job}/vertices/{vertex}"))["subtasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|subtask| subtask["taskmanager-id"].as_str().unwrap().to_owned())
+        .collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, ["tm0", "tm1"]);
+    for task_manager in get("/taskmanagers")["taskmanagers"].as_array().unwrap() {
+        // A reader without a split is at its end.
+        assert!([1, 2].contains(&task_manager["assignedTasks"].as_u64().unwrap()), "{task_manager}");
+    }
     let said = rescale(&[&job, "-p", "1"]);
     assert!(said.contains("runs with parallelism 1, 1"), "{said}");
     let output = program.wait_with_output().unwrap();

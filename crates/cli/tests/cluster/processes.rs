@@ -188,12 +188,18 @@ impl Cluster {
 
     /// The status that a REST server answers with.
     pub(crate) fn status_of(rest: &str, path: &str) -> u16 {
-        let Ok(mut stream) = TcpStream::connect(rest) else { return 0 };
+        Self::answer_of(rest, path).0
+    }
+
+    /// As [`Cluster::status_of`], with the body.
+    pub(crate) fn answer_of(rest: &str, path: &str) -> (u16, String) {
+        let Ok(mut stream) = TcpStream::connect(rest) else { return (0, String::new()) };
         stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
         let read = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
-        read.ok().and_then(|_| answer.split(' ').nth(1)?.parse().ok()).unwrap_or(0)
+        let parsed = read.ok().and_then(|_| Some((answer.split(' ').nth(1)?.parse().ok()?, answer.split_once("\r\n\r\n")?.1.to_owned())));
+        parsed.unwrap_or_default()
     }
 
     /// The worker processes of a job whose program is this test's.

@@ -93,3 +93,43 @@ fn what_is_no_job_is_refused_by_rest() {
     assert!(refused["errors"][0].as_str().unwrap().contains("`text.txt` is no executable"), "{refused}");
     assert_eq!(cluster.get("/jars")["files"].as_array().unwrap().len(), 0);
 }
+
+#[test]
+fn slots_say_what_is_in_them_and_a_failure_what_came_with_it() {
+    let mut cluster = Cluster::with_task_managers(&[3]);
+    for _ in 0..2 {
+        assert!(cluster.run(&["-d", "-p", "1"], "plain", RECORDS, 1000.0).status().unwrap().success());
+    }
+    let mut jobs: Vec<String> = array(&cluster.get("/jobs")["jobs"]).iter().map(|job| text(&job["id"]).to_owned()).collect();
+    jobs.sort_unstable();
+    let slots = || {
+        let task_manager = cluster.get("/taskmanagers/tm0");
+        let slots = array(&task_manager["allocatedSlots"]).iter();
+        let mut slots: Vec<_> = slots.map(|slot| (text(&slot["jobId"]).to_owned(), slot["assignedTasks"].as_u64().unwrap())).collect();
+        slots.sort_unstable();
+        slots
+    };
+    eventually("each job has its two tasks in a slot", || slots() == [(jobs[0].clone(), 2), (jobs[1].clone(), 2)]);
+    let listed = cluster.get("/taskmanagers")["taskmanagers"][0].clone();
+    assert_eq!((&listed["assignedTasks"], &listed["freeSlots"], &listed["slotsNumber"]), (&json!(4), &json!(1), &json!(3)));
+
+    cluster.kill_task_manager("tm0");
+    for job in &jobs {
+        let failures = || cluster.get(&format!("/jobs/{job}/exceptions"))["exceptionHistory"]["entries"].clone();
+        eventually("the loss was noticed", || failures()[0]["concurrentExceptions"][0].is_object());
+        let failure = failures()[0].clone();
+        for failed in [&failure, &failure["concurrentExceptions"][0]] {
+            assert_eq!(failed["taskManagerId"], "tm0", "{failure}");
+            assert!(text(&failed["taskName"]).ends_with(" (1/1) - execution #0"), "{failure}");
+        }
+        assert_ne!(failure["taskName"], failure["concurrentExceptions"][0]["taskName"]);
+    }
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().unwrap()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}

@@ -9,6 +9,7 @@ use flott_core::{
 use flott_jobmanager::{JobAction, JobEvent, JobNote};
 use flott_rpc::{
     client::CheckpointSummary,
+    inventory::{TaskInventory, TaskState},
     status::{JobStatus, TaskStatus},
     task::{TaskCommand, TaskReport},
 };
@@ -22,6 +23,8 @@ use std::{
 const ATTEMPTS: usize = 16;
 /// Failures that are remembered. Flink's `web.exception-history-size`.
 const FAILURES: usize = 16;
+/// Failures of other tasks that are remembered with one.
+const FAILURES_ALONG: usize = 16;
 /// Checkpoints that are remembered, of which clients see the last ones.
 const CHECKPOINTS: usize = 100;
 
@@ -34,6 +37,28 @@ pub struct AttemptRecord {
     pub slot: u32,
     /// Its states and when it entered them.
     pub entered: Vec<(TaskStatus, Timestamp)>,
+}
+
+/// Something that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailureRecord {
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub failure: TaskFailure,
+    /// The attempt; `None`: it was no task.
+    pub attempt: Option<AttemptId>,
+    /// The slot that it was in.
+    pub slot: Option<u32>,
+    /// What else failed before tasks were started again, oldest first.
+    pub along: Vec<FailureRecord>,
+}
+
+impl FailureRecord {
+    /// The failure of what is no task.
+    fn without_task(at: Timestamp, failure: TaskFailure) -> Self {
+        FailureRecord { at, failure, attempt: None, slot: None, along: Vec::new() }
+    }
 }
 
 /// How a checkpoint ended.
@@ -73,7 +98,11 @@ pub struct JobHistory {
     /// The attempts of each subtask, oldest first.
     pub attempts: BTreeMap<SubtaskId, VecDeque<AttemptRecord>>,
     /// The last failures that led to a restart or to the job's end, newest first.
-    pub failures: VecDeque<(Timestamp, TaskFailure)>,
+    #[serde(default, rename = "failed")]
+    pub failures: VecDeque<FailureRecord>,
+    /// Whether what fails now belongs to the newest of them.
+    #[serde(skip)]
+    restarting: bool,
     /// The last checkpoints, newest first.
     pub checkpoints: VecDeque<CheckpointRecord>,
     /// When it last started from a checkpoint, and from which.
@@ -83,6 +112,15 @@ pub struct JobHistory {
 }
 
 impl JobHistory {
+    /// Of a job that failed before anything ran.
+    pub(super) fn never_run(started: Timestamp, failed: Timestamp, failure: TaskFailure) -> Self {
+        JobHistory {
+            entered: vec![(JobStatus::Created, started), (JobStatus::Failed, failed)],
+            failures: [FailureRecord::without_task(failed, failure)].into(),
+            ..JobHistory::default()
+        }
+    }
+
     fn attempt_entered(&mut self, attempt: AttemptId, status: TaskStatus, at: Timestamp) {
         let record = self.attempts.get_mut(&attempt.subtask).and_then(|all| all.iter_mut().rfind(|one| one.number == attempt.attempt));
         if let Some(record) = record
@@ -96,6 +134,10 @@ impl JobHistory {
         let (attempt, status) = match event {
             JobEvent::Task(attempt, TaskReport::CheckpointAcknowledged { checkpoint, stats, .. }) => {
                 acknowledge(&mut self.checkpoints, *checkpoint, attempt.subtask, Acknowledgement { at, stats: *stats });
+                return;
+            }
+            JobEvent::Adopted(inventory) => {
+                inventory.tasks.iter().for_each(|task| self.adopted(task, at));
                 return;
             }
             JobEvent::Task(attempt, TaskReport::Running) => (*attempt, TaskStatus::Running),
@@ -114,10 +156,43 @@ impl JobHistory {
         self.attempt_entered(attempt, status, at);
     }
 
+    /// A task that goes on under this leader: how it came to be where it is, only the leader before knew.
+    fn adopted(&mut self, task: &TaskInventory, at: Timestamp) {
+        let status = match &task.state {
+            TaskState::Deploying => TaskStatus::Deploying,
+            TaskState::Running | TaskState::EndOfData => TaskStatus::Running,
+            TaskState::Canceling => TaskStatus::Canceling,
+            TaskState::Ended(last) => match last.as_deref() {
+                Some(TaskReport::Finished { .. }) => TaskStatus::Finished,
+                Some(TaskReport::Canceled) => TaskStatus::Canceled,
+                _ => TaskStatus::Failed,
+            },
+        };
+        let attempts = self.attempts.entry(task.attempt.subtask).or_default();
+        // Several workers may have had it; the one whose connection was lost may come back.
+        let place = attempts.partition_point(|one| one.number < task.attempt.attempt);
+        if attempts.get(place).is_none_or(|one| one.number != task.attempt.attempt) {
+            let record = AttemptRecord { number: task.attempt.attempt, slot: task.slot, entered: vec![(status, at)] };
+            attempts.insert(place, record);
+        }
+    }
+
+    /// How many tasks are in each slot.
+    fn tasks_by_slot(&self) -> BTreeMap<u32, u32> {
+        let mut tasks = BTreeMap::new();
+        for attempt in self.attempts.values().filter_map(VecDeque::back) {
+            if attempt.entered.last().is_some_and(|(last, _)| !last.is_terminal()) {
+                *tasks.entry(attempt.slot).or_default() += 1;
+            }
+        }
+        tasks
+    }
+
     fn action(&mut self, action: &JobAction, at: Timestamp) {
         match action {
             JobAction::StatusChanged(status) => self.status(*status, at),
             JobAction::Deploy(deployments) => {
+                self.restarting = false;
                 if let Some(first) = deployments.first() {
                     self.parallelism = first.parallelism.clone();
                 }
@@ -133,7 +208,10 @@ impl JobHistory {
             JobAction::Send(attempt, TaskCommand::Cancel) => self.attempt_entered(*attempt, TaskStatus::Canceling, at),
             JobAction::Ended(outcome) => {
                 if let flott_rpc::client::JobEnd::Failed(failure) = &outcome.end {
-                    self.failure(failure, at);
+                    // Unless that has begun with a failure which was noted.
+                    if self.failures.front().is_none_or(|last| last.failure != *failure) {
+                        self.failed(FailureRecord::without_task(at, failure.clone()));
+                    }
                 }
             }
             JobAction::Note(note) => self.note(note, at),
@@ -144,7 +222,7 @@ impl JobHistory {
     fn note(&mut self, note: &JobNote, at: Timestamp) {
         match note {
             JobNote::Adopted { parallelism, .. } => self.parallelism.clone_from(parallelism),
-            JobNote::Restarting { cause, .. } => self.failure(cause, at),
+            JobNote::Failed { attempt, failure, along } => self.note_failure(*attempt, failure, *along, at),
             JobNote::Deployed { from: Some(checkpoint), .. } => self.restored = Some((at, *checkpoint)),
             JobNote::CheckpointTriggered { checkpoint, kind, tasks } => {
                 self.checkpoints.push_front(CheckpointRecord {
@@ -174,11 +252,22 @@ impl JobHistory {
         self.entered.push((status, at));
     }
 
-    fn failure(&mut self, failure: &TaskFailure, at: Timestamp) {
-        if self.failures.front().is_none_or(|(_, last)| last != failure) {
-            self.failures.push_front((at, failure.clone()));
-            self.failures.truncate(FAILURES);
+    fn note_failure(&mut self, attempt: Option<AttemptId>, failure: &TaskFailure, along: bool, at: Timestamp) {
+        let record = attempt.and_then(|attempt| self.attempts.get(&attempt.subtask)?.iter().rfind(|one| one.number == attempt.attempt));
+        let record = FailureRecord { attempt, slot: record.map(|one| one.slot), ..FailureRecord::without_task(at, failure.clone()) };
+        match self.failures.front_mut().filter(|_| self.restarting) {
+            Some(first) if first.along.len() < FAILURES_ALONG => first.along.push(record),
+            Some(_) => {}
+            // It was to end, but not because something had failed.
+            None if along => {}
+            None => self.failed(record),
         }
+    }
+
+    fn failed(&mut self, record: FailureRecord) {
+        self.failures.push_front(record);
+        self.failures.truncate(FAILURES);
+        self.restarting = true;
     }
 
     fn checkpoint_ended(&mut self, checkpoint: CheckpointId, end: CheckpointEnd) {
@@ -213,6 +302,11 @@ impl SharedHistory {
         SharedHistory(Arc::new(Mutex::new(history)))
     }
 
+    /// How many tasks are in each slot.
+    pub(crate) fn tasks_by_slot(&self) -> BTreeMap<u32, u32> {
+        self.lock().tasks_by_slot()
+    }
+
     pub(crate) fn read(&self) -> JobHistory {
         self.lock().clone()
     }
@@ -222,7 +316,10 @@ impl SharedHistory {
 mod tests {
     use super::*;
     use flott_core::id::VertexId;
-    use flott_rpc::task::TaskDeployment;
+    use flott_rpc::{
+        inventory::{ReaderInventory, WorkerInventory},
+        task::TaskDeployment,
+    };
 
     const SUBTASK: SubtaskId = SubtaskId { vertex: VertexId(0), index: 0 };
 
@@ -260,6 +357,61 @@ mod tests {
         let attempts = &history.attempts[&SUBTASK];
         assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
+    }
+
+    #[test]
+    fn tasks_that_go_on_under_a_new_leader_are_in_their_slots() {
+        let task = |index, number, slot, state| TaskInventory {
+            attempt: AttemptId { subtask: SubtaskId { index, ..SUBTASK }, attempt: number },
+            slot,
+            restored_from: None,
+            parallelism: Vec::new(),
+            restored_finished: false,
+            enumerator: 0,
+            state,
+            reader: ReaderInventory::default(),
+        };
+        let mut history = JobHistory::default();
+        let mut adopt = |tasks| {
+            history.event(&JobEvent::Adopted(Box::new(WorkerInventory { tasks, ..WorkerInventory::default() })), 5);
+        };
+        adopt(vec![task(0, 2, 7, TaskState::Running), task(1, 0, 7, TaskState::EndOfData), task(2, 0, 8, TaskState::Ended(None))]);
+        // Of another worker, which has one that was there before, and the first one once more.
+        adopt(vec![task(0, 1, 3, TaskState::Running), task(1, 0, 7, TaskState::Running)]);
+        assert_eq!(history.tasks_by_slot(), [(7, 2)].into());
+        let numbers: Vec<u32> = history.attempts[&SUBTASK].iter().map(|attempt| attempt.number).collect();
+        assert_eq!(numbers, [1, 2]);
+        history.event(&JobEvent::SlotsLost(vec![7]), 6);
+        assert_eq!(history.tasks_by_slot(), [].into());
+    }
+
+    #[test]
+    fn failures_before_tasks_are_started_again_belong_together() {
+        let other = AttemptId { subtask: SubtaskId { index: 1, ..SUBTASK }, attempt: 0 };
+        let deploy = |attempt: AttemptId, slot| {
+            JobAction::Deploy(vec![TaskDeployment { attempt, slot, restore: None, parallelism: Vec::new(), enumerator: 0 }])
+        };
+        let failed = |attempt, what: &str, along| {
+            JobAction::Note(JobNote::Failed { attempt, failure: TaskFailure::without_task("map", what), along })
+        };
+        let mut history = JobHistory::default();
+        for (at, action) in [
+            (1, deploy(attempt(0), 3)),
+            (1, deploy(other, 4)),
+            (2, failed(Some(attempt(0)), "root", false)),
+            (3, failed(Some(other), "neighbour", true)),
+            (4, deploy(attempt(1), 5)),
+            // The user cancels the job, and a task fails then.
+            (5, failed(Some(attempt(1)), "on the way out", true)),
+            (6, failed(None, "second", false)),
+            (7, failed(Some(attempt(1)), "another region", false)),
+        ] {
+            history.action(&action, at);
+        }
+        let told = |record: &FailureRecord| (record.at, record.failure.causes[0].clone(), record.slot);
+        assert_eq!(history.failures.iter().map(told).collect::<Vec<_>>(), [(6, "second".into(), None), (2, "root".into(), Some(3))]);
+        assert_eq!(history.failures[1].along.iter().map(told).collect::<Vec<_>>(), [(3, "neighbour".into(), Some(4))]);
+        assert_eq!(history.failures[0].along.iter().map(told).collect::<Vec<_>>(), [(7, "another region".into(), Some(5))]);
     }
 
     #[test]

@@ -208,11 +208,7 @@ impl JobManager {
             rescales: Vec::new(),
             rescale_totals: RescaleTotals::default(),
         };
-        let history = JobHistory {
-            entered: vec![(JobStatus::Created, started), (JobStatus::Failed, now)],
-            failures: [(now, failure.clone())].into(),
-            ..JobHistory::default()
-        };
+        let history = JobHistory::never_run(started, now, failure.clone());
         let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
         let outcome = JobOutcome { end, accumulators, restarts: 0, checkpoints: CheckpointCounts::default() };
         let slots = BTreeMap::new();

@@ -35,7 +35,7 @@ use flott_rpc::{
 };
 use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
-pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, JobHistory};
+pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory};
 use jobs::Job;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
@@ -100,6 +100,15 @@ pub struct JobDetails {
     pub history: JobHistory,
     /// The TaskManager of each slot that it has had.
     pub slots: BTreeMap<u32, String>,
+}
+
+/// A slot that a job holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldSlot {
+    /// The job.
+    pub job: JobId,
+    /// The number of tasks in it.
+    pub tasks: u32,
 }
 
 struct Inner {
@@ -281,14 +290,17 @@ impl JobManager {
         })
     }
 
-    /// The TaskManagers, each with its slots: all, and those that nobody holds, and the jobs that hold some.
-    pub fn task_managers(&self) -> Vec<(TaskManagerInfo, u32, Vec<JobId>)> {
+    /// The TaskManagers, each with those of its slots that are held.
+    pub fn task_managers(&self) -> Vec<(TaskManagerInfo, Vec<HeldSlot>)> {
         let state = self.lock();
-        let of = |info: &TaskManagerInfo| {
-            let free = state.resources.of_task_manager(&info.id).map_or(0, |(_, free)| free);
-            (info.clone(), free, state.resources.jobs_on(&info.id).into_iter().collect())
+        let running = state.jobs.values().filter(|known| known.ended_at.is_none());
+        // The number of a slot names it among those of all TaskManagers.
+        let tasks: BTreeMap<u32, u32> = running.flat_map(|known| known.history.tasks_by_slot()).collect();
+        let held_on = |task_manager| {
+            let held = state.resources.held_on(task_manager).into_iter();
+            held.map(|(slot, job)| HeldSlot { job, tasks: tasks.get(&slot).copied().unwrap_or(0) }).collect()
         };
-        state.task_managers.values().map(|registered| of(&registered.info)).collect()
+        state.task_managers.values().map(|registered| (registered.info.clone(), held_on(&registered.info.id))).collect()
     }
 
     /// The figures of a job's tasks, up to a second old.

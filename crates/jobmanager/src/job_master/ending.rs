@@ -66,7 +66,7 @@ impl JobMaster {
     /// Another leader has taken over.
     pub(super) fn fenced(&mut self, now: Now, reason: String, out: &mut Vec<JobAction>) {
         let failure = TaskFailure::without_task("checkpoint storage", reason);
-        self.remember_failure(&failure);
+        self.remember_failure(None, &failure, false, out);
         self.begin_end(now, JobEnd::Failed(failure), out);
         if let Some(ending) = &mut self.ending {
             ending.fenced = true;

@@ -34,7 +34,7 @@ use ending::Ending;
 use flott_core::{
     context::RuntimeMode,
     error::TaskFailure,
-    id::{JobId, VertexId},
+    id::{AttemptId, JobId, VertexId},
 };
 use flott_graph::{
     JobTopology,
@@ -308,7 +308,8 @@ impl JobMaster {
         }
     }
 
-    fn remember_failure(&mut self, failure: &TaskFailure) {
+    fn remember_failure(&mut self, attempt: Option<AttemptId>, failure: &TaskFailure, along: bool, out: &mut Vec<JobAction>) {
+        out.push(JobAction::Note(JobNote::Failed { attempt, failure: failure.clone(), along }));
         if self.failures.len() == FAILURES_KEPT {
             self.failures.pop_front();
         }

@@ -271,7 +271,7 @@ impl JobMaster {
             ),
             None => "the JobManager has changed, and the process with the enumerators of the sources was not found afterwards".to_owned(),
         };
-        self.restart(now, regions, TaskFailure::without_task("job", reason), true, out);
+        self.restart(now, regions, TaskFailure::without_task("job", reason), None, true, out);
     }
 }
 

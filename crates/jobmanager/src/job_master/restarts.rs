@@ -12,7 +12,7 @@ use crate::{
 };
 use flott_core::{
     error::TaskFailure,
-    id::{CheckpointId, SubtaskId, VertexId},
+    id::{AttemptId, CheckpointId, SubtaskId, VertexId},
 };
 use flott_graph::settings::FailoverSettings;
 use flott_rpc::{
@@ -37,11 +37,12 @@ impl JobMaster {
     pub(super) fn attempt_ended(&mut self, now: Now, place: usize, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
         let region = self.graph.regions().of_task(place);
         let canceling = self.graph.task(place).status == TaskStatus::Canceling;
+        let attempt = self.graph.task(place).current();
         self.graph.task_mut(place).status = TaskStatus::Failed;
         if self.ending.is_some() || (self.failover.restarts(region) && !failure.unrecoverable) {
             // One that was told to end and is gone has done what it was told.
             if !(canceling && lost) {
-                self.remember_failure(&failure);
+                self.remember_failure(attempt, &failure, true, out);
             }
             return;
         }
@@ -49,14 +50,14 @@ impl JobMaster {
             FailoverSettings::Region => [region].into(),
             FailoverSettings::Full => self.unfinished_regions(),
         };
-        self.restart(now, regions, failure, lost, out);
+        self.restart(now, regions, failure, attempt, lost, out);
     }
 
     /// Something failed on which all tasks depend.
     pub(super) fn global_failure(&mut self, now: Now, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
         if self.ending.is_none() {
             let regions = self.unfinished_regions();
-            self.restart(now, regions, failure, lost, out);
+            self.restart(now, regions, failure, None, lost, out);
         }
     }
 
@@ -69,8 +70,17 @@ impl JobMaster {
         (0..self.graph.regions().len()).filter(|region| !self.graph.region_finished(*region)).collect()
     }
 
-    pub(super) fn restart(&mut self, now: Now, regions: BTreeSet<usize>, failure: TaskFailure, lost: bool, out: &mut Vec<JobAction>) {
-        self.remember_failure(&failure);
+    /// Starts regions again because of a failure: of `attempt`, if it was a task.
+    pub(super) fn restart(
+        &mut self,
+        now: Now,
+        regions: BTreeSet<usize>,
+        failure: TaskFailure,
+        attempt: Option<AttemptId>,
+        lost: bool,
+        out: &mut Vec<JobAction>,
+    ) {
+        self.remember_failure(attempt, &failure, false, out);
         if regions.is_empty() {
             return;
         }
@@ -154,7 +164,7 @@ impl JobMaster {
             );
             // Regions that run are left alone: they lack nothing.
             let waiting = self.failover.incidents().iter().flat_map(|incident| incident.regions.iter().copied()).collect();
-            self.restart(now, waiting, TaskFailure::without_task("scheduler", reason), false, out);
+            self.restart(now, waiting, TaskFailure::without_task("scheduler", reason), None, false, out);
         } else if !quiet && self.slots.yield_at().is_some_and(|at| at <= now.monotonic) {
             self.give_way(now, out);
         }

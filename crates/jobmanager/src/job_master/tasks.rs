@@ -66,7 +66,7 @@ impl JobMaster {
             // What the user chose to start from does not fit: another attempt would find the same.
             TaskReport::Failed(failure) if attempt.attempt == 0 && deploying && self.settings.restore.is_some() => {
                 self.graph.task_mut(place).status = TaskStatus::Failed;
-                self.remember_failure(&failure);
+                self.remember_failure(Some(attempt), &failure, false, out);
                 self.begin_end(now, JobEnd::Failed(failure), out);
             }
             TaskReport::Failed(failure) => self.attempt_failed(now, place, failure, out),

@@ -175,15 +175,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure of a task at `at`.
-    pub fn of_task(at: Timestamp, failure: &TaskFailure) -> Self {
+    /// A failure at `at`, of a task or of the job as a whole.
+    pub fn new(at: Timestamp, failure: &TaskFailure, is_task: bool) -> Self {
         let mut text = failure.causes.join("\nCaused by: ");
         if let Some(location) = &failure.location {
             text.push_str("\n\tat ");
             text.push_str(location);
         }
-        let task = format!("{} ({}/{}) - execution #{}", failure.operator, failure.subtask + 1, failure.parallelism, failure.attempt);
+        let task = || format!("{} ({}/{}) - execution #{}", failure.operator, failure.subtask + 1, failure.parallelism, failure.attempt);
         let name = if failure.panicked { "panic" } else { "error" };
-        Failure { at, name: format!("{name} in `{}`", failure.operator), text, task: Some(task), ..Failure::default() }
+        Failure { at, name: format!("{name} in `{}`", failure.operator), text, task: is_task.then(task), ..Failure::default() }
     }
 }

@@ -279,7 +279,7 @@ impl Cluster for Fake {
             panicked: true,
             unrecoverable: false,
         };
-        let one = Failure::of_task(START, &failure);
+        let one = Failure::new(START, &failure, true);
         Ok(vec![Failure { concurrent: vec![one.clone()], ..one.clone() }, one])
     }
 
