@@ -32,6 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .sum(|(_, count)| count)
         .uid("counts");
     if let Some(most) = mode.strip_prefix("collect") {
+        if most == "-beside-an-endless-branch" {
+            let endless = GeneratorSource::new(u64::MAX, |index, _| index).records_per_second(100.0);
+            env.from_source(endless, WatermarkStrategy::no_watermarks(), "endless").uid("endless").discard();
+        }
         // `collect`, or `collect-10` for the first ten.
         let most = most.trim_start_matches('-').parse().unwrap_or(usize::MAX);
         for count in counts.execute_and_collect("cluster-job")?.take(most) {

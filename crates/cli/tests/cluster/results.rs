@@ -88,6 +88,20 @@ fn a_program_that_wants_no_more_results_ends_and_its_job_goes_on() {
 }
 
 #[test]
+fn all_results_of_a_branch_that_has_ended_come_while_another_branch_goes_on() {
+    let cluster = Cluster::with_task_managers(&[1]);
+    let out = cluster.path("program.out");
+    let mut command = cluster.run(&[], "collect-beside-an-endless-branch", 100, 1e6);
+    let mut program = command.stdout(fs::File::create(&out).unwrap()).spawn().unwrap();
+    eventually("all results are there", || counts(&out).len() == 100);
+    let job = cluster.job();
+    assert_eq!(cluster.get(&format!("/jobs/{job}"))["state"], "RUNNING");
+    cluster.say(&["cancel", &job]);
+    assert!(!program.wait().unwrap().success());
+    assert_all(&counts(&out), 100);
+}
+
+#[test]
 fn a_program_that_nobody_waits_for_cannot_take_results() {
     let cluster = Cluster::with_task_managers(&[1]);
     let output = cluster.run(&["-d"], "collect", 10, 1e6).output().unwrap();

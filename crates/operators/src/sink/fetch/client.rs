@@ -47,7 +47,8 @@ impl<T: Data> FetchedResults<T> {
             return Err(given_up());
         }
         let done = self.is_complete();
-        encode(&FetchRequest { version: self.version, from: self.next, most_bytes, done, closed }).map_err(unreadable)
+        let stands = done && self.pending.is_empty();
+        encode(&FetchRequest { version: self.version, from: self.next, most_bytes, done, stands, closed }).map_err(unreadable)
     }
 
     /// Whether all results are here, of a job that may still start again.
@@ -70,21 +71,21 @@ impl<T: Data> FetchedResults<T> {
         match self.version {
             None => self.next = reply.first,
             Some(version) if version != reply.version => {
-                // It goes on from what had been confirmed at its checkpoint.
-                let from = reply.durable.unwrap_or(reply.first);
-                // What was confirmed beyond what is here was given up.
-                if from > self.next {
+                // What was confirmed at its checkpoint beyond what is here was given up.
+                if reply.first > self.next {
                     return Err(given_up());
                 }
-                if from < first_pending {
+                let restored = reply.restored;
+                if restored < first_pending {
                     let text = format!(
-                        "the job was started again from result {from}, and {first_pending} results were handed out before: they would be \
+                        "the job was started again from result {restored}, and {first_pending} results were handed out before: they would be \
                          repeated; with `execution.checkpointing.interval` each comes once"
                     );
                     return Err(Error::new(ErrorKind::Unavailable, text));
                 }
-                self.pending.truncate((from - first_pending) as usize);
-                self.next = from;
+                // What it had not confirmed there may be different now.
+                self.next = first_pending.max(reply.first);
+                self.pending.truncate((self.next - first_pending) as usize);
             }
             Some(_) => {}
         }

@@ -5,12 +5,12 @@
 //!  from 0          ──────────────────────▶ keeps what was not confirmed, up to a bound; then it takes no more input
 //!                  ◀────── 0 1 2 3, durable 0
 //!  from 4          ──────────────────────▶ forgets 0 1 2 3
-//!                        checkpoint: 4 were confirmed, and what is kept since
-//!                  ◀────── 4 5, durable 4      now 0 1 2 3 will never come again: they are handed out
+//!                        checkpoint: 4 were confirmed, and 4 5 are kept
+//!                  ◀────── 6 7, durable 6      now 0 to 5 will never come otherwise: they are handed out
 //! ```
 //! Results are numbered. The sink stores in each checkpoint how many were confirmed, with those that were not. Once the checkpoint is
-//! complete, no restart repeats the confirmed ones: the program hands them out, and never an earlier one. After a restart the sink has
-//! another version; the program drops what it holds beyond what the sink started from, and fetches it again.
+//! complete, every restart goes on with just these: the program hands them out. After a restart the sink has another version; the
+//! program drops what it holds and has neither confirmed nor handed out, and fetches it anew: it may be different now.
 
 mod client;
 mod sink;
@@ -33,6 +33,8 @@ struct FetchRequest {
     most_bytes: u64,
     /// It knows how many there are and has them all.
     done: bool,
+    /// It also knows that all of them stand.
+    stands: bool,
     /// It wants no more.
     closed: bool,
 }
@@ -46,6 +48,8 @@ struct FetchReply {
     first: u64,
     /// Encoded results.
     values: Vec<Vec<u8>>,
+    /// How many there were when this run began: as many as its checkpoint knew of.
+    restored: u64,
     /// Those below this number will not be repeated. `None`: there are no restarts from checkpoints, and all of them stand at once.
     durable: Option<u64>,
     /// How many there are, if that is known.

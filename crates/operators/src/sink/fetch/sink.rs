@@ -52,13 +52,16 @@ struct OpenSink {
     version: u64,
     /// The number of the first result that this run had.
     opened_at: u64,
+    /// How many there were when it began.
+    restored: u64,
     kept: Kept,
     bytes: u64,
-    /// How many were confirmed at checkpoints that are not known to be complete.
-    confirmed_at: BTreeMap<CheckpointId, u64>,
+    /// How many there were at checkpoints that are not known to be complete.
+    there_at: BTreeMap<CheckpointId, u64>,
     durable: u64,
-    /// The program has all, or wants no more.
+    /// The program has all, knows that they stand, or wants no more.
     done: bool,
+    stands: bool,
     closed: bool,
     given_up: bool,
     heard: Duration,
@@ -98,6 +101,7 @@ impl OpenSink {
         if known {
             self.confirm(request.from.min(self.end()));
             self.done |= request.done;
+            self.stands |= request.stands;
         }
         let mut values = Vec::new();
         // One that speaks of an earlier version must first drop what it has too much.
@@ -117,6 +121,7 @@ impl OpenSink {
             // One that asks for the first time wants all from there on, and is to notice if some were given up before.
             first: if request.version.is_none() { self.opened_at } else { self.kept.start },
             values,
+            restored: self.restored,
             durable: Some(self.durable),
             total: self.kept.finished.then(|| self.end()),
             given_up: self.given_up,
@@ -135,19 +140,23 @@ impl<T: Data> Operator for FetchSink<T> {
         let lists = context.restored.map_or(&[][..], |restored| restored.lists());
         let restored = lists.iter().filter(|list| list.name == STATE).flat_map(|list| &list.items).next();
         let kept: Kept = restored.map(|bytes| decode(bytes)).transpose()?.unwrap_or_default();
-        self.open = Some(OpenSink {
+        let mut open = OpenSink {
             version: context.seed,
             opened_at: kept.start,
+            restored: 0,
             bytes: kept.values.iter().map(|value| value.len() as u64 + OVERHEAD_BYTES).sum(),
-            confirmed_at: BTreeMap::new(),
-            durable: kept.start,
+            there_at: BTreeMap::new(),
+            durable: 0,
             kept,
             done: false,
+            stands: false,
             closed: false,
             given_up: false,
             heard: context.clock.monotonic(),
             clock: context.clock.clone(),
-        });
+        };
+        (open.restored, open.durable) = (open.end(), open.end());
+        self.open = Some(open);
         Ok(())
     }
 
@@ -196,7 +205,7 @@ impl<T: Data> Operator for FetchSink<T> {
 
     fn snapshot(&mut self, checkpoint: CheckpointId, writer: &mut dyn SnapshotWriter) -> Result<SnapshotProgress, BoxError> {
         let open = self.open_sink()?;
-        open.confirmed_at.insert(checkpoint, open.kept.start);
+        open.there_at.insert(checkpoint, open.end());
         let items = vec![encode(&open.kept)?];
         let (codec, schema) = (CODEC.to_owned(), Schema::of::<T>());
         writer.list(ListStateSnapshot { name: STATE.to_owned(), redistribution: Redistribution::Split, codec, schema, items });
@@ -205,20 +214,24 @@ impl<T: Data> Operator for FetchSink<T> {
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) -> Result<(), BoxError> {
         let open = self.open_sink()?;
-        let later = open.confirmed_at.split_off(&CheckpointId(checkpoint.0 + 1));
-        let complete = std::mem::replace(&mut open.confirmed_at, later);
+        let later = open.there_at.split_off(&CheckpointId(checkpoint.0 + 1));
+        let complete = std::mem::replace(&mut open.there_at, later);
         open.durable = complete.into_values().fold(open.durable, u64::max);
         Ok(())
     }
 
     fn checkpoint_aborted(&mut self, checkpoint: CheckpointId) {
         if let Some(open) = &mut self.open {
-            open.confirmed_at.remove(&checkpoint);
+            open.there_at.remove(&checkpoint);
         }
     }
 
     fn is_settled(&self) -> bool {
-        self.open.as_ref().is_none_or(|open| open.closed || if open.kept.finished { open.done } else { open.kept.values.is_empty() })
+        self.open.as_ref().is_none_or(|open| {
+            // The job may go on for long after this task. Without a checkpoint nothing stands before the end of the job.
+            let is_told = open.stands || open.durable < open.end();
+            open.closed || if open.kept.finished { open.done && is_told } else { open.kept.values.is_empty() }
+        })
     }
 
     fn finish(&mut self, _: &mut dyn Output) -> Result<(), BoxError> {
