@@ -3,7 +3,7 @@
 use crate::{
     control::{ask, ask_once, ask_within, find_leader},
     executables,
-    launch::{refuse_abort, root_paths},
+    launch::{random_u128, refuse_abort, root_paths},
 };
 use flott_core::{
     Error, ErrorKind,
@@ -109,6 +109,34 @@ impl JobManagerClient {
                     thread::sleep(RETRY);
                 }
                 other => return other,
+            }
+        }
+    }
+
+    /// Submits a job, which has the number `job`. If the JobManager is lost meanwhile, the next one is asked for the job, and given it if
+    /// it does not have it.
+    fn submit(&self, job: JobId, submission: JobSubmission) -> Result<(), Error> {
+        let request = ClientRequest::Submit(Box::new(submission));
+        let mut lost_since: Option<Instant> = None;
+        loop {
+            let is_there = || Ok(lost_since.is_some() && self.jobs()?.iter().any(|known| known.id == job));
+            let submitted = match is_there() {
+                Ok(true) => return Ok(()),
+                Ok(false) => self.ask(&request),
+                Err(error) => Err(error),
+            };
+            match submitted {
+                Ok(ClientReply::Submitted(_)) => return Ok(()),
+                Ok(other) => return Err(unexpected(&other)),
+                Err(error) if error.kind() == ErrorKind::Unavailable && self.has_several() => {
+                    if lost_since.get_or_insert_with(Instant::now).elapsed() > TAKEOVER {
+                        return Err(error);
+                    }
+                    thread::sleep(RETRY);
+                }
+                // The leader that was lost to this program may still lead, and have it under way.
+                Err(_) if lost_since.is_some() && self.overview(job).is_ok() => return Ok(()),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -252,11 +280,10 @@ impl JobExecutor for RemoteCluster {
             folder: std::env::current_dir().map_err(no_folder)?,
         };
         root_paths(&mut graph.settings, &program.folder);
-        let submission = JobSubmission { job: self.job, program, topology: graph.topology(), settings: graph.settings };
-        let job = match self.client.ask(&ClientRequest::Submit(Box::new(submission)))? {
-            ClientReply::Submitted(job) => job,
-            other => return Err(unexpected(&other)),
-        };
+        // Its number is chosen here, so that it is known again if the answer is lost.
+        let job = self.job.unwrap_or_else(|| JobId(random_u128()));
+        let submission = JobSubmission { job: Some(job), program, topology: graph.topology(), settings: graph.settings };
+        self.client.submit(job, submission)?;
         eprintln!("Job has been submitted with JobID {job}");
         if self.detached {
             std::process::exit(0);

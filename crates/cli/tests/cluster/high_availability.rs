@@ -2,9 +2,14 @@
 
 use crate::processes::{Cluster, eventually, flott, job_program};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
 };
 
 struct JobManager {
@@ -155,6 +160,77 @@ fn a_job_goes_on_without_a_restart_while_its_job_managers_are_killed_and_its_cli
     let listed = pair.list();
     assert!(listed.contains("(FINISHED)"), "{listed}");
     crate::processes::assert_exact(&pair.counts(), RECORDS);
+}
+
+/// What happens to the first connection on which a job is submitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cut {
+    BeforeTheRequest,
+    BeforeTheAnswer,
+}
+
+/// Passes connections on to `address`, cuts the first one on which a job is submitted with an argument `mark`, and counts such
+/// submissions that it passes on.
+fn cutting_proxy(address: String, mark: String, cut: Cut, passed: Arc<AtomicU32>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    let is_over = Arc::new(AtomicBool::new(false));
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, mut server) = (client.unwrap(), TcpStream::connect(&address).unwrap());
+            let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            let (asked, is_over, passed) = (Arc::new(AtomicBool::new(false)), is_over.clone(), passed.clone());
+            let mark = mark.clone();
+            let cut_answer = asked.clone();
+            std::thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(count @ 1..) = answers.read(&mut bytes) {
+                    if cut_answer.load(Ordering::SeqCst) || back.write_all(&bytes[..count]).is_err() {
+                        break;
+                    }
+                }
+                // One of the two may be closed already.
+                let _ = (back.shutdown(Shutdown::Both), answers.shutdown(Shutdown::Both));
+            });
+            std::thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(count @ 1..) = client.read(&mut bytes) {
+                    if bytes[..count].windows(mark.len()).any(|part| part == mark.as_bytes()) {
+                        let is_first = !is_over.swap(true, Ordering::SeqCst);
+                        if is_first && cut == Cut::BeforeTheRequest {
+                            break;
+                        }
+                        asked.store(is_first, Ordering::SeqCst);
+                        passed.fetch_add(1, Ordering::SeqCst);
+                    }
+                    if server.write_all(&bytes[..count]).is_err() {
+                        break;
+                    }
+                }
+                let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
+            });
+        }
+    });
+    proxy
+}
+
+#[test]
+fn a_job_is_submitted_once_although_the_connection_is_lost_with_the_request_or_the_answer() {
+    let pair = Pair::start(&[1]);
+    let leader = &pair.managers[pair.leader()].rpc;
+    for cut in [Cut::BeforeTheRequest, Cut::BeforeTheAnswer] {
+        let passed = Arc::new(AtomicU32::new(0));
+        let output = format!("counts-{cut:?}");
+        let proxy = cutting_proxy(leader.clone(), output.clone(), cut, passed.clone());
+        let mut command = flott(pair.folder.path());
+        command.args(HIGH_AVAILABILITY).arg(format!("-Dhigh-availability.jobmanagers={proxy},{proxy}"));
+        command.args(["-Dexecution.checkpointing.interval=50 ms", "run"]).arg(job_program()).args(["plain", &output, "200", "1e6"]);
+        assert!(command.status().unwrap().success(), "{cut:?}");
+        crate::processes::assert_exact(&pair.folder.path().join(output), 200);
+        assert_eq!(passed.load(Ordering::SeqCst), 1, "{cut:?}");
+    }
+    let listed = pair.list();
+    assert_eq!(listed.matches("(FINISHED)").count(), 2, "{listed}");
 }
 
 #[test]
