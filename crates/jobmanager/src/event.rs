@@ -192,6 +192,17 @@ pub enum JobAction {
     Note(JobNote),
 }
 
+/// The snapshot that tasks start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedFrom {
+    /// Its number.
+    pub checkpoint: CheckpointId,
+    /// Whether the user asked for it.
+    pub savepoint: bool,
+    /// Its folder; empty if it is kept in memory.
+    pub location: String,
+}
+
 /// Something to log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobNote {
@@ -206,8 +217,8 @@ pub enum JobNote {
     Deployed {
         /// How many.
         tasks: usize,
-        /// The checkpoint from which they start.
-        from: Option<CheckpointId>,
+        /// What they start from.
+        from: Option<StartedFrom>,
     },
     /// A checkpoint has begun.
     CheckpointTriggered {

@@ -3,7 +3,7 @@
 use super::JobMaster;
 use crate::{
     checkpoint::CheckpointFailure,
-    event::{JobAction, JobNote, Now},
+    event::{JobAction, JobNote, Now, StartedFrom},
     execution_graph::ExecutionGraph,
     failover::{CANCELLATION_TIMEOUT, Incident, WaitsFor},
     restore,
@@ -276,6 +276,11 @@ impl JobMaster {
             }
         }
         self.deployed = true;
+        let from = snapshot.map(|snapshot| StartedFrom {
+            checkpoint: snapshot.metadata.checkpoint,
+            savepoint: snapshot.metadata.kind != flott_storage::SnapshotKind::Checkpoint,
+            location: snapshot.location,
+        });
         out.push(JobAction::Note(JobNote::Deployed { tasks: deployments.len(), from }));
         out.push(JobAction::Deploy(deployments));
         if self.failover.is_quiet() {
