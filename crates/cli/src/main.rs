@@ -115,8 +115,9 @@ fn configuration() -> Result<(Configuration, Vec<String>), Error> {
     run::lengthen_flags(&mut arguments);
     let mut arguments = arguments.into_iter();
     let name = arguments.next().unwrap_or_default();
-    let (config, rest) = Configuration::load_with_arguments(arguments)?;
-    Ok((config, [name].into_iter().chain(rest).chain(of_program).collect()))
+    let loaded = Configuration::load_with_arguments(arguments)?;
+    loaded.warn();
+    Ok((loaded.configuration, [name].into_iter().chain(loaded.arguments).chain(of_program).collect()))
 }
 
 /// Where a JobManager listens.

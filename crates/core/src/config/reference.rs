@@ -22,7 +22,8 @@ An option has the value of the strongest of these that gives one:
 
 5. its default.
 
-Nothing is ignored: an unknown key, an unknown `FLOTT_` variable and a value of the wrong form are errors.
+An unknown key in the file and an unknown `FLOTT_` variable are passed over with a warning on standard error, which names the
+nearest known one; after `-D`, an unknown key is an error. A value of the wrong form is an error everywhere.
 
 Keys, forms and defaults are those of Apache Flink wherever the thing is the same, unless the description says otherwise.
 A *duration* is a whole number and a unit (`d`, `h`, `min`, `s`, `ms`, `µs`, `ns`); a number alone is milliseconds. A *size* is a
