@@ -160,6 +160,7 @@ fn describe(executable: &Executable) -> String {
         ("panics", panics.to_owned()),
         ("overflow checks", seen(executable.overflow_checks)),
         ("frame pointers", seen(executable.frame_pointers)),
+        ("own allocator", seen(executable.allocator)),
         ("debug assertions", seen(Some(manifest.debug_assertions))),
     ];
     let mut text: String = lines.map(|(name, value)| format!("{:18}{value}\n", format!("{name}:"))).concat();

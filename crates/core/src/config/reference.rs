@@ -11,7 +11,8 @@ An option has the value of the strongest of these that gives one:
 2. the command line: `-Dkey=value` or `-D key=value`,
 3. an environment variable: `FLOTT_` and the key in capitals, with `_` for `.` and `-`; `FLOTT_PARALLELISM_DEFAULT` sets
    `parallelism.default`,
-4. the file `config.yaml` in the directory that `FLOTT_CONF_DIR` names, or else in `./conf`; keys may be nested or written as one:
+4. the file `config.yaml` in the directory that `FLOTT_CONF_DIR` names, or else in `./conf`; `bin/flott` takes the folder `conf` beside
+   `bin` instead, if there is one in it. Keys may be nested or written as one:
 
    ```yaml
    parallelism.default: 2
