@@ -1,7 +1,7 @@
 //! Jobs as REST describes them.
 
 use super::programs::vertex_of;
-use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails};
+use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails, TaskRates};
 use flott_core::{
     Timestamp,
     context::RuntimeMode,
@@ -43,7 +43,7 @@ pub(super) fn job(
     overview: &JobOverview,
     details: &JobDetails,
     hosts: &BTreeMap<String, String>,
-    figures: &[TaskFigures],
+    (figures, rates): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>),
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
     let all = figures;
@@ -52,7 +52,7 @@ pub(super) fn job(
     let vertices = details.topology.vertices.iter().map(|vertex| {
         let subtasks = (0..vertex.parallelism).map(|index| {
             let subtask = SubtaskId { vertex: vertex.id, index };
-            self::subtask(subtask, status.get(&subtask).copied(), details, hosts, figures.get(&subtask).copied())
+            self::subtask(subtask, status.get(&subtask).copied(), details, hosts, (figures.get(&subtask).copied(), rates.get(&subtask)))
         });
         model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) }
     });
@@ -83,7 +83,7 @@ fn subtask(
     status: Option<TaskStatus>,
     details: &JobDetails,
     hosts: &BTreeMap<String, String>,
-    figures: Option<&TaskFigures>,
+    (figures, rates): (Option<&TaskFigures>, Option<&TaskRates>),
 ) -> model::Subtask {
     let records = details.history.attempts.get(&id);
     let mut attempts: Vec<model::Attempt> = records
@@ -114,6 +114,13 @@ fn subtask(
                 metrics.extend(distributions.meters.iter().map(|(name, meter)| (name.clone(), meter.rate)));
             }
             current.histograms.extend(distributions.histograms.iter().map(|(name, histogram)| (place, name.clone(), *histogram)));
+        }
+    }
+    if let Some(rates) = rates.filter(|_| !current.status.is_terminal()) {
+        let named = |rates: &BTreeMap<&'static str, f64>| rates.iter().map(|(name, rate)| ((*name).to_owned(), *rate)).collect::<Vec<_>>();
+        current.metrics.extend(named(&rates.task));
+        for ((_, metrics), rates) in current.operator_metrics.iter_mut().zip(&rates.operators) {
+            metrics.extend(named(rates));
         }
     }
     attempts.reverse();

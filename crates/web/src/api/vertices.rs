@@ -4,7 +4,7 @@ use crate::{
     api::{
         attempts::{Aggregated, AttemptAnswer, IoMetrics, UNASSIGNED, UserAccumulator, ended_at, times, user_accumulators},
         job::Times,
-        metrics::{Metric, of_newest_attempt},
+        metrics::{self, Metric},
         states::{TASK_STATUSES, common_status, counts, entered, vertex_id},
     },
     http::{
@@ -293,7 +293,7 @@ pub(crate) fn backpressure(call: &Call) -> Handled {
     let running = vertex.subtasks.iter().enumerate().filter(|(_, subtask)| !subtask.current.status.is_terminal());
     let subtasks: Vec<SubtaskBackpressure> = running
         .map(|(index, subtask)| {
-            let metrics = of_newest_attempt(call, &job, vertex, index, &subtask.current);
+            let metrics = metrics::by_name(&subtask.current);
             let ratio = |name| metrics.get(name).map_or(0.0, |ms: &f64| (ms / 1000.0).clamp(0.0, 1.0));
             let backpressured = ratio("backPressuredTimeMsPerSecond");
             let level = level(backpressured);
