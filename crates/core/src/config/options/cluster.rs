@@ -21,7 +21,7 @@ options! {
         "Whether a TaskManager keeps, for each job that it works for, another process whose program has started and that waits: it takes the \
          place of a worker that is gone. Worth its memory where a program does long work before `execute`.";
     HEARTBEAT_INTERVAL: Duration = "heartbeat.interval", "1 s",
-        "Time between signs of life of JobManager and TaskManagers.";
+        "Time between signs of life of JobManager and TaskManagers; 10 ms at least, and less than `heartbeat.timeout`.";
     HEARTBEAT_TIMEOUT: Duration = "heartbeat.timeout", "5 s",
         "Silence after which a process counts as gone.";
     REST_PORT: u32 = "rest.port", "8081",
@@ -37,7 +37,7 @@ options! {
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
-        "The folder for executables; the system's folder for temporary files if there is none.";
+        "The folder for executables; the system's folder for temporary files if there is none. One folder, where Flink takes several.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
         "How many batches of records a channel between two subtasks may hold before its sender waits.", between(1, 65536);
     SINK_COMMITTER_RETRIES: u32 = "sink.committer.retries", "10",
