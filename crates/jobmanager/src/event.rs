@@ -132,10 +132,10 @@ pub enum JobAction {
     WithdrawSlots(u32),
     /// The job needs these slots no longer.
     ReleaseSlots(Vec<u32>),
-    /// The job has waited in vain for more slots: it gives back those that it has, and wants so many, all at once or none. What it
+    /// The job has waited in vain for more slots: it gives back those that do not suffice, and wants so many, all at once or none. What it
     /// wanted before counts no more.
     YieldSlots {
-        /// Those that it has.
+        /// Those that it gives back: nothing runs in them.
         held: Vec<u32>,
         /// How many it needs.
         needed: u32,
