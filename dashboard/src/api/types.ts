@@ -209,7 +209,7 @@ export interface Frame {
   children?: Frame[];
 }
 
-/** `endTimestamp` is -1 while the first samples are taken, -2 where flame graphs are switched off. */
+/** `endTimestamp` is -1 if no subtask runs any more, -2 where flame graphs are switched off, -3 while there are no samples yet. */
 export interface FlameGraph {
   endTimestamp: number;
   data?: Frame;

@@ -53,6 +53,16 @@ describe("a flame graph", () => {
   });
 });
 
+describe("a vertex without samples", () => {
+  it("says why", async () => {
+    const { absent } = await import("./vertex/FlameGraphTab");
+    expect(absent(-1, "FINISHED")).toMatch("does not run any more");
+    expect(absent(-2, "RUNNING")).toMatch("switched off");
+    expect(absent(-3, "CREATED")).toMatch("waits to be started");
+    expect([absent(-3, "RUNNING"), absent(1_795_383_107_353, "RUNNING")]).toEqual([null, null]);
+  });
+});
+
 describe("addresses", () => {
   it("of Flink's dashboard are translated", async () => {
     const { translated } = await import("../app/pages");

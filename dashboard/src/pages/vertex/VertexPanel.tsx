@@ -82,7 +82,7 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
       {tab === "watermarks" && <WatermarksTab path={path} />}
       {tab === "task-managers" && <TaskManagersTab path={path} />}
       {tab === "accumulators" && <AccumulatorsTab path={path} />}
-      {tab === "flame-graph" && <FlameGraphTab path={path} parallelism={vertex.parallelism} />}
+      {tab === "flame-graph" && <FlameGraphTab path={path} vertex={vertex} />}
       {tab === "tap" && <TapTab path={path} parallelism={vertex.parallelism} />}
     </section>
   );
