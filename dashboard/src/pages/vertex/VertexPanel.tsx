@@ -76,11 +76,11 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
         ]}
       />
       <Tabs name="Pages of the vertex" tabs={tabs} current={tab} />
-      {tab === "subtasks" && <SubtasksTab path={path} />}
+      {tab === "subtasks" && <SubtasksTab path={path} job={job} vertex={vertex} />}
       {tab === "backpressure" && <BackpressureTab path={path} />}
       {tab === "metrics" && <MetricsTab path={path} />}
-      {tab === "watermarks" && <WatermarksTab path={path} />}
-      {tab === "task-managers" && <TaskManagersTab path={path} />}
+      {tab === "watermarks" && <WatermarksTab path={path} job={job} vertex={vertex} />}
+      {tab === "task-managers" && <TaskManagersTab path={path} job={job} vertex={vertex} />}
       {tab === "accumulators" && <AccumulatorsTab path={path} />}
       {tab === "flame-graph" && <FlameGraphTab path={path} vertex={vertex} />}
       {tab === "tap" && <TapTab path={path} parallelism={vertex.parallelism} />}
