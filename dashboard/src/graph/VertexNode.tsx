@@ -3,6 +3,7 @@
 import { type Node, type NodeProps, useStore as useFlowStore } from "@xyflow/react";
 import { memo } from "react";
 import { type Store, useStore } from "../api/store";
+import type { VertexFlow } from "../api/types";
 import { href, useRoute } from "../app/router";
 import { bytes, compact, count, lag, percent, rate } from "../format/units";
 import { Spark } from "../parts/Spark";
@@ -85,8 +86,8 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
       {flow.status === "RUNNING" ? (
         <span className="load">
           <LoadBar busy={flow.busy?.max ?? 0} waits={flow.backpressured?.max ?? 0} />
-          <span className="load-text">
-            <b>{percent(flow.busy?.max)}</b> busy · {percent(flow.backpressured?.max)} back-pressured
+          <span className="load-text" title={`of any subtask the most; on average ${averages(flow)}`}>
+            busy <b>{percent(flow.busy?.max)}</b> · back-pressured {percent(flow.backpressured?.max)} · idle {percent(flow.idle?.max)}
           </span>
         </span>
       ) : (
@@ -106,6 +107,10 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
       </span>
     </>
   );
+}
+
+function averages({ busy, backpressured, idle }: VertexFlow): string {
+  return `busy ${percent(busy?.avg)}, back-pressured ${percent(backpressured?.avg)}, idle ${percent(idle?.avg)}`;
 }
 
 /** Busy and back-pressured; what is left is idle. */

@@ -63,6 +63,20 @@ describe("a vertex without samples", () => {
   });
 });
 
+describe("a metric", () => {
+  it("is meant by its name, or by a part that no other has", async () => {
+    const { meant } = await import("./vertex/MetricsTab");
+    const known = ["numRecordsIn", "numRecordsInPerSecond", "busyTimeMsPerSecond"];
+    expect([meant("numrecordsin", known), meant("busy", known), meant("PerSecond", known), meant(" ", known), meant("x", known)]).toEqual([
+      "numRecordsIn",
+      "busyTimeMsPerSecond",
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
 describe("addresses", () => {
   it("of Flink's dashboard are translated", async () => {
     const { translated } = await import("../app/pages");

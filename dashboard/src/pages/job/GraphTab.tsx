@@ -138,6 +138,7 @@ export function GraphTab({ job }: { job: Job }) {
               job={job}
               vertex={vertex}
               flow={flow?.vertices.find(({ id }) => id === vertex.id)}
+              now={flow?.now ?? job.now}
               onClose={() => setQuery({ vertex: null, tab: null })}
             />
           </div>

@@ -1,11 +1,11 @@
 /** One vertex beside the graph. */
 
 import { useEffect } from "react";
-import type { Job, Vertex, VertexFlow } from "../../api/types";
+import type { Job, Share, Vertex, VertexFlow } from "../../api/types";
 import { href, useQuery } from "../../app/router";
 import { byteRate, bytes, compact, lag, NONE, percent, rate } from "../../format/units";
 import { operatorsOf, shownName } from "../../graph/model";
-import { Facts, State, useNow } from "../../parts/basic";
+import { Facts, State } from "../../parts/basic";
 import { Tabs } from "../../parts/Tabs";
 import { FlameGraphTab } from "./FlameGraphTab";
 import { MetricsTab } from "./MetricsTab";
@@ -27,12 +27,18 @@ interface Props {
   job: Job;
   vertex: Vertex;
   flow: VertexFlow | undefined;
+  /** When `flow` was told, by the server's clock. */
+  now: number;
   onClose: () => void;
 }
 
-export function VertexPanel({ job, vertex, flow, onClose }: Props) {
+/** Of any subtask, and of all. */
+function shares(share: Share | null | undefined): string {
+  return share ? `${percent(share.max)} at most, ${percent(share.avg)} on average` : NONE;
+}
+
+export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
   const [tab] = useQuery("tab", "subtasks");
-  const now = useNow();
   useEffect(() => {
     const close = (event: KeyboardEvent) => {
       if (event.key === "Escape" && !document.querySelector("dialog[open]")) onClose();
@@ -66,8 +72,9 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
       <Facts
         facts={[
           ["Parallelism", `${vertex.parallelism} of at most ${vertex.maxParallelism}`],
-          ["Busy", flow?.busy ? `${percent(flow.busy.max)} at most, ${percent(flow.busy.avg)} on average` : NONE],
-          ["Back-pressured", percent(flow?.backpressured?.max)],
+          ["Busy", shares(flow?.busy)],
+          ["Back-pressured", shares(flow?.backpressured)],
+          ["Idle", shares(flow?.idle)],
           ["In", `${rate(flow?.["records-in-rate"])}, ${byteRate(flow?.["bytes-in-rate"])}`],
           ["Out", `${rate(flow?.["records-out-rate"])}, ${byteRate(flow?.["bytes-out-rate"])}`],
           ["Watermark lag", lag(flow?.watermark, now)],
