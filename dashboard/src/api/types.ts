@@ -163,6 +163,9 @@ export interface Subtask {
   "status-duration": Record<string, number>;
 }
 
+/** An attempt of a subtask, which may be an earlier one. */
+export type Attempt = Subtask;
+
 export interface VertexDetail {
   id: string;
   name: string;

@@ -1,3 +1,4 @@
+import type { Attempt } from "../api/types";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
 /** Pages reach for the browser when they are loaded. */
@@ -19,6 +20,23 @@ describe("failures", () => {
   });
 });
 
+describe("restarts", () => {
+  it("are counted beside the failures that are kept", async () => {
+    const { titleOf } = await import("./job/ExceptionsTab");
+    expect([titleOf(2, 1, false), titleOf(16, 300, false), titleOf(1, 0, true)]).toEqual([
+      "2 failures, 1 restart",
+      "last 16 failures, 300 restarts",
+      "last 1 failure, 0 restarts",
+    ]);
+  });
+  it("are when tasks were deployed again, or when the last one began", async () => {
+    const { restartsOf } = await import("./job/ExceptionsTab");
+    expect(restartsOf([100, 300, 200], { RESTARTING: 290 })).toEqual([200, 300]);
+    expect(restartsOf([100, 200], { RESTARTING: 290 })).toEqual([200, 290]);
+    expect(restartsOf([100], { RESTARTING: 0 })).toEqual([]);
+  });
+});
+
 describe("the timeline", () => {
   it("has the states of a subtask one after another", async () => {
     const { spansOf } = await import("./job/TimelineTab");
@@ -27,8 +45,42 @@ describe("the timeline", () => {
       { state: "CREATED", from: 10, to: 20 },
       { state: "DEPLOYING", from: 20, to: 25 },
       { state: "RUNNING", from: 25, to: 40 },
+      { state: "FAILED", from: 40, to: 40 },
     ]);
     expect(spansOf({ RUNNING: 5 }, 9)).toEqual([{ state: "RUNNING", from: 5, to: 9 }]);
+  });
+});
+
+describe("an attempt that has ended", () => {
+  const status = { CREATED: 11, SCHEDULED: -1, DEPLOYING: 3, INITIALIZING: -1, RUNNING: 85 };
+  const attempt = (number: number, subtask: number, state: string, start: number) =>
+    ({
+      attempt: number,
+      subtask,
+      status: state,
+      "start-time": start,
+      "end-time": start + 88,
+      "status-duration": status,
+    }) as unknown as Attempt;
+  it("has its states before it", async () => {
+    const { spansOfAttempt } = await import("./job/TimelineTab");
+    expect(spansOfAttempt(attempt(0, 0, "CANCELED", 100))).toEqual([
+      { state: "CREATED", from: 89, to: 100 },
+      { state: "DEPLOYING", from: 100, to: 103 },
+      { state: "RUNNING", from: 103, to: 188 },
+    ]);
+    expect(spansOfAttempt(attempt(0, 0, "FAILED", 100)).at(-1)).toEqual({ state: "FAILED", from: 188, to: 188 });
+    expect(spansOfAttempt(attempt(0, 0, "CANCELED", -1))).toEqual([]);
+  });
+  it("is a part of the bar of its vertex, failed if any subtask has", async () => {
+    const { spansOfVertex } = await import("./job/TimelineTab");
+    const earlier = [attempt(1, 0, "CANCELED", 300), attempt(0, 0, "FAILED", 100), attempt(0, 1, "CANCELED", 90)];
+    const vertex = { status: "RUNNING", "start-time": 500, "end-time": -1 };
+    expect(spansOfVertex(vertex, earlier, 900)).toEqual([
+      { state: "FAILED", from: 90, to: 188 },
+      { state: "CANCELED", from: 300, to: 388 },
+      { state: "RUNNING", from: 500, to: 900 },
+    ]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** One vertex beside the graph. */
 
 import { useEffect } from "react";
-import type { Job, Share, Vertex, VertexFlow } from "../../api/types";
+import type { Job, Vertex, VertexFlow } from "../../api/types";
 import { href, useQuery } from "../../app/router";
 import { byteRate, bytes, compact, lag, NONE, percent, rate } from "../../format/units";
 import { operatorsOf, shownName } from "../../graph/model";
@@ -32,9 +32,9 @@ interface Props {
   onClose: () => void;
 }
 
-/** Of any subtask, and of all. */
-function shares(share: Share | null | undefined): string {
-  return share ? `${percent(share.max)} at most, ${percent(share.avg)} on average` : NONE;
+function shares(flow: VertexFlow | undefined, which: "max" | "avg"): string {
+  if (!flow?.busy) return NONE;
+  return `busy ${percent(flow.busy[which])} · back-pressured ${percent(flow.backpressured?.[which])} · idle ${percent(flow.idle?.[which])}`;
 }
 
 export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
@@ -72,9 +72,8 @@ export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
       <Facts
         facts={[
           ["Parallelism", `${vertex.parallelism} of at most ${vertex.maxParallelism}`],
-          ["Busy", shares(flow?.busy)],
-          ["Back-pressured", shares(flow?.backpressured)],
-          ["Idle", shares(flow?.idle)],
+          ["Load of any subtask, at most", shares(flow, "max")],
+          ["On average", shares(flow, "avg")],
           ["In", `${rate(flow?.["records-in-rate"])}, ${byteRate(flow?.["bytes-in-rate"])}`],
           ["Out", `${rate(flow?.["records-out-rate"])}, ${byteRate(flow?.["bytes-out-rate"])}`],
           ["Watermark lag", lag(flow?.watermark, now)],

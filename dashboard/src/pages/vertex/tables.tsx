@@ -2,19 +2,11 @@
 
 import { usePolled } from "../../api/poll";
 import type { Accumulator, Backpressure, Job, OnTaskManager, Subtask, Vertex, VertexDetail } from "../../api/types";
-import { href } from "../../app/router";
 import { bytes, compact, count, duration, lag, NONE, percent } from "../../format/units";
 import { Empty, Failure, Loading, Meter, Since, State, Tasks, Time } from "../../parts/basic";
+import { Host } from "../Host";
 import { type Column, Table } from "../../parts/Table";
 import { ASKED, endsOf, type Outside, useMetricOf, useOutside } from "./subtasks";
-
-/** Where a task runs that is nowhere yet. */
-const UNASSIGNED = "(unassigned)";
-
-function Host({ id }: { id: string }) {
-  if (!id || id === UNASSIGNED) return <span className="faint">{NONE}</span>;
-  return <a href={href(["task-managers", id, "log"])}>{id}</a>;
-}
 
 export interface OfVertex {
   path: string;
@@ -75,7 +67,7 @@ function subtaskColumns(outside: Outside): Column<Subtask>[] {
     },
     {
       id: "busy",
-      title: "Busy so far",
+      title: "Busy",
       numeric: true,
       order: (one) => one.metrics["accumulated-busy-time"],
       cell: (one) => duration(one.metrics["accumulated-busy-time"]),
