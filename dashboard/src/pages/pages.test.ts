@@ -72,6 +72,18 @@ describe("an attempt that has ended", () => {
     expect(spansOfAttempt(attempt(0, 0, "FAILED", 100)).at(-1)).toEqual({ state: "FAILED", from: 188, to: 188 });
     expect(spansOfAttempt(attempt(0, 0, "CANCELED", -1))).toEqual([]);
   });
+  it("waits from the end of the one before", async () => {
+    const { laneOf } = await import("./job/TimelineTab");
+    const failed = [
+      { state: "RUNNING", from: 10, to: 20 },
+      { state: "FAILED", from: 20, to: 20 },
+    ];
+    const next = [
+      { state: "CREATED", from: 5, to: 30 },
+      { state: "RUNNING", from: 30, to: 40 },
+    ];
+    expect(laneOf([failed, next])).toEqual([...failed, { state: "CREATED", from: 20, to: 30 }, next[1]]);
+  });
   it("is a part of the bar of its vertex, failed if any subtask has", async () => {
     const { spansOfVertex } = await import("./job/TimelineTab");
     const earlier = [attempt(1, 0, "CANCELED", 300), attempt(0, 0, "FAILED", 100), attempt(0, 1, "CANCELED", 90)];

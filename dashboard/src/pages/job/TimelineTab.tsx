@@ -44,6 +44,18 @@ export function spansOfAttempt(attempt: Pick<Attempt, "status" | "start-time" | 
   return attempt.status === "FAILED" && end > 0 ? [...spans, { state: "FAILED", from: end, to: end }] : spans;
 }
 
+/** The attempts of a subtask one after another. An attempt is told to be created with its job: it waits from the end of the one before. */
+export function laneOf(attempts: readonly (readonly Span[])[]): Span[] {
+  let before = 0;
+  return attempts.flatMap((spans) => {
+    const own = spans
+      .filter(({ from, to }) => to > before || from > before)
+      .map((span) => ({ ...span, from: Math.max(span.from, before) }));
+    before = Math.max(before, ...own.map(({ to }) => to));
+    return own;
+  });
+}
+
 /** One span for each attempt of a vertex, in the state that tells most of its subtasks. */
 export function spansOfVertex(
   vertex: Pick<Vertex, "status" | "start-time" | "end-time">,
@@ -158,7 +170,7 @@ function VertexTimes({ job, vertex, start, end, few, open, toggle }: Props) {
             <Line
               start={start}
               end={end}
-              spans={[...(earlier.get(subtask.subtask) ?? []).flatMap(spansOfAttempt), ...spansOf(subtask.timestamps, end)]}
+              spans={laneOf([...(earlier.get(subtask.subtask) ?? []).map(spansOfAttempt), spansOf(subtask.timestamps, end)])}
             />
           </div>
         ))}
