@@ -89,8 +89,10 @@ describe("an attempt that has ended", () => {
     const earlier = [attempt(1, 0, "CANCELED", 300), attempt(0, 0, "FAILED", 100), attempt(0, 1, "CANCELED", 90)];
     const vertex = { status: "RUNNING", "start-time": 500, "end-time": -1 };
     expect(spansOfVertex(vertex, earlier, 900)).toEqual([
-      { state: "FAILED", from: 90, to: 188 },
-      { state: "CANCELED", from: 300, to: 388 },
+      { state: "RUNNING", from: 90, to: 188 },
+      { state: "FAILED", from: 188, to: 188 },
+      { state: "RUNNING", from: 300, to: 388 },
+      { state: "CANCELED", from: 388, to: 388 },
       { state: "RUNNING", from: 500, to: 900 },
     ]);
   });

@@ -56,7 +56,7 @@ export function laneOf(attempts: readonly (readonly Span[])[]): Span[] {
   });
 }
 
-/** One span for each attempt of a vertex, in the state that tells most of its subtasks. */
+/** The attempts of a vertex: each of those that were runs, and has a mark at its end that tells how it ended. */
 export function spansOfVertex(
   vertex: Pick<Vertex, "status" | "start-time" | "end-time">,
   earlier: readonly Attempt[],
@@ -75,7 +75,12 @@ export function spansOfVertex(
         to: Math.max(known.to, end),
       });
   }
-  const spans = [...attempts].sort(([one], [other]) => one - other).map(([, span]) => span);
+  const spans = [...attempts]
+    .sort(([one], [other]) => one - other)
+    .flatMap(([, { state, from, to }]) => [
+      { state: "RUNNING", from, to },
+      { state, from: to, to },
+    ]);
   const from = vertex["start-time"];
   if (from > 0) spans.push({ state: vertex.status, from, to: vertex["end-time"] > 0 ? vertex["end-time"] : now });
   return spans;
@@ -123,9 +128,7 @@ export function TimelineTab({ job }: { job: Job }) {
           </span>
         ))}
       </p>
-      <p className="faint">
-        Of each subtask the last {EARLIER + 1} attempts; a vertex has a bar for each attempt, coloured by how it ended.
-      </p>
+      <p className="faint">Of each subtask the last {EARLIER + 1} attempts; a mark stands where one failed.</p>
     </Card>
   );
 }
@@ -193,8 +196,8 @@ function Line({ start, end, spans }: { start: number; end: number; spans: readon
       {spans.map(({ state, from, to }) => (
         <span
           key={`${state} ${from}`}
-          className={`gantt-span span-${state.toLowerCase()}`}
-          style={{ left: `min(calc(100% - 2px), ${share(from - start)}%)`, width: `max(2px, ${share(to - from)}%)` }}
+          className={`gantt-span span-${state.toLowerCase()} ${to > from ? "" : "gantt-end"}`}
+          style={{ left: `${share(from - start)}%`, width: to > from ? `max(2px, ${share(to - from)}%)` : undefined }}
         />
       ))}
     </span>
