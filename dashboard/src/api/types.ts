@@ -364,6 +364,27 @@ export interface Executables {
 
 export type Requirements = Record<string, { parallelism: { lowerBound: number; upperBound: number } }>;
 
+/** A change of a job's parallelism. */
+export interface Rescale {
+  rescaleUuid: string;
+  vertices: Record<
+    string,
+    { jobVertexName: string; desiredParallelism: number; preRescaleParallelism: number; postRescaleParallelism: number | null }
+  >;
+  /** In the details alone: the last state is that of now. */
+  schedulerStates: { state: string; enterTimestampInMillis: number; stringifiedException: string | null }[] | null;
+  startTimestampInMillis: number;
+  endTimestampInMillis: number | null;
+  /** `null` while it is under way. */
+  terminalState: "COMPLETED" | "FAILED" | "IGNORED" | null;
+  triggerCause: string;
+  terminatedReason: string | null;
+}
+
+export interface RescaleConfig {
+  executingCooldownTimeoutInMillis: number;
+}
+
 /** Whether records may be looked at. */
 export interface TapTerms {
   enabled: boolean;

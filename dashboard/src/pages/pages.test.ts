@@ -1,4 +1,4 @@
-import type { Attempt } from "../api/types";
+import type { Attempt, Vertex } from "../api/types";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 
 /** Pages reach for the browser when they are loaded. */
@@ -100,9 +100,31 @@ describe("an attempt that has ended", () => {
 
 describe("rescaling", () => {
   it("needs the greatest parallelism of each slot sharing group", async () => {
-    const { slotsNeeded } = await import("./job/RescaleTab");
+    const { slotsNeeded } = await import("./job/slots");
     const vertex = (slotSharingGroupId: string, parallelism: number) => ({ slotSharingGroupId, parallelism });
     expect(slotsNeeded([vertex("a", 2), vertex("a", 5), vertex("b", 3)])).toBe(8);
+  });
+});
+
+describe("a new parallelism", () => {
+  it("waits for slots, or until the job may be rescaled again", async () => {
+    const { awaited } = await import("./job/RescaleProgress");
+    const job = { open: true, needed: 9, held: 2, free: 6, running: true, lastEnd: 0, cooldown: 30_000, now: 1_000_000 };
+    expect(awaited(job)).toMatch("waits for 1 more slot,");
+    expect(awaited({ ...job, needed: 8, lastEnd: 990_000 })).toMatch("20 s are left");
+    expect(awaited({ ...job, needed: 8 })).toMatch("about to be rescaled");
+    expect(awaited({ ...job, open: false })).toBeNull();
+  });
+});
+
+describe("a job that waits", () => {
+  const vertex = (tasks: Record<string, number>) => ({ tasks }) as unknown as Vertex;
+  it("has no task anywhere", async () => {
+    const { isWaiting, waitsFor } = await import("./job/Waiting");
+    expect(isWaiting({ state: "CREATED", vertices: [vertex({ CREATED: 2, RUNNING: 0 })] })).toBe(true);
+    expect(isWaiting({ state: "RESTARTING", vertices: [vertex({ CREATED: 1, RUNNING: 1 })] })).toBe(false);
+    expect(isWaiting({ state: "RUNNING", vertices: [vertex({ CREATED: 2 })] })).toBe(false);
+    expect([waitsFor("CREATED", 6, 3), waitsFor("CREATED", 2, 3)]).toEqual(["The job waits for slots: 6 needed, 3 free.", null]);
   });
 });
 
