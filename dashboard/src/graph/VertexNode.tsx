@@ -78,6 +78,9 @@ function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures
   );
 }
 
+/** A vertex that has ended has no rates but totals. */
+const ENDED = ["FINISHED", "CANCELED", "FAILED"];
+
 function Figures({ store }: { store: Store<VertexFigures> }) {
   const { flow, past, now } = useStore(store);
   if (!flow) return null;
@@ -93,11 +96,18 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
       ) : (
         <span className={`vertex-status state-${flow.status.toLowerCase()}`}>{flow.status.toLowerCase()}</span>
       )}
-      <span className="vertex-rates">
-        <span title={`${count(flow["records-in"])} records so far`}>{rate(flow["records-in-rate"])} in</span>
-        <Spark values={past} />
-        <span title={`${count(flow["records-out"])} records so far`}>{rate(flow["records-out-rate"])} out</span>
-      </span>
+      {ENDED.includes(flow.status) ? (
+        <span className="vertex-rates">
+          <span title={`${count(flow["records-in"])} records in all`}>{compact(flow["records-in"])} in</span>
+          <span title={`${count(flow["records-out"])} records in all`}>{compact(flow["records-out"])} out</span>
+        </span>
+      ) : (
+        <span className="vertex-rates">
+          <span title={`${count(flow["records-in"])} records so far`}>{rate(flow["records-in-rate"])} in</span>
+          <Spark values={past} />
+          <span title={`${count(flow["records-out"])} records so far`}>{rate(flow["records-out-rate"])} out</span>
+        </span>
+      )}
       <span className="vertex-more">
         {flow.watermark !== null && <span title="how far the watermark is behind">lag {lag(flow.watermark, now)}</span>}
         {flow.skew !== null && flow.skew >= 10 && <span title="how unequal the subtasks' shares are">skew {compact(flow.skew)} %</span>}

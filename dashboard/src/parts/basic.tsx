@@ -146,14 +146,25 @@ export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode]
 }
 
 /** A share of the whole as a bar. */
-export function Meter({ label, share, kind = "busy" }: { label: string; share: number | null | undefined; kind?: string }) {
+export function Meter({
+  label,
+  share,
+  kind = "busy",
+  text = percent(share),
+}: {
+  label: string;
+  share: number | null | undefined;
+  kind?: string;
+  /** What is written beside it. */
+  text?: string;
+}) {
   const value = Math.min(1, Math.max(0, share ?? 0));
   return (
     <span className="meter-line">
       <span className="meter" role="meter" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(value * 100)}>
         <span className={`meter-fill fill-${kind}`} style={{ width: `${value * 100}%` }} />
       </span>
-      <span className="meter-text">{percent(share)}</span>
+      <span className="meter-text">{text}</span>
     </span>
   );
 }

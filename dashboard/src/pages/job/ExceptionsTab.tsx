@@ -51,9 +51,12 @@ export function ExceptionsTab({ job }: { job: Job }) {
   );
 }
 
-/** What is above the failures: how many there were. Each restart had a failure, and the server keeps the last failures alone. */
+/** So many failures of a job are kept by the server. */
+const KEPT = 16;
+
+/** What is above the failures: how many there were, or that those are the last ones. */
 export function titleOf(failures: number, restarts: number, truncated: boolean): string {
-  const cut = truncated || restarts > failures;
+  const cut = truncated || (failures >= KEPT && restarts >= failures);
   const many = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   return `${cut ? "last " : ""}${many(failures, "failure")}, ${many(restarts, "restart")}`;
 }

@@ -30,7 +30,7 @@ export function Waiting({ job }: { job: Job }) {
   return (
     <p className="notice notice-warn" role="status">
       <b>{text}</b> {overview.taskmanagers} {overview.taskmanagers === 1 ? "TaskManager has" : "TaskManagers have"}{" "}
-      {overview["slots-total"]} in all. Start <a href={href(["task-managers"])}>more</a>, or end another job.
+      {overview["slots-total"]} in all. Start more <a href={href(["task-managers"])}>TaskManagers</a>, or end another job.
     </p>
   );
 }
