@@ -4,7 +4,10 @@ use crate::part::{connector, handover, part};
 use flott_api::Environment;
 use flott_cluster::{EmbeddedCluster, PlanOnly, RemoteCluster, WorkerExecutor};
 use flott_core::{Error, config::Configuration, secret::Secret};
-use flott_rpc::{control::Part, gateway::JobExecutor};
+use flott_rpc::{
+    control::{ORIGINS_VARIABLE, Part},
+    gateway::JobExecutor,
+};
 use flott_security::Connector;
 use std::{ops::Deref, sync::Arc};
 
@@ -35,7 +38,8 @@ impl StreamExecutionEnvironment {
         let part = part()?;
         let config = match &part {
             Some(Part::Worker { .. }) => handover()?.configuration.unwrap_or_default(),
-            _ => Configuration::load()?,
+            Some(_) => submitted_configuration()?,
+            None => Configuration::load()?,
         };
         let executor: Arc<dyn JobExecutor> = match part {
             None => Arc::new(EmbeddedCluster::default()),
@@ -60,6 +64,19 @@ impl StreamExecutionEnvironment {
     pub fn with_configuration(config: Configuration) -> Self {
         StreamExecutionEnvironment(Environment::new(config, Arc::new(EmbeddedCluster::default())))
     }
+}
+
+/// The configuration of a program that something else has started, which tells where it was given what it passes on.
+fn submitted_configuration() -> Result<Configuration, Error> {
+    let mut config = Configuration::load()?;
+    if let Ok(text) = std::env::var(ORIGINS_VARIABLE) {
+        let unreadable = |error| {
+            Error::invalid(format!("`{ORIGINS_VARIABLE}`, which a cluster sets for programs that it starts, cannot be read"))
+                .with_source(error)
+        };
+        config.came_from(&serde_json::from_str(&text).map_err(unreadable)?);
+    }
+    Ok(config)
 }
 
 /// How a client connects that whoever started it has told.
