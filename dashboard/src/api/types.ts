@@ -326,8 +326,8 @@ export interface JobConfig {
 export interface KeyValue {
   key: string;
   value: string;
-  /** Where the value comes from, where the server says so. */
-  origin?: string;
+  /** Where the value was given; `default` if nowhere. */
+  origin: string;
 }
 
 export interface TaskManager {

@@ -4,6 +4,7 @@ use super::programs::vertex_of;
 use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails, TaskRates};
 use flott_core::{
     Timestamp,
+    config::options::{self, Scope},
     context::RuntimeMode,
     id::{JobId, SubtaskId},
 };
@@ -46,6 +47,9 @@ pub(super) fn job(
     (figures, rates): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>),
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
+    // What the JobManager has added is in the program's; what its code has set, in the settings.
+    let mut options = details.settings.options.clone();
+    options.merge(&details.program.configuration);
     let all = figures;
     let figures: BTreeMap<SubtaskId, &TaskFigures> = figures.iter().map(|figures| (figures.subtask, figures)).collect();
     let status: BTreeMap<SubtaskId, TaskStatus> = overview.tasks.iter().copied().collect();
@@ -64,12 +68,12 @@ pub(super) fn job(
         started_at: details.started,
         ended_at: details.ended,
         entered: details.history.entered.clone(),
-        max_parallelism: None,
+        max_parallelism: options.get(&options::PIPELINE_MAX_PARALLELISM).unwrap_or_default(),
         vertices: vertices.collect(),
         config: model::ExecutionConfig {
             restart_strategy: restart_strategy(&details.settings.restart),
-            parallelism: None,
-            options: details.program.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
+            parallelism: options.get(&options::PARALLELISM_DEFAULT).ok(),
+            options: model::Setting::all(&options, Scope::Job),
         },
         restarts: overview.restarts,
         accumulators: outcome.map_or_else(|| merged_accumulators(all), |outcome| outcome.accumulators.clone()),

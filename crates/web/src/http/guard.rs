@@ -34,7 +34,8 @@ fn refusal(headers: &HeaderMap, changes: bool, listening: IpAddr, allowed: &[Str
         Some(origin) => {
             let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
             let same = authority.eq_ignore_ascii_case(host) || is_allowed(authority);
-            (!same).then(|| format!("pages of `{origin}` may not change anything here; if they should, add its host to `rest.allowed-hosts`"))
+            (!same)
+                .then(|| format!("pages of `{origin}` may not change anything here; if they should, add its host to `rest.allowed-hosts`"))
         }
         None => match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
             None | Some(b"same-origin" | b"none") => None,
