@@ -59,7 +59,12 @@ pub enum JobEvent {
     /// Slots, by their numbers, that the job may use.
     Slots(Vec<u32>),
     /// Slots that are gone, with whatever ran in them.
-    SlotsLost(Vec<u32>),
+    SlotsLost {
+        /// Their numbers.
+        slots: Vec<u32>,
+        /// Why, in words that say what is gone.
+        reason: String,
+    },
     /// Something failed on which all tasks depend.
     Failed(TaskFailure),
     /// The enumerator of a source says something.

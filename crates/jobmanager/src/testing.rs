@@ -71,6 +71,11 @@ pub(crate) struct Harness {
     pub(crate) slots: Vec<JobAction>,
 }
 
+/// The TaskManager of these slots is gone.
+pub(crate) fn lost<const N: usize>(slots: [u32; N]) -> JobEvent {
+    JobEvent::SlotsLost { slots: slots.to_vec(), reason: "TaskManager `tm1` is gone: the connection was closed".into() }
+}
+
 pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }

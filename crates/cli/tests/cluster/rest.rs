@@ -128,6 +128,7 @@ fn slots_say_what_is_in_them_and_a_failure_what_came_with_it() {
         let failure = failures()[0].clone();
         for failed in [&failure, &failure["concurrentExceptions"][0]] {
             assert_eq!(failed["taskManagerId"], "tm0", "{failure}");
+            assert!(text(&failed["stacktrace"]).contains("TaskManager `tm0` is gone: "), "{failure}");
             assert!(text(&failed["taskName"]).ends_with(" (1/1) - execution #0"), "{failure}");
         }
         assert_ne!(failure["taskName"], failure["concurrentExceptions"][0]["taskName"]);

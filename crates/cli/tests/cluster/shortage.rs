@@ -47,7 +47,7 @@ fn a_job_that_waits_for_slots_in_vain_keeps_no_other_from_running_and_runs_when_
 fn a_running_job_that_is_told_to_take_more_slots_than_there_are_keeps_no_other_from_running_and_takes_them_when_they_come() {
     let mut cluster = Cluster::with_task_managers(&[3]);
     eventually("the TaskManager is there", || cluster.get("/overview")["slots-total"] == 3);
-    assert!(cluster.run(&[WAIT, "-d", "-p", "1"], "plain", RECORDS, 500.0).status().unwrap().success());
+    assert!(cluster.run(&[WAIT, "-d", "-p", "1"], "plain", RECORDS, 250.0).status().unwrap().success());
     let job = cluster.job();
     eventually("the job runs", || cluster.lines().len() > 10);
     let lacking = cluster.ask(&["rescale", &job, "--parallelism", "4", "--wait", "0"]);

@@ -167,7 +167,7 @@ impl JobHistory {
             JobEvent::Task(attempt, TaskReport::Finished { .. }) => (*attempt, TaskStatus::Finished),
             JobEvent::Task(attempt, TaskReport::Canceled) => (*attempt, TaskStatus::Canceled),
             JobEvent::Task(attempt, TaskReport::Failed(_)) | JobEvent::AttemptLost(attempt, _) => (*attempt, TaskStatus::Failed),
-            JobEvent::SlotsLost(slots) => {
+            JobEvent::SlotsLost { slots, .. } => {
                 let lost = self.attempts.values_mut().flatten().filter(|attempt| slots.contains(&attempt.slot));
                 for attempt in lost.filter(|attempt| attempt.entered.last().is_some_and(|(last, _)| !last.is_terminal())) {
                     attempt.entered.push((TaskStatus::Failed, at));
@@ -397,7 +397,7 @@ mod tests {
         );
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
-        history.event(&JobEvent::SlotsLost(vec![3]), 30);
+        history.event(&JobEvent::SlotsLost { slots: vec![3], reason: String::new() }, 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
         history.action(&JobAction::StatusChanged(JobStatus::Restarting), 45);
         history.action(
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(history.tasks_by_slot(), [(7, 2)].into());
         let numbers: Vec<u32> = history.attempts[&SUBTASK].iter().map(|attempt| attempt.number).collect();
         assert_eq!(numbers, [1, 2]);
-        history.event(&JobEvent::SlotsLost(vec![7]), 6);
+        history.event(&JobEvent::SlotsLost { slots: vec![7], reason: String::new() }, 6);
         assert_eq!(history.tasks_by_slot(), [].into());
     }
 

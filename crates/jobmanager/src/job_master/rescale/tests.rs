@@ -1,6 +1,6 @@
 use crate::{
     event::{JobAction, JobEvent, JobNote},
-    testing::{Harness, millis, settings, topology},
+    testing::{Harness, lost, millis, settings, topology},
 };
 use flott_core::{
     exchange::PartitionKind::Hash,
@@ -89,7 +89,7 @@ fn slots_that_are_too_few_for_a_change_are_given_back_and_all_that_it_lacks_want
     job.pass(millis(100_000));
     assert_eq!(slots(&mut job), [yields(&[23], 19)]);
     // One in which it runs is replaced whatever happens.
-    job.event(JobEvent::SlotsLost(vec![0]));
+    job.event(lost([0]));
     assert_eq!(slots(&mut job), [JobAction::RequestSlots(1)]);
     assert!(job.event(JobEvent::Slots(vec![24])).last().unwrap().starts_with("deploy v0/0#1 v1/0#1"));
     job.all_run();
@@ -122,7 +122,7 @@ fn a_job_that_lacks_slots_to_run_as_it_did_waits_for_these_and_not_for_those_of_
     let mut job = Harness::running(topology(&[2, 2], &[(0, 1, Hash)]), settings(false));
     job.client(5, exactly(20));
     slots(&mut job);
-    job.event(JobEvent::SlotsLost(vec![0, 1]));
+    job.event(lost([0, 1]));
     assert_eq!(slots(&mut job), [JobAction::RequestSlots(2)]);
     job.event(JobEvent::Slots(vec![30]));
     job.pass(millis(30_000));
@@ -150,7 +150,7 @@ fn an_enumerator_that_speaks_of_a_reader_that_was_removed_is_not_heard() {
     job.client(5, exactly(1));
     checkpoint(&mut job, 1, &[(0, 0), (0, 1), (1, 0), (1, 1)]);
     // The new tasks lack their slot: the old enumerator is all there is.
-    job.event(JobEvent::SlotsLost(vec![0, 1]));
+    job.event(lost([0, 1]));
     let report = EnumeratorReport::Assign { subtask: 1, splits: vec![vec![7]] };
     let heard = JobEvent::Enumerator { vertex: VertexId(0), after: 1, report };
     assert_eq!(job.event(heard), NOTHING);
@@ -218,7 +218,7 @@ fn a_reactive_job_starts_with_what_there_is_grows_and_shrinks() {
     checkpoint(&mut job, 1, &all);
     assert!(canceled(&mut job, &all)[1].starts_with("deploy v0/0#1 v0/1#1 v0/2#1"));
     job.all_run();
-    let shown = job.event(JobEvent::SlotsLost(vec![0, 2]));
+    let shown = job.event(lost([0, 2]));
     assert_eq!(shown, ["v0/1#1: cancel", "v1/1#1: cancel"]);
     canceled(&mut job, &[(0, 1), (1, 1)]);
     assert_eq!(job.pass(millis(500)), ["v0: create Some([9])", "deploy v0/0#2 v1/0#2 from 1"]);

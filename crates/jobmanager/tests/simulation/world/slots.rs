@@ -101,7 +101,7 @@ impl World {
             self.worker(worker).ledger.lost(attempt);
         }
         self.supply.held.retain(|slot| !lost.contains(slot));
-        self.tell(JobEvent::SlotsLost(lost));
+        self.tell(JobEvent::SlotsLost { slots: lost, reason: "TaskManagers are gone".into() });
     }
 
     /// The next leader learns from workers which slots the job holds.
