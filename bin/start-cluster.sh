@@ -1,48 +1,48 @@
 #!/usr/bin/env bash
-# Starts a JobManager and a TaskManager on this machine. What they log and print goes to the folder log.
+# Starts a JobManager and a TaskManager on this machine. What they log and print goes to the folder log, unless env.log.dir is set.
 set -euo pipefail
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-log="$root/log"
+root="$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)"
+source "$root/bin/processes.sh"
 mkdir -p "$log"
 
-# Starts a process: its name, then the arguments of flott.
+# What the user has configured is left as it is.
+configured="$("$root/bin/flott" config)"
+is_set() { grep -q "^$1:" <<<"$configured"; }
+logs="$log"
+defaults=()
+if is_set env.log.dir; then
+    logs="the folder env.log.dir"
+else
+    defaults+=("-Denv.log.dir=$log")
+fi
+is_set jobmanager.archive.fs.dir || defaults+=("-Djobmanager.archive.fs.dir=$root/history")
+
+# Starts the process of this name, unless it runs, and waits until it has printed a text.
 start() {
-    local name=$1
-    shift
-    if [ -f "$log/$name.pid" ] && kill -0 "$(cat "$log/$name.pid")" 2>/dev/null; then
-        echo "$name runs already (process $(cat "$log/$name.pid"))"
+    local name=$1 text=$2 process
+    if process="$(process_of "$name")"; then
+        echo "$name runs already (process $process)"
         return
     fi
     # The process writes its log itself and puts old ones aside; this holds what it says before that, and panics.
-    nohup "$root/bin/flott" "-Denv.log.dir=$log" "$@" >"$log/$name.start" 2>&1 </dev/null &
-    echo $! >"$log/$name.pid"
-}
-
-# Waits until a process has logged a text.
-await() {
-    local name=$1 text=$2 file=$3 from=$4
-    for _ in $(seq 100); do
-        if tail -c "+$from" "$file" 2>/dev/null | grep -q "$text"; then
-            tail -c "+$from" "$file" | grep -E "$text|REST at" | tail -n 2
+    nohup "$root/bin/flott" "${defaults[@]}" "$name" >"$log/$name.start" 2>&1 </dev/null &
+    process=$!
+    echo "$process" >"$log/$name.pid"
+    for _ in $(seq 600); do
+        if grep -q "$text" "$log/$name.start"; then
+            grep -E "$text|REST at" "$log/$name.start" | tail -n 2
             return
         fi
-        if ! kill -0 "$(cat "$log/$name.pid")" 2>/dev/null; then
+        if ! is_alive "$process"; then
             echo "$name has ended:" >&2
             tail -n 5 "$log/$name.start" >&2
             exit 1
         fi
         sleep 0.05
     done
-    echo "$name does not come up; see $log/flott-$name.log" >&2
+    echo "$name does not come up; see $log/$name.start and its log in $logs" >&2
     exit 1
 }
 
-size() { if [ -f "$1" ]; then echo $(($(wc -c <"$1") + 1)); else echo 1; fi; }
-
-running="$(cat "$log/jobmanager.pid" 2>/dev/null || true)"
-start jobmanager "-Djobmanager.archive.fs.dir=$root/history" jobmanager
-[ "$(cat "$log/jobmanager.pid")" = "$running" ] || await jobmanager "JobManager at" "$log/jobmanager.start" 1
-logged="$(size "$log/flott-taskmanager.log")"
-running="$(cat "$log/taskmanager.pid" 2>/dev/null || true)"
-start taskmanager taskmanager
-[ "$(cat "$log/taskmanager.pid")" = "$running" ] || await taskmanager "registered at the JobManager" "$log/flott-taskmanager.log" "$logged"
+start jobmanager "JobManager at"
+start taskmanager "registered at"

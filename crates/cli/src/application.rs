@@ -7,6 +7,8 @@
 //! ```
 
 use crate::{
+    log,
+    out::tell,
     processes,
     run::{self, JobOptions},
 };
@@ -55,9 +57,12 @@ pub(crate) fn run_application(config: &Configuration, args: &ApplicationArgs) ->
     // From here on a signal ends nothing by itself.
     let signals = signals()?;
     let config = args.job.apply(config)?;
-    let (manager, _rest) = processes::start_job_manager(&config, None)?;
+    run::check(&args.program, &config)?;
+    // One process, one log: what tasks print is in its file, too.
+    let logs = log::to_files(&config, "flott-application")?;
+    let (manager, _rest) = processes::start_job_manager(&config, logs.clone())?;
     if !args.without_taskmanager {
-        let mut options = processes::task_manager_options(&config, None)?;
+        let mut options = processes::task_manager_options(&config, logs)?;
         options.job_manager = manager.address().to_string();
         options.slots = options.slots.max(config.get(&options::PARALLELISM_DEFAULT)?);
         let serve = move || {
@@ -73,6 +78,9 @@ pub(crate) fn run_application(config: &Configuration, args: &ApplicationArgs) ->
     // In a group of its own: what is pressed at the terminal is for this process, which ends the others in their order.
     let mut program = command.process_group(0).stdin(Stdio::null()).spawn().map_err(|error| run::not_startable(&args.program, error))?;
     let status = watch(&manager, &mut program, &signals)?;
+    if matches!(status, Ended::Program(status) if status.success()) && manager.jobs().is_empty() {
+        tell!("{}", run::NO_JOB);
+    }
     end_jobs(&manager);
     Ok(match status {
         Ended::Program(status) => run::exit_code(status),
@@ -103,7 +111,7 @@ fn watch(manager: &JobManager, program: &mut Child, signals: &mpsc::Receiver<i32
         }
         match (signals.recv_timeout(WATCH_INTERVAL), interrupted) {
             (Ok(signal), None) => {
-                eprintln!("flott: the job is being cancelled; once more ends it at once");
+                tell!("flott: the job is being cancelled; once more ends it at once");
                 interrupted = Some((signal, Instant::now()));
                 cancel_jobs(manager);
                 if manager.jobs().is_empty() {

@@ -1,5 +1,6 @@
 //! `flott config`: which value each option has, and where it was given.
 
+use crate::out;
 use clap::Args;
 use flott_core::{
     Error,
@@ -45,7 +46,7 @@ const SECRET: [&str; 5] = ["password", "secret", "token", "credential", "access-
 
 /// Prints the values of options, as a `config.yaml` would have them.
 pub(crate) fn config(config: &Configuration, args: &ConfigArgs) -> Result<ExitCode, Error> {
-    print!("{}", text(config, args.all));
+    out::print(format_args!("{}", text(config, args.all)));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! Questions about jobs.
 
-use crate::job_manager_addresses;
+use crate::{job_manager_addresses, out::say};
 use clap::Args;
 use flott_cluster::JobManagerClient;
 use flott_core::{Error, ErrorKind, config::Configuration, id::JobId};
@@ -101,10 +101,10 @@ pub(crate) fn list(config: &Configuration, args: &ListArgs) -> Result<ExitCode, 
     };
     let jobs: Vec<&JobSummary> = jobs.iter().filter(wanted).collect();
     if jobs.is_empty() {
-        println!("No {}jobs.", if args.all { "" } else { "running " });
+        say!("No {}jobs.", if args.all { "" } else { "running " });
     }
     for job in jobs {
-        println!("{} : {} ({})", job.id, job.name, job.status);
+        say!("{} : {} ({})", job.id, job.name, job.status);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -112,7 +112,7 @@ pub(crate) fn list(config: &Configuration, args: &ListArgs) -> Result<ExitCode, 
 /// Cancels a job.
 pub(crate) fn cancel(config: &Configuration, args: &JobArgs) -> Result<ExitCode, Error> {
     ask(config, args, JobRequest::Cancel)?;
-    println!("Cancelled job {}.", args.job);
+    say!("Cancelled job {}.", args.job);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn cancel(config: &Configuration, args: &JobArgs) -> Result<ExitCode,
 pub(crate) fn stop(config: &Configuration, args: &StopArgs) -> Result<ExitCode, Error> {
     let request = JobRequest::StopWithSavepoint { directory: args.savepoint_path.as_deref().map(absolute).transpose()?, drain: args.drain };
     let location = ask(config, &args.of, request)?;
-    println!("Savepoint completed. Path: {}", location.unwrap_or_default());
+    say!("Savepoint completed. Path: {}", location.unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -128,14 +128,14 @@ pub(crate) fn stop(config: &Configuration, args: &StopArgs) -> Result<ExitCode, 
 pub(crate) fn savepoint(config: &Configuration, args: &SavepointArgs) -> Result<ExitCode, Error> {
     let request = JobRequest::TriggerSavepoint { directory: args.directory.as_deref().map(absolute).transpose()? };
     let location = ask(config, &args.of, request)?;
-    println!("Savepoint completed. Path: {}", location.unwrap_or_default());
+    say!("Savepoint completed. Path: {}", location.unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Takes a checkpoint.
 pub(crate) fn checkpoint(config: &Configuration, args: &JobArgs) -> Result<ExitCode, Error> {
     let location = ask(config, args, JobRequest::TriggerCheckpoint)?;
-    println!("Checkpoint completed. Path: {}", location.unwrap_or_default());
+    say!("Checkpoint completed. Path: {}", location.unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,6 +8,7 @@ mod high_availability;
 mod jobs;
 mod log;
 mod new;
+mod out;
 mod processes;
 mod rescale;
 mod rest;
@@ -21,6 +22,7 @@ use flott_core::{
     Error,
     config::{Configuration, options},
 };
+use out::tell;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -101,7 +103,7 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &Error) -> ExitCode {
-    eprintln!("flott: {error}");
+    tell!("flott: {error}");
     ExitCode::FAILURE
 }
 
@@ -110,10 +112,12 @@ fn configuration() -> Result<(Configuration, Vec<String>), Error> {
     let mut arguments: Vec<String> = std::env::args().collect();
     let own = run::own_arguments(&arguments);
     let of_program = arguments.split_off(own);
+    run::lengthen_flags(&mut arguments);
     let mut arguments = arguments.into_iter();
     let name = arguments.next().unwrap_or_default();
-    let (config, rest) = Configuration::load_with_arguments(arguments)?;
-    Ok((config, [name].into_iter().chain(rest).chain(of_program).collect()))
+    let loaded = Configuration::load_with_arguments(arguments)?;
+    loaded.warn();
+    Ok((loaded.configuration, [name].into_iter().chain(loaded.arguments).chain(of_program).collect()))
 }
 
 /// Where a JobManager listens.

@@ -16,12 +16,17 @@ use flott_rpc::observe::{SampleRequest, StackSamples};
 use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
 use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
 use std::{
+    io::{self, Write},
     net::ToSocketAddrs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Once},
     thread,
+    time::Duration,
 };
+
+/// The least time between signs of life: below, they would be a load.
+const LEAST_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Runs a JobManager until the process is ended.
 pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
@@ -45,20 +50,21 @@ pub(crate) struct Servers {
 pub(crate) fn start_job_manager(config: &Configuration, logs: Option<log::Files>) -> Result<(JobManager, Servers), Error> {
     let store = crate::high_availability::open_store(config)?;
     let shared = crate::high_availability::shared_folder(config)?;
+    let (heartbeat_interval, heartbeat_timeout) = heartbeat(config)?;
     let manager = JobManager::start(JobManagerOptions {
         bind: bind_address(config)?,
         security: Entrance::from_configuration(config)?,
         folder: shared.as_ref().map_or_else(|| folder(config), |shared| Ok(shared.join("executables")))?,
-        heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
-        heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        heartbeat_interval,
+        heartbeat_timeout,
         scheduler: SchedulerSettings::from_config(config)?,
         archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
         elected: store.is_some(),
     })?;
     let (rest, metrics) = rest(config, &manager, logs)?;
     // Whoever starts it waits for these lines.
-    println!("REST at {}://{}", rest_scheme(config)?, rest.address());
-    println!("JobManager at {}", manager.address());
+    announce(&format!("REST at {}://{}", rest_scheme(config)?, rest.address()));
+    announce(&format!("JobManager at {}", manager.address()));
     if let Some(store) = store {
         let election = flott_ha::election_settings(config, &manager.address().to_string(), &rest.address().to_string())?;
         manager.stand(HighAvailability { store, election, checkpoints: shared.map(|shared| shared.join("checkpoints")) })?;
@@ -76,7 +82,10 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
     let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
     let address = format!("{host}:{port}");
     let uploads = folder(config)?;
+    let allowed_hosts = config.get(&options::REST_ALLOWED_HOSTS)?.unwrap_or_default();
+    let allowed_hosts = allowed_hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect();
     let options = Options {
+        allowed_hosts,
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         tap: config.get(&options::REST_TAP_ENABLED)?,
         filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
@@ -149,8 +158,35 @@ fn dashboard(path: &str) -> Option<Asset> {
 /// Runs a TaskManager until the process is ended.
 pub(crate) fn task_manager(config: &Configuration) -> Result<ExitCode, Error> {
     let logs = log::to_files(config, "flott-taskmanager")?;
-    taskmanager::run(&task_manager_options(config, logs)?)?;
+    taskmanager::run(&TaskManagerOptions { registered: Some(print_registered), ..task_manager_options(config, logs)? })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whoever starts it waits for this line, once.
+fn print_registered(job_manager: &str) {
+    static PRINTED: Once = Once::new();
+    PRINTED.call_once(|| announce(&format!("TaskManager registered at {job_manager}")));
+}
+
+/// Prints a line for whoever has started this process; it serves also those who do not read it.
+fn announce(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Time between signs of life, and the silence after which a process counts as gone.
+fn heartbeat(config: &Configuration) -> Result<(Duration, Duration), Error> {
+    let (interval, timeout) = (config.get(&options::HEARTBEAT_INTERVAL)?, config.get(&options::HEARTBEAT_TIMEOUT)?);
+    let text = if interval < LEAST_HEARTBEAT_INTERVAL {
+        format!("`heartbeat.interval` is {interval:?}: set it to {LEAST_HEARTBEAT_INTERVAL:?} at least")
+    } else if timeout <= interval {
+        format!(
+            "`heartbeat.interval` is {interval:?} and `heartbeat.timeout` {timeout:?}, so that processes that are well would count as gone: \
+             set the timeout to a multiple of the interval"
+        )
+    } else {
+        return Ok((interval, timeout));
+    };
+    Err(Error::invalid(text))
 }
 
 /// What a TaskManager is started with.
@@ -167,6 +203,7 @@ pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Fil
         logs: logs.map(|files| files.folder),
         sampler: Some(Arc::new(Sampler)),
     };
+    let (heartbeat_interval, heartbeat_timeout) = heartbeat(config)?;
     Ok(TaskManagerOptions {
         visible,
         job_manager: job_manager_addresses(config)?,
@@ -175,12 +212,13 @@ pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Fil
         bind: config.get(&options::TASKMANAGER_BIND_HOST)?,
         security: Connector::of_process(config)?,
         folder: folder(config)?,
-        heartbeat_interval: config.get(&options::HEARTBEAT_INTERVAL)?,
-        heartbeat_timeout: config.get(&options::HEARTBEAT_TIMEOUT)?,
+        heartbeat_interval,
+        heartbeat_timeout,
         standby: config.get(&options::TASKMANAGER_STANDBY_WORKER)?,
         copies: copies(config, &id)?,
         id,
         check: Some(check_executable),
+        registered: None,
     })
 }
 
@@ -206,7 +244,42 @@ fn folder(config: &Configuration) -> Result<PathBuf, Error> {
 
 /// This user's folder for temporary files.
 fn own_folder(config: &Configuration) -> Result<PathBuf, Error> {
-    let base = config.get(&options::IO_TMP_DIRS)?.map_or_else(std::env::temp_dir, PathBuf::from);
+    let given = config.get(&options::IO_TMP_DIRS)?;
+    if let Some(folders) = given.as_deref().filter(|folders| folders.contains([',', '|', ':'])) {
+        return Err(Error::invalid(format!("`io.tmp.dirs` is `{folders}`: a list of folders is not supported, give one folder")));
+    }
+    let base = given.map_or_else(std::env::temp_dir, PathBuf::from);
     let user = std::env::var("USER").unwrap_or_else(|_| "user".to_owned()).replace('/', "_");
     Ok(base.join(format!("flott-{user}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flott_core::config::Origin;
+
+    fn given(values: &[(&str, &str)]) -> Configuration {
+        let mut config = Configuration::new();
+        values.iter().for_each(|(key, value)| config.set_raw(key, value, Origin::Argument(String::new())).unwrap());
+        config
+    }
+
+    #[test]
+    fn signs_of_life_are_neither_a_load_nor_rarer_than_their_timeout() {
+        let of = |interval, timeout| heartbeat(&given(&[("heartbeat.interval", interval), ("heartbeat.timeout", timeout)]));
+        assert!(heartbeat(&Configuration::new()).is_ok() && of("10 ms", "11 ms").is_ok());
+        for (interval, timeout) in [("0", "5 s"), ("9 ms", "5 s"), ("10 s", "5 s"), ("5 s", "5 s")] {
+            let error = of(interval, timeout).unwrap_err().to_string();
+            assert!(error.contains("set "), "{interval}, {timeout}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_folder_is_taken_and_a_list_of_folders_refused() {
+        assert!(own_folder(&given(&[("io.tmp.dirs", "/a")])).unwrap().starts_with("/a"));
+        for list in ["/a,/b", "/a:/b", "/a|/b"] {
+            let error = own_folder(&given(&[("io.tmp.dirs", list)])).unwrap_err().to_string();
+            assert!(error.contains(list) && error.contains("give one folder"), "{error}");
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! `flott rescale`: another parallelism for a running job.
 
-use crate::jobs::JobArgs;
+use crate::{
+    jobs::JobArgs,
+    out::{say, tell},
+};
 use clap::Args;
 use flott_core::{Error, ErrorKind, config::Configuration};
 use flott_rpc::client::{JobOverview, JobReply, JobRequest, ParallelismBounds, RescaleState, RescaleSummary};
@@ -51,7 +54,7 @@ pub(crate) fn rescale(config: &Configuration, args: &RescaleArgs) -> Result<Exit
     let before = client.overview(job)?;
     if args.parallelism.is_none() && args.vertices.is_empty() {
         for (number, (parallelism, bounds)) in parallelism_of(&before).iter().zip(&before.requirements).enumerate() {
-            println!("vertex v{number} : {parallelism} ({}..{})", bounds.lower, bounds.upper);
+            say!("vertex v{number} : {parallelism} ({}..{})", bounds.lower, bounds.upper);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -60,7 +63,7 @@ pub(crate) fn rescale(config: &Configuration, args: &RescaleArgs) -> Result<Exit
         return Err(Error::new(ErrorKind::Invalid, reason));
     }
     if args.detached {
-        println!("Job {job} changes its parallelism.");
+        say!("Job {job} changes its parallelism.");
         return Ok(ExitCode::SUCCESS);
     }
     let mut waits = false;
@@ -70,15 +73,15 @@ pub(crate) fn rescale(config: &Configuration, args: &RescaleArgs) -> Result<Exit
         || client.overview(job),
         |slots| {
             if !std::mem::replace(&mut waits, true) {
-                eprintln!("Waiting for {slots} more slots.");
+                tell!("Waiting for {slots} more slots.");
             }
         },
     )?;
     match changed {
-        None => println!("Job {job} runs with that parallelism already."),
+        None => say!("Job {job} runs with that parallelism already."),
         Some(change) => {
             let times = change.taken_down.zip(change.ended).map_or(0, |(from, to)| to - from);
-            println!("Job {job} runs with parallelism {}; its tasks were away for {times} ms.", list(&change.to));
+            say!("Job {job} runs with parallelism {}; its tasks were away for {times} ms.", list(&change.to));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,9 @@
 //! Running programs for a cluster.
 
-use crate::job_manager_addresses;
+use crate::{
+    job_manager_addresses,
+    out::{self, tell},
+};
 use clap::Args;
 use flott_cluster::JobManagerClient;
 use flott_core::{
@@ -30,7 +33,7 @@ pub(crate) struct JobOptions {
     /// Leave state behind that no operator claims
     #[arg(short = 'n', long, visible_alias = "allowNonRestoredState")]
     allow_non_restored_state: bool,
-    /// Who owns what the job starts from
+    /// Who owns what the job starts from; `-cm` is the same
     #[arg(long, value_name = "NO_CLAIM|CLAIM", visible_alias = "claimMode")]
     claim_mode: Option<String>,
 }
@@ -91,35 +94,48 @@ pub(crate) struct InfoArgs {
 /// Runs a program as the client of the cluster; ends with its exit code.
 pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Error> {
     let config = args.job.apply(config)?;
-    check(&args.program, &config)?;
-    let part = match args.target.as_str() {
-        "local" => None,
-        _ => {
-            let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_addresses(&config), Ok)?;
-            let executable =
-                JobManagerClient::new(job_manager.clone()).with_security(Connector::of_client(&config)?).bring(&args.program)?;
-            Some(Part::Client { job_manager, executable, detached: args.detached, job: None, handover: false })
+    if args.target == "local" {
+        if args.detached || args.jobmanager.is_some() {
+            return Err(Error::invalid(
+                "with `-t local` the job runs in the program itself: leave out `-d` and `-m`, which are for a cluster",
+            ));
         }
-    };
-    start(&config, part.as_ref(), &args.program, &args.arguments)
+        check(&args.program, &config)?;
+        return Ok(exit_code(start(&config, None, &args.program, &args.arguments)?));
+    }
+    check(&args.program, &config)?;
+    let job_manager = args.jobmanager.clone().map_or_else(|| job_manager_addresses(&config), Ok)?;
+    let client = JobManagerClient::new(job_manager.clone()).with_security(Connector::of_client(&config)?);
+    let executable = client.bring(&args.program)?;
+    // Its number is chosen here, to see whether it was submitted.
+    let job = JobManagerClient::new_job();
+    let part = Part::Client { job_manager, executable, detached: args.detached, job: Some(job), handover: false };
+    let status = start(&config, Some(&part), &args.program, &args.arguments)?;
+    if status.success() && client.jobs().is_ok_and(|jobs| jobs.iter().all(|known| known.id != job)) {
+        tell!("{NO_JOB}");
+    }
+    Ok(exit_code(status))
 }
+
+/// What is said of a program that has done nothing for the cluster.
+pub(crate) const NO_JOB: &str = "flott: no job was submitted: the program has ended without calling `execute`";
 
 /// Prints the plan of a program, or what its executable says of itself.
 pub(crate) fn info(config: &Configuration, args: &InfoArgs) -> Result<ExitCode, Error> {
     if args.executable {
-        print!("{}", describe(&flott_executable::check(&args.program, Machine::here())?));
+        out::print(format_args!("{}", describe(&flott_executable::check(&args.program, Machine::here())?)));
         return Ok(ExitCode::SUCCESS);
     }
     check(&args.program, config)?;
-    start(config, Some(&Part::Plan), &args.program, &args.arguments)
+    Ok(exit_code(start(config, Some(&Part::Plan), &args.program, &args.arguments)?))
 }
 
 /// Checks a program before it is started or brought to anybody; advice on how it was built goes to its owner.
-fn check(program: &Path, config: &Configuration) -> Result<(), Error> {
+pub(crate) fn check(program: &Path, config: &Configuration) -> Result<(), Error> {
     let executable = flott_executable::check(program, Machine::here())?;
     executable.require(config)?;
     if let Some(advice) = executable.advice() {
-        eprintln!("{advice}");
+        tell!("{advice}");
     }
     Ok(())
 }
@@ -144,6 +160,7 @@ fn describe(executable: &Executable) -> String {
         ("panics", panics.to_owned()),
         ("overflow checks", seen(executable.overflow_checks)),
         ("frame pointers", seen(executable.frame_pointers)),
+        ("own allocator", seen(executable.allocator)),
         ("debug assertions", seen(Some(manifest.debug_assertions))),
     ];
     let mut text: String = lines.map(|(name, value)| format!("{:18}{value}\n", format!("{name}:"))).concat();
@@ -153,9 +170,8 @@ fn describe(executable: &Executable) -> String {
     text
 }
 
-fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments: &[String]) -> Result<ExitCode, Error> {
-    let status = command(config, part, program, arguments)?.status().map_err(|error| not_startable(program, error))?;
-    Ok(exit_code(status))
+fn start(config: &Configuration, part: Option<&Part>, program: &Path, arguments: &[String]) -> Result<ExitStatus, Error> {
+    command(config, part, program, arguments)?.status().map_err(|error| not_startable(program, error))
 }
 
 /// The program, with the part that it is to play and what was given for it.
@@ -191,9 +207,21 @@ pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
+/// Flink's short flag for the claim mode. Of two letters, which no parser of arguments takes.
+const CLAIM_MODE: &str = "-cm";
+
+/// Makes [`CLAIM_MODE`] among `flott`'s own arguments of a program that is run the long one.
+pub(crate) fn lengthen_flags(own: &mut [String]) {
+    for argument in own {
+        if let Some(rest) = argument.strip_prefix(CLAIM_MODE).filter(|rest| rest.is_empty() || rest.starts_with('=')) {
+            *argument = format!("--claim-mode{rest}");
+        }
+    }
+}
+
 /// How many of the arguments are `flott`'s own: those up to the program of `run`, `run-application` and `info`.
 pub(crate) fn own_arguments(arguments: &[String]) -> usize {
-    const WITH_VALUE: [&str; 11] = [
+    const WITH_VALUE: [&str; 12] = [
         "-p",
         "--parallelism",
         "-s",
@@ -201,6 +229,7 @@ pub(crate) fn own_arguments(arguments: &[String]) -> usize {
         "--fromSavepoint",
         "--claim-mode",
         "--claimMode",
+        CLAIM_MODE,
         "-t",
         "--target",
         "-m",
@@ -231,6 +260,20 @@ mod tests {
 
     fn own(line: &str) -> usize {
         own_arguments(&line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_short_flag_for_the_claim_mode_is_the_long_one_before_the_program_alone() {
+        for (line, long) in [
+            ("flott run -s a -cm CLAIM job -cm x", "flott run -s a --claim-mode CLAIM job -cm x"),
+            ("flott run -cm=NO_CLAIM -s a job", "flott run --claim-mode=NO_CLAIM -s a job"),
+            ("flott run -cmx job", "flott run -cmx job"),
+        ] {
+            let mut arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let own = own_arguments(&arguments);
+            lengthen_flags(&mut arguments[..own]);
+            assert_eq!(arguments.join(" "), long);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Authorities, certificates and tokens of a cluster.
 
+use crate::out::say;
 use clap::{Args, Subcommand};
 use flott_core::{
     Error, ErrorKind,
@@ -92,11 +93,11 @@ pub(crate) fn security(config: &Configuration, command: &SecurityCommand) -> Res
         }
         SecurityCommand::Revoke(args) => {
             let revoked = Tokens::revoke(&tokens_file(config, &args.folder)?, &args.name)?;
-            println!("The token {} ({}) is revoked.", revoked.name, revoked.role);
+            say!("The token {} ({}) is revoked.", revoked.name, revoked.role);
         }
         SecurityCommand::Tokens(args) => {
             for token in Tokens::list(&tokens_file(config, &args.folder)?)? {
-                println!("{} : {}", token.name, token.role);
+                say!("{} : {}", token.name, token.role);
             }
         }
     }
@@ -109,7 +110,7 @@ fn tokens_file(config: &Configuration, folder: &Folder) -> Result<PathBuf, Error
 }
 
 fn print_token(name: &str, role: Role, token: &Secret) {
-    println!("{:<9} {:<12} {}", role.as_str(), name, token.expose());
+    say!("{:<9} {:<12} {}", role.as_str(), name, token.expose());
 }
 
 fn init(folder: &Path, hosts: &[String]) -> Result<(), Error> {
@@ -132,21 +133,21 @@ fn init(folder: &Path, hosts: &[String]) -> Result<(), Error> {
     write_private(&folder.join(KEY), signed.key.expose())?;
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let shown = folder.display();
-    println!("Tokens, one for each role. They are shown this once, and only their hashes are kept:\n");
+    say!("Tokens, one for each role. They are shown this once, and only their hashes are kept:\n");
     for role in Role::ALL {
         print_token(role.as_str(), role, &Tokens::add(&folder.join(TOKENS), role.as_str(), role)?);
     }
-    println!("\nIn conf/config.yaml of the cluster's processes, which need these files ({AUTHORITY_KEY} stays with you alone):\n");
-    println!("security.ssl.internal.enabled: true");
-    println!("security.ssl.internal.authority: {shown}/{AUTHORITY}");
-    println!("security.ssl.internal.certificate: {shown}/{CERTIFICATE}");
-    println!("security.ssl.internal.key: {shown}/{KEY}");
-    println!("security.ssl.rest.enabled: true");
-    println!("security.tokens.file: {shown}/{TOKENS}");
-    println!("\nIn conf/config.yaml of clients, which need {AUTHORITY} and a file of mode 600 with a token:\n");
-    println!("security.ssl.internal.enabled: true");
-    println!("security.ssl.internal.authority: {shown}/{AUTHORITY}");
-    println!("security.token.file: PATH");
+    say!("\nIn conf/config.yaml of the cluster's processes, which need these files ({AUTHORITY_KEY} stays with you alone):\n");
+    say!("security.ssl.internal.enabled: true");
+    say!("security.ssl.internal.authority: {shown}/{AUTHORITY}");
+    say!("security.ssl.internal.certificate: {shown}/{CERTIFICATE}");
+    say!("security.ssl.internal.key: {shown}/{KEY}");
+    say!("security.ssl.rest.enabled: true");
+    say!("security.tokens.file: {shown}/{TOKENS}");
+    say!("\nIn conf/config.yaml of clients, which need {AUTHORITY} and a file of mode 600 with a token:\n");
+    say!("security.ssl.internal.enabled: true");
+    say!("security.ssl.internal.authority: {shown}/{AUTHORITY}");
+    say!("security.token.file: PATH");
     Ok(())
 }
 
@@ -159,10 +160,7 @@ fn renew(folder: &Path, hosts: &[String]) -> Result<(), Error> {
     let signed = authority.sign(hosts)?;
     write_private(&folder.join(KEY), signed.key.expose())?;
     write_private(&folder.join(CERTIFICATE), &signed.certificate)?;
-    println!(
-        "{} is new: bring it and {KEY} to all machines of the cluster, and start its processes again",
-        folder.join(CERTIFICATE).display()
-    );
+    say!("{} is new: bring it and {KEY} to all machines of the cluster, and start its processes again", folder.join(CERTIFICATE).display());
     Ok(())
 }
 

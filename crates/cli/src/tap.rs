@@ -1,6 +1,9 @@
 //! `flott tap`: some of the records that go in and out of a vertex right now, a line each.
 
-use crate::top::{find_job, rest::Rest};
+use crate::{
+    out::tell,
+    top::{find_job, rest::Rest},
+};
 use clap::{Args, ValueEnum};
 use flott_core::{Error, ErrorKind, config::Configuration};
 use serde_json::{Value, json};
@@ -68,7 +71,7 @@ pub(crate) fn tap(config: &Configuration, args: &TapArgs) -> Result<ExitCode, Er
             }
             (_, refusal) if is_running(&rest, &job)? => return Err(rest.refused(&tap, &refusal)),
             _ => {
-                eprintln!("flott: the job runs no more");
+                tell!("flott: the job runs no more");
                 return Ok(ExitCode::SUCCESS);
             }
         };
@@ -78,7 +81,7 @@ pub(crate) fn tap(config: &Configuration, args: &TapArgs) -> Result<ExitCode, Er
         }
         let message = seen["message"].as_str().map(str::to_owned);
         if message != said {
-            message.iter().for_each(|message| eprintln!("flott: {message}"));
+            message.iter().for_each(|message| tell!("flott: {message}"));
             said = message;
         }
         if until.is_some_and(|until| Instant::now() >= until) {

@@ -77,6 +77,11 @@ impl JobManagerClient {
         JobManagerClient { security, ..self }
     }
 
+    /// A number for a job that is to be submitted.
+    pub fn new_job() -> JobId {
+        JobId(random_u128())
+    }
+
     /// Whether several JobManagers may lead.
     fn has_several(&self) -> bool {
         self.address.contains(',')
@@ -281,7 +286,7 @@ impl JobExecutor for RemoteCluster {
         };
         root_paths(&mut graph.settings, &program.folder);
         // Its number is chosen here, so that it is known again if the answer is lost.
-        let job = self.job.unwrap_or_else(|| JobId(random_u128()));
+        let job = self.job.unwrap_or_else(JobManagerClient::new_job);
         let submission = JobSubmission { job: Some(job), program, topology: graph.topology(), settings: graph.settings };
         self.client.submit(job, submission)?;
         eprintln!("Job has been submitted with JobID {job}");

@@ -110,7 +110,7 @@ pub struct TaskFailure {
     pub operator: String,
     /// The subtask, from 0.
     pub subtask: u32,
-    /// The number of subtasks.
+    /// The number of subtasks; 0 where the failure is no task's.
     pub parallelism: u32,
     /// The run of the subtask, from 0.
     pub attempt: u32,
@@ -130,7 +130,7 @@ impl TaskFailure {
         TaskFailure {
             operator: what.into(),
             subtask: 0,
-            parallelism: 1,
+            parallelism: 0,
             attempt: 0,
             causes: vec![reason.into()],
             location: None,
@@ -153,15 +153,12 @@ impl TaskFailure {
 
 impl fmt::Display for TaskFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.panicked { "panicked" } else { "failed" };
-        write!(
-            f,
-            "operator `{}`, subtask {} of {} (attempt {}) {verb}",
-            self.operator,
-            self.subtask + 1,
-            self.parallelism,
-            self.attempt + 1
-        )?;
+        let operator = &self.operator;
+        match (self.parallelism, if self.panicked { "panicked" } else { "failed" }) {
+            (0, "failed") => f.write_str(operator)?,
+            (0, verb) => write!(f, "{operator} {verb}")?,
+            (of, verb) => write!(f, "operator `{operator}`, subtask {} of {of} (attempt {}) {verb}", self.subtask + 1, self.attempt + 1)?,
+        }
         if let Some(location) = &self.location {
             write!(f, " at {location}")?;
         }
@@ -177,4 +174,17 @@ impl std::error::Error for TaskFailure {}
 /// A place in the source code, as text.
 pub fn location_of(location: &Location<'_>) -> String {
     format!("{}:{}", location.file(), location.line())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_is_no_tasks_speaks_of_no_subtask() {
+        let failure = TaskFailure::without_task("scheduler", "the job needs 99 slots");
+        assert_eq!(failure.to_string(), "scheduler: the job needs 99 slots");
+        let of_task = TaskFailure { operator: "map".to_owned(), parallelism: 2, ..failure };
+        assert_eq!(of_task.to_string(), "operator `map`, subtask 1 of 2 (attempt 1) failed: the job needs 99 slots");
+    }
 }

@@ -8,7 +8,7 @@ fn child(directory: &Path, variables: &[(&str, &str)]) -> Result<String, Box<dyn
     let mut command = Command::new(env::current_exe()?);
     command.args(["--ignored", "--exact", "--nocapture", "prints_the_parallelism"]).current_dir(directory);
     let output = command.envs(variables.iter().copied()).output()?;
-    Ok(String::from_utf8(output.stdout)?)
+    Ok(String::from_utf8(output.stdout)? + std::str::from_utf8(&output.stderr)?)
 }
 
 #[test]
@@ -46,5 +46,18 @@ fn the_directory_that_is_named_is_read_and_must_have_a_file() -> Result<(), Box<
     assert!(missing.contains("error=cannot read the configuration file") && missing.contains(variables[0].1), "{missing}");
     fs::write(elsewhere.path().join("config.yaml"), "parallelism.default: 4")?;
     assert!(child(directory.path(), &variables)?.contains("parallelism=4;"));
+    Ok(())
+}
+
+#[test]
+fn what_no_option_is_gets_a_warning_without_its_value_and_the_rest_holds() -> Result<(), Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    fs::create_dir(directory.path().join("conf"))?;
+    fs::write(directory.path().join("conf/config.yaml"), "parallelism.default: 3\nsecurity.tokn: canary\n")?;
+    let said = child(directory.path(), &[("FLOTT_PARALLELISM_DEFALT", "canary")])?;
+    assert!(said.contains("parallelism=3;"), "{said}");
+    assert_eq!(said.matches("flott: ignored: ").count(), 2, "{said}");
+    assert!(said.contains("`security.token`?") && said.contains("`FLOTT_PARALLELISM_DEFAULT`?"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
     Ok(())
 }

@@ -17,6 +17,9 @@ impl Executable {
         if self.frame_pointers == Some(false) && !self.manifest.debug_assertions {
             lacks.push("profilers see no stacks (set `rustflags = [\"-Cforce-frame-pointers=yes\"]` in .cargo/config.toml)");
         }
+        if self.allocator == Some(false) && !self.manifest.debug_assertions {
+            lacks.push("its symbols show no allocator for several threads (add `mimalloc` and its two lines, as `flott new` does)");
+        }
         if self.manifest.debug_assertions {
             lacks.push("it is a debug build, which is many times slower (build it with `--release`)");
         }
@@ -33,7 +36,7 @@ mod tests {
     fn a_recommended_build_gets_no_advice() {
         let mut best = executable();
         assert_eq!(best.advice(), None);
-        (best.overflow_checks, best.frame_pointers) = (None, None);
+        (best.overflow_checks, best.frame_pointers, best.allocator) = (None, None, None);
         assert_eq!(best.advice(), None);
     }
 
@@ -41,13 +44,14 @@ mod tests {
     fn what_is_missing_is_said_in_one_line_with_the_cure() {
         let mut worst = executable();
         (worst.overflow_checks, worst.frame_pointers, worst.manifest.panics) = (Some(false), Some(false), Panics::Abort);
+        worst.allocator = Some(false);
         let advice = worst.advice().unwrap();
-        for cure in ["`panic = \"unwind\"`", "`overflow-checks = true`", "-Cforce-frame-pointers=yes"] {
+        for cure in ["`panic = \"unwind\"`", "`overflow-checks = true`", "-Cforce-frame-pointers=yes", "`mimalloc`"] {
             assert!(advice.contains(cure), "{advice}");
         }
         assert_eq!(advice.lines().count(), 1);
         worst.manifest.debug_assertions = true;
         let advice = worst.advice().unwrap();
-        assert!(advice.contains("`--release`") && !advice.contains("frame-pointers"), "{advice}");
+        assert!(advice.contains("`--release`") && !advice.contains("frame-pointers") && !advice.contains("mimalloc"), "{advice}");
     }
 }

@@ -18,6 +18,15 @@ use std::{
 /// By how many bytes adding is longer than what cannot overflow, if it checks: a jump at least.
 const CHECK_BYTES: usize = 3;
 
+/// The section with the names of symbols, each behind a zero. `strip` removes it.
+const SYMBOLS: &str = ".strtab";
+
+/// A part of the names of functions that every Rust program has.
+const OF_RUST: &str = "__rust_alloc";
+
+/// Beginnings of the names of functions that allocators have: mimalloc, jemalloc, snmalloc, tcmalloc, rpmalloc.
+const ALLOCATORS: [&str; 8] = ["mi_malloc", "mi_free", "_rjem_", "je_malloc", "sn_rust_", "sn_malloc", "tc_malloc", "rpmalloc"];
+
 /// Processors, by their numbers in ELF files.
 const ARCHITECTURES: [(u16, &str); 8] =
     [(3, "x86"), (20, "powerpc"), (21, "powerpc64"), (22, "s390x"), (40, "arm"), (62, "x86_64"), (183, "aarch64"), (243, "riscv64")];
@@ -37,6 +46,9 @@ pub struct Executable {
     pub overflow_checks: Option<bool>,
     /// Whether functions keep frame pointers; `None` where that cannot be seen.
     pub frame_pointers: Option<bool>,
+    /// Whether it brings an allocator that is known to be fast with several threads; `None` where that cannot be seen, since its symbols
+    /// were removed.
+    pub allocator: Option<bool>,
 }
 
 /// Checks that `path` is a job that `machine` can run.
@@ -61,9 +73,9 @@ pub fn check_named(path: &Path, shown: &str, machine: &Machine) -> Result<Execut
         return Err(Error::invalid(format!("`{shown}` {wrong}")));
     }
     let damaged = |error| Error::invalid(format!("`{shown}` is a damaged executable: build it again")).with_source(error);
-    let elf = Elf::read(file, &[SECTION, ADD_PROBE, OR_PROBE]).map_err(damaged)?;
+    let elf = Elf::read(file, &[SECTION, ADD_PROBE, OR_PROBE, SYMBOLS]).map_err(damaged)?;
     let architecture = runs_here(&elf, machine, metadata.len()).map_err(|wrong| Error::invalid(format!("`{shown}` {wrong}")))?;
-    let [manifest, add, or] = elf.sections.try_into().unwrap_or_default();
+    let [manifest, add, or, symbols] = elf.sections.try_into().unwrap_or_default();
     let manifest = read_manifest(manifest.as_deref()).map_err(|wrong| Error::invalid(format!("`{shown}` {wrong}")))?;
     if let Some(refusal) = control::refusal(manifest.protocol, &manifest.version) {
         return Err(Error::invalid(format!("`{shown}` cannot work with this cluster: {refusal}")));
@@ -75,6 +87,7 @@ pub fn check_named(path: &Path, shown: &str, machine: &Machine) -> Result<Execut
         manifest,
         overflow_checks: add.zip(or.as_ref()).map(|(add, or)| add.len() >= or.len() + CHECK_BYTES),
         frame_pointers: or.and_then(|code| keeps_frame_pointer(&code, architecture)),
+        allocator: symbols.and_then(|names| brings_allocator(&names)),
     })
 }
 
@@ -151,6 +164,18 @@ fn read_manifest(section: Option<&[u8]>) -> Result<Manifest, String> {
     let text = std::str::from_utf8(section).ok().and_then(|text| text.strip_prefix(MAGIC));
     let text = text.ok_or_else(|| damaged.to_owned())?.trim_end_matches('\0');
     serde_json::from_str(text).map_err(|error| format!("{damaged} ({error})"))
+}
+
+/// Whether these names of symbols are those of a program with an allocator of its own.
+fn brings_allocator(names: &[u8]) -> Option<bool> {
+    let mut of_rust = false;
+    for name in names.split(|byte| *byte == 0) {
+        if ALLOCATORS.iter().any(|beginning| name.starts_with(beginning.as_bytes())) {
+            return Some(true);
+        }
+        of_rust |= name.windows(OF_RUST.len()).any(|part| part == OF_RUST.as_bytes());
+    }
+    of_rust.then_some(false)
 }
 
 /// Whether a function begins by keeping the frame pointer. Where not every function is told to, those that call none do not.

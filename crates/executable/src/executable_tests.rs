@@ -196,3 +196,17 @@ fn an_older_c_library_or_a_missing_loader_is_found_before_it_runs() {
     let message = check(file.path(), Machine::here()).unwrap_err().to_string();
     assert!(message.contains("needs the loader") && message.contains("ld-other-"), "{message}");
 }
+
+#[test]
+fn an_allocator_is_known_by_its_functions_where_there_are_names() {
+    for (names, brings) in [
+        ("\0main\0_RNvCs5_7___rustc12___rust_alloc\0mi_malloc_aligned\0", Some(true)),
+        ("\0_RNvCs5_7___rustc12___rust_alloc\0_rjem_mallocx\0", Some(true)),
+        ("\0_RNvCs5_7___rustc12___rust_alloc\0semi_malloc\0", Some(false)),
+        // Of no function of Rust: the names were removed, or it is no program of Rust.
+        ("\0main\0", None),
+        ("", None),
+    ] {
+        assert_eq!(brings_allocator(names.as_bytes()), brings, "{names:?}");
+    }
+}

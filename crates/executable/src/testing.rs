@@ -24,5 +24,6 @@ pub(crate) fn executable() -> Executable {
         },
         overflow_checks: Some(true),
         frame_pointers: Some(true),
+        allocator: Some(true),
     }
 }

@@ -26,7 +26,7 @@ impl StreamExecutionEnvironment {
     /// `-Dparallelism.default=2`.
     ///
     /// # Errors
-    /// A configuration file cannot be read, an option is unknown, or a value is none for its option.
+    /// A configuration file cannot be read, an option of an argument is unknown, or a value is none for its option.
     ///
     /// A program that `flott run` has started submits its jobs to the cluster; one that a TaskManager has started runs the tasks of
     /// its job, with the configuration that it was submitted with. The program's code is the same everywhere.
@@ -35,7 +35,9 @@ impl StreamExecutionEnvironment {
         let part = part()?;
         let config = match &part {
             Some(Part::Worker { .. }) => handover()?.configuration.unwrap_or_default(),
-            _ => Configuration::load()?,
+            // Whoever has started it has told what is unknown.
+            Some(_) => Configuration::load_quietly()?,
+            None => Configuration::load()?,
         };
         let executor: Arc<dyn JobExecutor> = match part {
             None => Arc::new(EmbeddedCluster::default()),

@@ -67,6 +67,8 @@ pub(crate) struct Harness {
     asked: BTreeMap<CheckpointId, Arc<CheckpointMetadata>>,
     pub(crate) outcome: Option<JobOutcome>,
     pub(crate) notes: Vec<JobNote>,
+    /// What the job has asked and given back of slots.
+    pub(crate) slots: Vec<JobAction>,
 }
 
 pub(crate) fn millis(millis: u64) -> Duration {
@@ -89,7 +91,7 @@ impl Harness {
     pub(crate) fn restored(topology: JobTopology, settings: JobSettings, restored: Option<RestoredSnapshot>) -> Self {
         let job = JobMaster::new(JobId(7), 1, topology, settings, restored, 0).unwrap();
         let (attempts, asked) = (BTreeMap::new(), BTreeMap::new());
-        Harness { job, now: Duration::ZERO, attempts, asked, outcome: None, notes: Vec::new() }
+        Harness { job, now: Duration::ZERO, attempts, asked, outcome: None, notes: Vec::new(), slots: Vec::new() }
     }
 
     /// A job of which all tasks run.
@@ -221,13 +223,11 @@ impl Harness {
                 self.notes.push(note);
                 return None;
             }
-            JobAction::RequestSlots(_)
-            | JobAction::WithdrawSlots(_)
-            | JobAction::ReleaseSlots(_)
-            | JobAction::YieldSlots { .. }
-            | JobAction::StatusChanged(_) => {
+            JobAction::RequestSlots(_) | JobAction::WithdrawSlots(_) | JobAction::ReleaseSlots(_) | JobAction::YieldSlots { .. } => {
+                self.slots.push(action);
                 return None;
             }
+            JobAction::StatusChanged(_) => return None,
             JobAction::Deploy(tasks) => {
                 let mut shown = "deploy".to_owned();
                 for task in &tasks {

@@ -31,6 +31,9 @@ pub struct TaskFigures {
     /// The number that the operating system has given to its thread.
     #[serde(default)]
     pub thread: Option<u32>,
+    /// When they were read, ms of a clock of the worker's.
+    #[serde(default)]
+    pub read_at_ms: u64,
 }
 
 /// What the meters and histograms of an operator say, by metric name.

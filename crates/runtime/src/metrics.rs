@@ -85,6 +85,7 @@ impl TaskMetrics {
             latencies: self.latencies.read(),
             accumulators: self.accumulators.snapshot(),
             thread: self.thread.get().copied(),
+            read_at_ms: now.as_millis() as u64,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What all calls of a server share.
 
-use crate::{cluster::Cluster, http::answer::Refusal, operations::Operations, rates::Rates, server::Options, taps::Taps};
+use crate::{cluster::Cluster, http::answer::Refusal, operations::Operations, server::Options, taps::Taps};
 use axum::http::StatusCode;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,7 +22,6 @@ pub(crate) struct App {
     pub(crate) cluster: Arc<dyn Cluster>,
     pub(crate) options: Options,
     pub(crate) operations: Operations,
-    pub(crate) rates: Rates,
     pub(crate) taps: Taps,
     /// Where it listens.
     pub(crate) address: SocketAddr,
@@ -35,9 +34,8 @@ impl App {
     pub(crate) fn new(cluster: Arc<dyn Cluster>, options: Options, address: SocketAddr) -> Self {
         let operations = Operations::new(Arc::clone(&options.clock));
         let taps = Taps::new(Arc::clone(&options.clock));
-        let rates = Rates::new(Arc::clone(&options.clock));
         let (calls, transfers) = (Arc::new(Semaphore::new(CALLS_MAX)), Arc::new(Semaphore::new(TRANSFERS_MAX)));
-        App { cluster, options, operations, rates, taps, address, calls, transfers }
+        App { cluster, options, operations, taps, address, calls, transfers }
     }
 
     /// Waits until the cluster may be asked.

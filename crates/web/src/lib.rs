@@ -31,7 +31,6 @@ pub mod model;
 mod openapi;
 mod operations;
 mod prometheus;
-mod rates;
 mod routes;
 mod server;
 mod statistics;

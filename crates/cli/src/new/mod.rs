@@ -1,5 +1,6 @@
 //! `flott new`: a package for a job.
 
+use crate::out::say;
 use clap::Args;
 use flott_core::{Error, ErrorKind};
 use std::{
@@ -40,7 +41,7 @@ pub(crate) fn new(args: &NewArgs) -> Result<ExitCode, Error> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     let flott = dependency(args.flott.as_deref())?;
     write(&folder, &args.name, &flott)?;
-    println!("Made the job `{}` in {}. Next:\n  cd {}\n  cargo test\n  cargo run", args.name, folder.display(), folder.display());
+    say!("Made the job `{}` in {}. Next:\n  cd {}\n  cargo test\n  cargo run", args.name, folder.display(), folder.display());
     Ok(ExitCode::SUCCESS)
 }
 

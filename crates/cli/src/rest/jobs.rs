@@ -1,7 +1,7 @@
 //! Jobs as REST describes them.
 
 use super::programs::vertex_of;
-use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails};
+use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails, TaskRates};
 use flott_core::{
     Timestamp,
     context::RuntimeMode,
@@ -43,7 +43,7 @@ pub(super) fn job(
     overview: &JobOverview,
     details: &JobDetails,
     hosts: &BTreeMap<String, String>,
-    figures: &[TaskFigures],
+    (figures, rates): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>),
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
     let all = figures;
@@ -52,7 +52,7 @@ pub(super) fn job(
     let vertices = details.topology.vertices.iter().map(|vertex| {
         let subtasks = (0..vertex.parallelism).map(|index| {
             let subtask = SubtaskId { vertex: vertex.id, index };
-            self::subtask(subtask, status.get(&subtask).copied(), details, hosts, figures.get(&subtask).copied())
+            self::subtask(subtask, status.get(&subtask).copied(), details, hosts, (figures.get(&subtask).copied(), rates.get(&subtask)))
         });
         model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) }
     });
@@ -83,7 +83,7 @@ fn subtask(
     status: Option<TaskStatus>,
     details: &JobDetails,
     hosts: &BTreeMap<String, String>,
-    figures: Option<&TaskFigures>,
+    (figures, rates): (Option<&TaskFigures>, Option<&TaskRates>),
 ) -> model::Subtask {
     let records = details.history.attempts.get(&id);
     let mut attempts: Vec<model::Attempt> = records
@@ -91,12 +91,11 @@ fn subtask(
         .flatten()
         .map(|record| {
             let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
-            let entered = [(TaskStatus::Created, details.started)].into_iter().chain(record.entered.iter().copied()).collect();
             let task_manager = details.slots.get(&record.slot).cloned();
             model::Attempt {
                 endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
-                ..attempt(record.number, status, entered)
+                ..attempt(record.number, status, record.entered.clone())
             }
         })
         .collect();
@@ -114,6 +113,13 @@ fn subtask(
                 metrics.extend(distributions.meters.iter().map(|(name, meter)| (name.clone(), meter.rate)));
             }
             current.histograms.extend(distributions.histograms.iter().map(|(name, histogram)| (place, name.clone(), *histogram)));
+        }
+    }
+    if let Some(rates) = rates.filter(|_| !current.status.is_terminal()) {
+        let named = |rates: &BTreeMap<&'static str, f64>| rates.iter().map(|(name, rate)| ((*name).to_owned(), *rate)).collect::<Vec<_>>();
+        current.metrics.extend(named(&rates.task));
+        for ((_, metrics), rates) in current.operator_metrics.iter_mut().zip(&rates.operators) {
+            metrics.extend(named(rates));
         }
     }
     attempts.reverse();
@@ -163,7 +169,12 @@ fn restart_strategy(settings: &RestartSettings) -> String {
 pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model::Checkpoints {
     let settings = &details.settings.checkpoints;
     let counts = &overview.checkpoints;
-    let restored = details.history.restored.map(|(at, id)| model::Restore { id, at, savepoint: false, location: None });
+    let restored = details.history.restore.as_ref().map(|restore| model::Restore {
+        id: restore.checkpoint,
+        at: restore.at,
+        savepoint: restore.savepoint,
+        location: Some(restore.location.clone()).filter(|location| !location.is_empty()),
+    });
     let config = model::CheckpointConfig {
         exactly_once: settings.mode == CheckpointMode::ExactlyOnce,
         interval: settings.interval,
@@ -178,15 +189,29 @@ pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model
     };
     model::Checkpoints {
         totals: model::CheckpointTotals {
-            restored: u64::from(restored.is_some()),
+            restored: details.history.restores,
             completed: counts.completed,
             failed: counts.failed,
             in_progress: counts.in_progress,
         },
-        history: details.history.checkpoints.iter().map(|record| checkpoint(details, record)).collect(),
+        history: history(details),
         restored,
         config: Some(config),
     }
+}
+
+/// The checkpoints that are remembered, newest first.
+fn history(details: &JobDetails) -> Vec<model::Checkpoint> {
+    let mut kept = if details.history.discarded_all { 0 } else { details.settings.checkpoints.num_retained };
+    let of_record = |record: &CheckpointRecord| {
+        let mut checkpoint = checkpoint(details, record);
+        if checkpoint.status == model::CheckpointStatus::Completed && !checkpoint.savepoint {
+            checkpoint.discarded = kept == 0;
+            kept = kept.saturating_sub(1);
+        }
+        checkpoint
+    };
+    details.history.checkpoints.iter().map(of_record).collect()
 }
 
 fn checkpoint(details: &JobDetails, record: &CheckpointRecord) -> model::Checkpoint {
@@ -219,9 +244,13 @@ fn parts(details: &JobDetails, record: &CheckpointRecord) -> Vec<model::VertexCh
         let known = record.acknowledged.get(&subtask)?;
         Some(model::SubtaskCheckpoint { acknowledged_at: known.at, stats: known.stats })
     };
-    let vertices = details.topology.vertices.iter().map(|vertex| model::VertexCheckpoint {
-        vertex: vertex.operators[0].id,
-        subtasks: (0..vertex.parallelism).map(|index| of_subtask(SubtaskId { vertex: vertex.id, index })).collect(),
+    let vertices = details.topology.vertices.iter().enumerate().map(|(place, vertex)| {
+        // The job may have been rescaled since.
+        let parallelism = record.parallelism.get(place).copied().unwrap_or(vertex.parallelism);
+        model::VertexCheckpoint {
+            vertex: vertex.operators[0].id,
+            subtasks: (0..parallelism).map(|index| of_subtask(SubtaskId { vertex: vertex.id, index })).collect(),
+        }
     });
     vertices.collect()
 }

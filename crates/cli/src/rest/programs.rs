@@ -2,7 +2,7 @@
 
 use flott_cluster::JobManager;
 use flott_core::{
-    config::{Configuration, Origin, options},
+    config::{ConfigError, Configuration, Origin, options},
     id::JobId,
 };
 use flott_executable::Machine;
@@ -105,7 +105,12 @@ fn start(
     let own = own.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?)));
     let mut asked = Configuration::new();
     for (key, value) in request.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(own) {
-        asked.set_raw(key, value, Origin::Argument(format!("{key}={value}"))).map_err(|error| super::of(&error.into()))?;
+        match asked.set_raw(key, value, Origin::Argument(format!("{key}={value}"))) {
+            Ok(()) => {}
+            // As in a file: tools bring options of other versions.
+            Err(unknown @ ConfigError::UnknownKey { .. }) => tracing::warn!(%unknown, "an option of a job that was asked for is ignored"),
+            Err(error) => return Err(super::of(&error.into())),
+        }
         command.envs(options::find(key).map(|option| (option.variable(), value)));
     }
     program.require(&asked).map_err(|error| super::of(&error))?;

@@ -46,3 +46,24 @@ fn a_signal_cancels_the_job_and_leaves_no_process() {
     assert!(err.contains("the job is being cancelled") && err.contains("was cancelled"), "{err}");
     eventually("workers have ended", || cluster.workers().is_empty());
 }
+
+#[test]
+fn a_program_that_cannot_run_is_refused_before_there_is_a_cluster_for_it() {
+    let cluster = Cluster::start();
+    let program = cluster.path("no-program");
+    std::fs::write(&program, "this is text").unwrap();
+    let ports = ["-Djobmanager.rpc.port=0", "-Drest.port=0"];
+    let output = cluster.flott().args(ports).args(["run-application", program.to_str().unwrap()]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && err.contains("is no executable") && out.is_empty(), "{out}{err}");
+}
+
+#[test]
+fn its_log_is_in_the_folder_for_logs_and_a_program_without_a_job_is_told_of() {
+    let cluster = Cluster::start();
+    let output = application(&cluster, &["-Denv.log.dir=logs"], "nothing", "1").output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && err.contains("no job was submitted"), "{err}");
+    let log = std::fs::read_to_string(cluster.path("logs/flott-application.log")).unwrap();
+    assert!(log.contains("registered at the JobManager") && !err.contains("registered at the JobManager"), "{log}{err}");
+}

@@ -1,6 +1,6 @@
 //! Commands that ask no cluster.
 
-use crate::processes::Cluster;
+use crate::processes::{Cluster, job_program};
 use std::fs;
 
 #[test]
@@ -32,7 +32,57 @@ fn the_configuration_is_printed_with_the_places_that_gave_it_and_a_wrong_key_wit
         let output = cluster.ask(&["config"]);
         let err = String::from_utf8_lossy(&output.stderr);
         let message = format!("unknown option `{wrong}` (conf/config.yaml:2); did you mean `{right}`?");
-        assert!(!output.status.success() && err.contains(&message), "{err}");
+        assert!(output.status.success() && err.contains(&message), "{err}");
+        let output = cluster.ask(&[&format!("-D{wrong}=1"), "config"]);
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains(&format!("did you mean `{right}`?")), "{err}");
+    }
+    // The program that `flott` starts does not say it again.
+    let output = cluster.run(&[], "nothing", 1, 1.0).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr).matches("unknown option `rest.prot`").count(), 1);
+}
+
+#[test]
+fn whoever_has_read_enough_is_told_no_more_and_no_panic() {
+    let cluster = Cluster::start();
+    for arguments in [&["config", "--all"][..], &["list"], &["new", "a-job"], &["info", "--executable", job_program().to_str().unwrap()]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = cluster.flott().args(arguments).stdout(writer).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}: {err}");
+        assert!(!err.contains("panic") && !err.contains("Broken pipe"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn a_program_that_submits_no_job_is_told_of() {
+    let cluster = Cluster::with_task_managers(&[1]);
+    let none = "no job was submitted";
+    for options in [&[][..], &["-d"]] {
+        let output = cluster.run(options, "nothing", 1, 1.0).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && err.contains(none), "{err}");
+        let output = cluster.run(options, "plain", 1, 1e6).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !err.contains(none), "{err}");
+    }
+    let output = cluster.run(&["-t", "local"], "nothing", 1, 1.0).output().unwrap();
+    assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains(none), "it asks no cluster");
+}
+
+#[test]
+fn flags_of_run_are_taken_or_refused_and_never_passed_over() {
+    let cluster = Cluster::start();
+    for (options, reason) in [
+        (&["-cm", "sometimes"][..], "`execution.state-recovery.claim-mode` is `sometimes`"),
+        (&["-cm=never"], "`execution.state-recovery.claim-mode` is `never`"),
+        (&["-t", "local", "-d"], "leave out `-d` and `-m`"),
+        (&["-t", "local", "-m", "localhost:1"], "leave out `-d` and `-m`"),
+    ] {
+        let output = cluster.run(options, "plain", 1, 1.0).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && err.contains(reason), "{options:?}: {err}");
     }
 }
 

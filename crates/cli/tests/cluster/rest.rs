@@ -82,6 +82,14 @@ fn an_executable_is_uploaded_planned_run_and_stopped_by_rest() {
     let job = run["jobid"].as_str().unwrap();
     eventually("the job is at its end", || cluster.get(&format!("/jobs/{job}/status"))["status"] == "FINISHED");
     cluster.assert_exact(RECORDS);
+    let checkpoints = cluster.get(&format!("/jobs/{job}/checkpoints"));
+    let restored = &checkpoints["latest"]["restored"];
+    assert_eq!((&restored["is_savepoint"], &restored["external_path"]), (&json!(true), &json!(location)), "{checkpoints}");
+    assert_eq!(checkpoints["counts"]["restored"], 1);
+    // A job that has finished leaves none behind.
+    for checkpoint in array(&checkpoints["history"]).iter().filter(|checkpoint| checkpoint["status"] == "COMPLETED") {
+        assert_eq!(checkpoint["discarded"], true, "{checkpoint}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A job of a JobManager, from outside its thread.
 
-use super::{history::SharedHistory, records::EndedRecord, remote_host::WorkerFigures};
+use super::{history::SharedHistory, rates::TaskRates, records::EndedRecord, remote_host::WorkerFigures};
 use crate::{
     host::WorkerNotice,
     job::{Ended, Message},
@@ -272,6 +272,10 @@ impl JobHandle {
     /// `None`: another JobManager leads.
     pub(super) fn wait(&self) -> Option<JobOutcome> {
         self.ended.wait()
+    }
+
+    pub(super) fn rates(&self) -> BTreeMap<SubtaskId, TaskRates> {
+        self.figures.rates()
     }
 
     pub(super) fn figures(&self) -> Vec<TaskFigures> {

@@ -9,6 +9,7 @@ mod jobs;
 mod leadership;
 mod observed;
 mod questions;
+mod rates;
 mod records;
 mod remote_host;
 mod starting;
@@ -20,7 +21,7 @@ pub use acknowledged::{Acknowledgement, Acknowledgements};
 use archive::Archive;
 use flott_core::{
     Error, ErrorKind, Timestamp,
-    id::{JobId, OperatorId},
+    id::{JobId, OperatorId, SubtaskId},
 };
 use flott_graph::{
     JobTopology,
@@ -35,11 +36,12 @@ use flott_rpc::{
 };
 use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
-pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory};
+pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory, RestoreRecord};
 use jobs::Job;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
 pub use observed::{TaskThreads, WorkerAnswers};
+pub use rates::TaskRates;
 use remote_host::Cluster;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -309,6 +311,14 @@ impl JobManager {
     /// There is no job of this number.
     pub fn figures(&self, job: JobId) -> Result<Vec<TaskFigures>, Error> {
         Ok(self.handle(job)?.figures())
+    }
+
+    /// What a job's tasks do each second, on the mean of the last two.
+    ///
+    /// # Errors
+    /// There is no job of this number.
+    pub fn rates(&self, job: JobId) -> Result<BTreeMap<SubtaskId, TaskRates>, Error> {
+        Ok(self.handle(job)?.rates())
     }
 
     /// Asks something of a job and waits for the answer.

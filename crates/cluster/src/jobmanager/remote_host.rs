@@ -1,6 +1,9 @@
 //! The tasks of a job in worker processes, as its JobMaster's shell sees them.
 
-use super::questions::Questions;
+use super::{
+    questions::Questions,
+    rates::{Rates, TaskRates},
+};
 use crate::{
     control::Link,
     host::{AnswerTo, TaskHost, WorkerNotice},
@@ -44,25 +47,44 @@ pub(crate) trait Cluster: Send + Sync {
     fn recovered(&self, job: JobId);
 }
 
+/// What a worker has said of its tasks.
+#[derive(Debug, Default)]
+struct Said {
+    tasks: Vec<TaskFigures>,
+    rates: Rates,
+}
+
 /// The figures of a job's tasks, as its workers have last sent them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Vec<TaskFigures>>>>);
+pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Said>>>);
 
 impl WorkerFigures {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Vec<TaskFigures>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Said>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, worker: u64, tasks: Vec<TaskFigures>) {
+        let mut all = self.lock();
+        let said = all.entry(worker).or_default();
+        said.rates.report(&tasks);
+        said.tasks = tasks;
+    }
+
+    /// What tasks do each second; as of [`WorkerFigures::read`].
+    pub(crate) fn rates(&self) -> BTreeMap<SubtaskId, TaskRates> {
+        self.lock().values().flat_map(|said| said.rates.all()).map(|(subtask, rates)| (subtask, rates.clone())).collect()
     }
 
     /// The worker of each task that has a thread, and the thread's number; a subtask that has moved is with its newest worker.
     pub(crate) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
         let all = self.lock();
-        let of_worker = all.iter().flat_map(|(worker, tasks)| tasks.iter().map(move |task| (*worker, task)));
+        let of_worker = all.iter().flat_map(|(worker, said)| said.tasks.iter().map(move |task| (*worker, task)));
         of_worker.filter_map(|(worker, task)| Some((task.subtask, (worker, task.thread?)))).collect()
     }
 
     /// Those of the newest attempts; a subtask that has moved is with its newest worker.
     pub(crate) fn read(&self) -> Vec<TaskFigures> {
-        let all: BTreeMap<_, _> = self.lock().values().flatten().map(|task| (task.subtask, task.clone())).collect();
+        let all: BTreeMap<_, _> = self.lock().values().flat_map(|said| &said.tasks).map(|task| (task.subtask, task.clone())).collect();
         all.into_values().collect()
     }
 }
@@ -185,7 +207,7 @@ impl RemoteHost {
                 let here: HashSet<SubtaskId> =
                     self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
                 figures.retain(|task| here.contains(&task.subtask));
-                self.figures.lock().insert(worker, figures);
+                self.figures.report(worker, figures);
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],

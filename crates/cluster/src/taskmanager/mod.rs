@@ -64,6 +64,8 @@ pub struct TaskManagerOptions {
     pub copies: Option<PathBuf>,
     /// Asked before a worker is started.
     pub check: Option<ExecutableCheck>,
+    /// Told the address of the JobManager at which it has registered, again after each loss of it.
+    pub registered: Option<fn(&str)>,
 }
 
 /// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again. Workers end with it, unless they are to
@@ -128,6 +130,9 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
     };
     let leader = find_leader(&options.job_manager, &options.security, &Role::TaskManager(info))?;
     tracing::info!(job_manager = leader.address, slots = options.slots, "registered at the JobManager");
+    if let Some(registered) = options.registered {
+        registered(&leader.address);
+    }
     let no_link = |error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error);
     let link: Link<FromTaskManager> = Link::start(leader.stream.try_clone().map_err(no_link)?).map_err(no_link)?;
     let mut incoming: Incoming<ToTaskManager> = Incoming::new(leader.stream, Some(options.heartbeat_timeout)).map_err(no_link)?;

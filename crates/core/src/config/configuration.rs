@@ -87,12 +87,14 @@ impl Configuration {
         Ok(())
     }
 
-    /// Adds the values of a configuration file: `text`, read from `path`.
+    /// Adds the values of a configuration file: `text`, read from `path`. Keys that no option has are passed over and returned, as the
+    /// errors that they would be as arguments: a file may be shared with another version.
     ///
     /// # Errors
     /// The text is no YAML mapping, gives an option twice, or [`set_raw`](Self::set_raw) refuses a value.
-    pub fn add_file(&mut self, path: &str, text: &str) -> Result<(), ConfigError> {
+    pub fn add_file(&mut self, path: &str, text: &str) -> Result<Vec<ConfigError>, ConfigError> {
         let mut lines = BTreeMap::new();
+        let mut unknown = Vec::new();
         for entry in parse_file(path, text)? {
             if entry.is_null && options::is_section(&entry.key) {
                 continue;
@@ -100,16 +102,24 @@ impl Configuration {
             if let Some(first_line) = lines.insert(entry.key.clone(), entry.line) {
                 return Err(ConfigError::Duplicate { key: entry.key, path: path.to_owned(), first_line, line: entry.line });
             }
-            self.set_raw(&entry.key, &entry.value, Origin::File { path: path.to_owned(), line: entry.line })?;
+            match self.set_raw(&entry.key, &entry.value, Origin::File { path: path.to_owned(), line: entry.line }) {
+                Err(error @ ConfigError::UnknownKey { .. }) => unknown.push(error),
+                set => set?,
+            }
         }
-        Ok(())
+        Ok(unknown)
     }
 
-    /// Adds the values of environment variables, given by name and value: those that begin with `FLOTT_`.
+    /// Adds the values of environment variables, given by name and value: those that begin with `FLOTT_`. Those of them that set no
+    /// option are passed over and returned.
     ///
     /// # Errors
-    /// A `FLOTT_` variable sets no option, or its value is none for the option.
-    pub fn add_variables<N: AsRef<str>, V: AsRef<str>>(&mut self, variables: impl IntoIterator<Item = (N, V)>) -> Result<(), ConfigError> {
+    /// The value of a variable is none for its option.
+    pub fn add_variables<N: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Vec<ConfigError>, ConfigError> {
+        let mut unknown = Vec::new();
         for (name, value) in variables {
             let name = name.as_ref();
             if !name.starts_with("FLOTT_") || name == CONF_DIR_VARIABLE {
@@ -118,11 +128,12 @@ impl Configuration {
             let Some(option) = options::all().find(|option| option.variable() == name) else {
                 let names: Vec<String> = options::all().map(OptionInfo::variable).collect();
                 let suggestion = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
-                return Err(ConfigError::UnknownVariable { name: name.to_owned(), suggestion });
+                unknown.push(ConfigError::UnknownVariable { name: name.to_owned(), suggestion });
+                continue;
             };
             self.set_raw(option.key, value.as_ref(), Origin::Variable(name.to_owned()))?;
         }
-        Ok(())
+        Ok(unknown)
     }
 
     /// Adds the values of command line arguments: those of the form `-Dkey=value` or `-D key=value`, up to a `--`. Returns

@@ -20,7 +20,7 @@ pub enum ConfigError {
     },
     /// A `FLOTT_` variable sets no option.
     #[error(
-        "the environment variable `{name}` sets no option{}; variables that begin with `FLOTT_` are options, unset it",
+        "the environment variable `{name}` sets no option{}",
         did_you_mean(suggestion.as_deref())
     )]
     UnknownVariable {

@@ -25,7 +25,7 @@ pub use enums::{
     RuntimeMode, SchedulerExecutionMode, SchedulerType,
 };
 pub use error::ConfigError;
-pub use load::CONF_DIR_VARIABLE;
+pub use load::{CONF_DIR_VARIABLE, Loaded};
 pub use memory_size::MemorySize;
 pub use option::{ConfigOption, OptionInfo};
 pub use origin::Origin;

@@ -11,7 +11,8 @@ An option has the value of the strongest of these that gives one:
 2. the command line: `-Dkey=value` or `-D key=value`,
 3. an environment variable: `FLOTT_` and the key in capitals, with `_` for `.` and `-`; `FLOTT_PARALLELISM_DEFAULT` sets
    `parallelism.default`,
-4. the file `config.yaml` in the directory that `FLOTT_CONF_DIR` names, or else in `./conf`; keys may be nested or written as one:
+4. the file `config.yaml` in the directory that `FLOTT_CONF_DIR` names, or else in `./conf`; `bin/flott` takes the folder `conf` beside
+   `bin` instead, if there is one in it. Keys may be nested or written as one:
 
    ```yaml
    parallelism.default: 2
@@ -22,7 +23,8 @@ An option has the value of the strongest of these that gives one:
 
 5. its default.
 
-Nothing is ignored: an unknown key, an unknown `FLOTT_` variable and a value of the wrong form are errors.
+An unknown key in the file and an unknown `FLOTT_` variable are passed over with a warning on standard error, which names the
+nearest known one; after `-D`, an unknown key is an error. A value of the wrong form is an error everywhere.
 
 Keys, forms and defaults are those of Apache Flink wherever the thing is the same, unless the description says otherwise.
 A *duration* is a whole number and a unit (`d`, `h`, `min`, `s`, `ms`, `µs`, `ns`); a number alone is milliseconds. A *size* is a

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 fn file(text: &str) -> Result<Configuration, ConfigError> {
     let mut configuration = Configuration::new();
-    configuration.add_file("conf/config.yaml", text)?;
+    let unknown = configuration.add_file("conf/config.yaml", text)?;
+    assert!(unknown.is_empty(), "{unknown:?}");
     Ok(configuration)
 }
 
@@ -110,12 +111,24 @@ fn null_unsets_an_option_that_may_be_none() -> Result<(), ConfigError> {
 }
 
 #[test]
-fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+fn an_unknown_key_of_a_file_is_passed_over_and_named_with_the_nearest_known_one() -> Result<(), ConfigError> {
+    let mut configuration = Configuration::new();
+    let text = "parallelism.default: 3\nparalelism:\n  default: canary\nyarn.application.queue: canary\n";
+    let unknown: Vec<String> = configuration.add_file("conf/config.yaml", text)?.iter().map(ToString::to_string).collect();
     assert_eq!(
-        message(file("\nparalelism:\n  default: 2\n")),
-        "unknown option `paralelism.default` (conf/config.yaml:3); did you mean `parallelism.default`?"
+        unknown,
+        [
+            "unknown option `paralelism.default` (conf/config.yaml:3); did you mean `parallelism.default`?",
+            "unknown option `yarn.application.queue` (conf/config.yaml:4)"
+        ]
     );
-    assert_eq!(message(file("yarn.application.queue: x")), "unknown option `yarn.application.queue` (conf/config.yaml:1)");
+    assert_eq!(configuration.get(&PARALLELISM_DEFAULT)?, 3);
+    assert_eq!(configuration.iter().count(), 1);
+    Ok(())
+}
+
+#[test]
+fn an_unknown_key_of_an_argument_is_refused_with_the_nearest_known_one() {
     assert_eq!(
         message(Configuration::new().add_arguments(strings(&["-D", "checkpointing.mode=x"]))),
         "unknown option `checkpointing.mode` (argument `-D checkpointing.mode=******`); did you mean `execution.checkpointing.mode`?"
@@ -123,12 +136,14 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
-fn an_unknown_variable_is_refused_and_others_are_not_ours() -> Result<(), ConfigError> {
+fn an_unknown_variable_is_passed_over_and_named_and_others_are_not_ours() -> Result<(), ConfigError> {
     let mut configuration = Configuration::new();
     configuration.add_variables([(CONF_DIR_VARIABLE, "/etc/flott"), ("HOME", "/root")])?;
     assert_eq!(configuration, Configuration::new());
-    let error = message(configuration.add_variables([("FLOTT_PARALELISM_DEFAULT", "2")]));
-    assert!(error.contains("`FLOTT_PARALELISM_DEFAULT`") && error.contains("did you mean `FLOTT_PARALLELISM_DEFAULT`?"), "{error}");
+    let unknown = configuration.add_variables([("FLOTT_PARALELISM_DEFAULT", "2"), ("FLOTT_PIPELINE_NAME", "mine")])?;
+    let [unknown] = &unknown.iter().map(ToString::to_string).collect::<Vec<_>>()[..] else { panic!("{unknown:?}") };
+    assert!(unknown.contains("`FLOTT_PARALELISM_DEFAULT`") && unknown.contains("did you mean `FLOTT_PARALLELISM_DEFAULT`?"), "{unknown}");
+    assert_eq!(configuration.get(&PIPELINE_NAME)?.as_deref(), Some("mine"));
     Ok(())
 }
 

@@ -148,7 +148,7 @@ fn an_unknown_option_is_refused_with_the_nearest_one() {
     let message = wrong(&["-D", "checkpointing.interval=1s"]);
     assert_says(&message, &["did you mean `execution.checkpointing.interval`?", "-D checkpointing.interval=******"]);
     assert!(!wrong(&["-Dquite.different=2"]).contains("did you mean"));
-    let variables = Configuration::new().add_variables([("FLOTT_PARALELISM_DEFAULT", "2")]).unwrap_err().to_string();
+    let variables = Configuration::new().add_variables([("FLOTT_PARALELISM_DEFAULT", "2")]).unwrap()[0].to_string();
     assert_says(&variables, &["`FLOTT_PARALELISM_DEFAULT` sets no option", "did you mean `FLOTT_PARALLELISM_DEFAULT`?"]);
 }
 

@@ -21,27 +21,9 @@ const OF_HEAD: [&str; 1] = [names::CURRENT_INPUT_WATERMARK];
 const OF_TAIL: [&str; 1] = [names::CURRENT_OUTPUT_WATERMARK];
 
 impl Collected {
-    /// The metrics of `attempt` and its operators as one map, as rates are added to it.
-    pub(crate) fn flat(attempt: &Attempt) -> Metrics {
-        let mut all = attempt.metrics.clone();
-        for (place, (_, metrics)) in attempt.operator_metrics.iter().enumerate() {
-            all.extend(metrics.iter().map(|(name, value)| (format!("{place}.{name}"), *value)));
-        }
-        all
-    }
-
-    /// Takes apart what [`Collected::flat`] has put together.
-    pub(crate) fn of(attempt: &Attempt, flat: Metrics) -> Self {
-        let mut task = Metrics::new();
-        let mut operators: Vec<(String, Metrics)> =
-            attempt.operator_metrics.iter().map(|(name, _)| (name.clone(), Metrics::new())).collect();
-        for (name, value) in flat {
-            let of_operator = name.split_once('.').and_then(|(place, rest)| Some((place.parse::<usize>().ok()?, rest)));
-            match of_operator.and_then(|(place, rest)| Some((operators.get_mut(place)?, rest))) {
-                Some(((_, metrics), rest)) => metrics.insert(rest.to_owned(), value),
-                None => task.insert(name, value),
-            };
-        }
+    /// The metrics of a subtask in a run.
+    pub(crate) fn of(attempt: &Attempt) -> Self {
+        let (mut task, mut operators) = (attempt.metrics.clone(), attempt.operator_metrics.clone());
         let copy = |task: &Metrics, names: &[&str], operator: Option<&mut (String, Metrics)>| {
             if let Some((_, metrics)) = operator {
                 for name in names {

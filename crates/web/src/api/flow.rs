@@ -5,7 +5,7 @@ use crate::{
     api::{
         bottleneck::{Bottleneck, Load, find_bottleneck},
         job::Times,
-        metrics::of_newest_attempt,
+        metrics,
         states::{vertex_id, vertex_status},
     },
     cluster::ClusterError,
@@ -129,9 +129,8 @@ fn sum_of_operator(vertex: &Vertex, subtasks: &[Metrics], last: bool, name: &str
 }
 
 impl VertexFlow {
-    fn of(call: &Call, job: &Job, vertex: &Vertex, checkpoint: Option<&Checkpoint>) -> Self {
-        let all = vertex.subtasks.iter().enumerate();
-        let subtasks: Vec<Metrics> = all.map(|(index, subtask)| of_newest_attempt(call, job, vertex, index, &subtask.current)).collect();
+    fn of(job: &Job, vertex: &Vertex, checkpoint: Option<&Checkpoint>) -> Self {
+        let subtasks: Vec<Metrics> = vertex.subtasks.iter().map(|subtask| metrics::by_name(&subtask.current)).collect();
         let source = vertex.inputs.is_empty();
         let sink = is_sink(job, vertex);
         let records_in = |task: &str, operator: &str| match sum_of_operator(vertex, &subtasks, false, operator).filter(|_| source) {
@@ -213,8 +212,7 @@ pub(crate) fn of_jobs(call: &Call) -> Handled {
         let Some(failures) = known(call.cluster().failures(summary.id))? else { continue };
         let checkpoints = known(call.cluster().checkpoints(summary.id))?;
         let live = !job.status.is_terminal();
-        let vertices: Vec<VertexFlow> =
-            job.vertices.iter().filter(|_| live).map(|vertex| VertexFlow::of(call, &job, vertex, None)).collect();
+        let vertices: Vec<VertexFlow> = job.vertices.iter().filter(|_| live).map(|vertex| VertexFlow::of(&job, vertex, None)).collect();
         let rate = |wanted: fn(&Job, &Vertex) -> bool, rate: fn(&VertexFlow) -> Option<f64>| {
             let ends = job.vertices.iter().zip(&vertices).filter(|(vertex, _)| wanted(&job, vertex));
             ends.map(|(_, flow)| rate(flow)).sum::<Option<f64>>().filter(|_| live)
@@ -240,7 +238,7 @@ pub(crate) fn of_job(call: &Call) -> Handled {
     let job = call.cluster().job(call.job()?)?;
     let checkpoints = known(call.cluster().checkpoints(job.id))?;
     let completed = checkpoints.as_deref().and_then(last_completed);
-    let vertices: Vec<VertexFlow> = job.vertices.iter().map(|vertex| VertexFlow::of(call, &job, vertex, completed)).collect();
+    let vertices: Vec<VertexFlow> = job.vertices.iter().map(|vertex| VertexFlow::of(&job, vertex, completed)).collect();
     let loads = job.vertices.iter().zip(&vertices).map(|(vertex, flow)| {
         let inputs = vertex.inputs.iter().filter_map(|input| job.vertices.iter().position(|other| other.id == input.from));
         Load {

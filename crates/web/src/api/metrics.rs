@@ -11,8 +11,7 @@ use crate::{
         answer::{Handled, Refusal, ok},
         call::{Call, parse_job},
     },
-    model::{Attempt, Checkpoint, CheckpointStatus, Checkpoints, Job, Metrics, Process, TaskManager, Vertex},
-    rates::Watched,
+    model::{Attempt, Checkpoint, CheckpointStatus, Checkpoints, Job, Metrics, Process, TaskManager},
     statistics::java_number,
 };
 use flott_core::time::{Timestamp, millis};
@@ -53,17 +52,9 @@ fn texts(metrics: &Metrics) -> BTreeMap<String, String> {
     metrics.iter().map(|(name, value)| (name.clone(), java_number(*value))).collect()
 }
 
-/// The metrics of a subtask and of its operators, with their rates.
-pub(crate) fn collected(call: &Call, job: &Job, vertex: &Vertex, subtask: usize, attempt: &Attempt) -> Collected {
-    let mut flat = Collected::flat(attempt);
-    let watched = Watched { job: job.id, vertex: vertex.id, subtask, attempt: attempt.number };
-    call.app.rates.add(watched, attempt, &mut flat);
-    Collected::of(attempt, flat)
-}
-
-/// The metrics of a subtask with those of its operators, under `operator.name`, and their rates.
-pub(crate) fn of_newest_attempt(call: &Call, job: &Job, vertex: &Vertex, subtask: usize, attempt: &Attempt) -> Metrics {
-    collected(call, job, vertex, subtask, attempt).by_name(attempt)
+/// The metrics of a subtask with those of its operators, under `operator.name`.
+pub(crate) fn by_name(attempt: &Attempt) -> Metrics {
+    Collected::of(attempt).by_name(attempt)
 }
 
 /// The name of an operator as part of the name of a metric.
@@ -95,9 +86,7 @@ pub(crate) fn of_vertex(call: &Call) -> Handled {
     let (job, place) = find(call)?;
     let vertex = &job.vertices[place];
     let all = vertex.subtasks.iter().enumerate().flat_map(|(index, subtask)| {
-        of_newest_attempt(call, &job, vertex, index, &subtask.current)
-            .into_iter()
-            .map(move |(name, value)| (format!("{index}.{name}"), java_number(value)))
+        by_name(&subtask.current).into_iter().map(move |(name, value)| (format!("{index}.{name}"), java_number(value)))
     });
     answer(call, &all.collect())
 }
@@ -108,7 +97,7 @@ pub(crate) fn of_subtask(call: &Call) -> Handled {
     let index = usize::try_from(call.number("subtask", "subtaskindex")?).unwrap_or(usize::MAX);
     let vertex = &job.vertices[place];
     // A subtask that is not there has no metrics: that is what Flink says.
-    let metrics = vertex.subtasks.get(index).map(|subtask| of_newest_attempt(call, &job, vertex, index, &subtask.current));
+    let metrics = vertex.subtasks.get(index).map(|subtask| by_name(&subtask.current));
     answer(call, &texts(&metrics.unwrap_or_default()))
 }
 
@@ -295,7 +284,7 @@ pub(crate) fn over_subtasks(call: &Call) -> Handled {
         .iter()
         .enumerate()
         .filter(|(index, _)| ranges.is_empty() || ranges.iter().any(|(first, last)| (first..=last).contains(&index)));
-    let all = wanted.map(|(index, subtask)| of_newest_attempt(call, &job, vertex, index, &subtask.current));
+    let all = wanted.map(|(_, subtask)| by_name(&subtask.current));
     aggregated(call, &all.collect::<Vec<_>>())
 }
 

@@ -2,9 +2,9 @@
 
 use crate::{
     api::{
-        attempts::{Aggregated, AttemptAnswer, IoMetrics, UNASSIGNED, UserAccumulator, ended_at, times, user_accumulators},
+        attempts::{Aggregated, AttemptAnswer, IoMetrics, UNASSIGNED, UserAccumulator, deployed_at, ended_at, times, user_accumulators},
         job::Times,
-        metrics::{Metric, of_newest_attempt},
+        metrics::{self, Metric},
         states::{TASK_STATUSES, common_status, counts, entered, vertex_id},
     },
     http::{
@@ -168,7 +168,7 @@ impl<'a> OnTaskManager<'a> {
     fn of(id: &'a str, subtasks: &[&'a Subtask], now: Timestamp) -> Self {
         let attempts = || subtasks.iter().map(|subtask| &subtask.current);
         let status = common_status(attempts().map(|attempt| attempt.status));
-        let start = attempts().filter_map(|attempt| entered(&attempt.entered, TaskStatus::Deploying)).min();
+        let start = attempts().filter_map(deployed_at).min();
         let end = if status.is_terminal() { attempts().filter_map(ended_at).max() } else { None };
         OnTaskManager {
             endpoint: attempts().find_map(|attempt| attempt.endpoint.as_deref()).unwrap_or(UNASSIGNED),
@@ -293,7 +293,7 @@ pub(crate) fn backpressure(call: &Call) -> Handled {
     let running = vertex.subtasks.iter().enumerate().filter(|(_, subtask)| !subtask.current.status.is_terminal());
     let subtasks: Vec<SubtaskBackpressure> = running
         .map(|(index, subtask)| {
-            let metrics = of_newest_attempt(call, &job, vertex, index, &subtask.current);
+            let metrics = metrics::by_name(&subtask.current);
             let ratio = |name| metrics.get(name).map_or(0.0, |ms: &f64| (ms / 1000.0).clamp(0.0, 1.0));
             let backpressured = ratio("backPressuredTimeMsPerSecond");
             let level = level(backpressured);

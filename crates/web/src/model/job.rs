@@ -141,7 +141,7 @@ pub struct Attempt {
     pub endpoint: Option<String>,
     /// When it entered each state that it has been in.
     pub entered: Vec<(TaskStatus, Timestamp)>,
-    /// The metrics of the task. The server adds the rates of counters (`...PerSecond`) that are not among them.
+    /// The metrics of the task, with the rates of its counters (`...PerSecond`).
     pub metrics: Metrics,
     /// The metrics of its operators by the operator's name, in the order of the chain.
     pub operator_metrics: Vec<(String, Metrics)>,

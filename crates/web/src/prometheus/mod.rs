@@ -76,7 +76,7 @@ fn of_job(
             let attempt = &subtask.current;
             let on = attempt.task_manager.as_deref().and_then(|id| task_managers.get(id)).copied();
             let on = [of_task_manager(on), named.clone()].concat();
-            let collected = metrics::collected(call, job, vertex, index, attempt);
+            let collected = Collected::of(attempt);
             of_task(exposition, &on, vertex, index, attempt, &collected);
         }
     }

@@ -132,6 +132,7 @@ fn attempt(number: u32, records: f64) -> Attempt {
         ],
         metrics: named(&[
             ("numRecordsIn", records),
+            ("numRecordsInPerSecond", 125.0),
             ("numRecordsOut", 0.0),
             ("numBytesIn", records * 29.0),
             ("accumulateBusyTimeMs", 1167.0),
@@ -139,9 +140,10 @@ fn attempt(number: u32, records: f64) -> Attempt {
             ("currentInputWatermark", i64::MIN as f64),
             ("busyTimeMsPerSecond", 250.0),
             ("backPressuredTimeMsPerSecond", 300.0),
+            ("idleTimeMsPerSecond", 450.0),
         ]),
         operator_metrics: ["Keyed Aggregation", "Map", "Sink: Writer"]
-            .map(|name| (name.to_owned(), named(&[("numRecordsIn", records)])))
+            .map(|name| (name.to_owned(), named(&[("numRecordsIn", records), ("numRecordsInPerSecond", 125.0)])))
             .to_vec(),
         histograms: Vec::new(),
         latencies: Vec::new(),

@@ -21,20 +21,23 @@ options! {
         "Whether a TaskManager keeps, for each job that it works for, another process whose program has started and that waits: it takes the \
          place of a worker that is gone. Worth its memory where a program does long work before `execute`.";
     HEARTBEAT_INTERVAL: Duration = "heartbeat.interval", "1 s",
-        "Time between signs of life of JobManager and TaskManagers.";
+        "Time between signs of life of JobManager and TaskManagers; 10 ms at least, and less than `heartbeat.timeout`.";
     HEARTBEAT_TIMEOUT: Duration = "heartbeat.timeout", "5 s",
         "Silence after which a process counts as gone.";
     REST_PORT: u32 = "rest.port", "8081",
         "The port of the REST server.", between(0, 65535);
     REST_BIND_ADDRESS: String = "rest.bind-address", "localhost",
         "The host on which the REST server listens. One that other machines reach needs `security.ssl.rest.enabled` and `security.tokens.file`.";
+    REST_ALLOWED_HOSTS: Option<String> = "rest.allowed-hosts", "",
+        "Names of hosts, with commas between them, under which a proxy shows the REST server to browsers. One that listens on the loopback \
+         address refuses all others, so that no page of another site can use it.";
     REST_SERVER_MAX_CONTENT_LENGTH: MemorySize = "rest.server.max-content-length", "1 gb",
         "The largest executable that the REST server takes. Flink's default is 100 MB; debug builds are larger.",
         between(1048576, 1099511627776);
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
-        "The folder for executables; the system's folder for temporary files if there is none.";
+        "The folder for executables; the system's folder for temporary files if there is none. One folder, where Flink takes several.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
         "How many batches of records a channel between two subtasks may hold before its sender waits.", between(1, 65536);
     SINK_COMMITTER_RETRIES: u32 = "sink.committer.retries", "10",
