@@ -32,6 +32,13 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
+        path: "assets/index-BpIQYwDN.js",
+        content_type: "text/javascript",
+        tag: "\"da187fa6fb5ca63f\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
         path: "assets/index-C5-qXYKu.css",
         content_type: "text/css",
         tag: "\"066abd2f445a0bb6\"",
@@ -39,16 +46,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/index-U9_iS-ci.js",
+        path: "assets/main-CHpY9-Wy.js",
         content_type: "text/javascript",
-        tag: "\"603d911f5ccbf954\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
-        path: "assets/main-CjHt7Fo9.js",
-        content_type: "text/javascript",
-        tag: "\"5fb2c041ecfbc11e\"",
+        tag: "\"2efa785575233671\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -62,7 +62,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"3a745c97600d8437\"",
+        tag: "\"04260b44f3f4d9af\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
