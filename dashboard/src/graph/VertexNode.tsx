@@ -109,7 +109,12 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
         </span>
       )}
       <span className="vertex-more">
-        {flow.watermark !== null && <span title="how far the watermark is behind">lag {lag(flow.watermark, now)}</span>}
+        {flow.watermark !== null && (
+          <span title="how far the watermark is behind">
+            {flow.watermark < 9e18 && "lag "}
+            {lag(flow.watermark, now)}
+          </span>
+        )}
         {flow.skew !== null && flow.skew >= 10 && <span title="how unequal the subtasks' shares are">skew {compact(flow.skew)} %</span>}
         {flow["state-size"] !== null && flow["state-size"] > 0 && (
           <span title="state in the last checkpoint">state {bytes(flow["state-size"])}</span>

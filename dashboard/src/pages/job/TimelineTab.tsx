@@ -56,6 +56,15 @@ export function laneOf(attempts: readonly (readonly Span[])[]): Span[] {
   });
 }
 
+/** What failed or was canceled ran until then. */
+function ended({ state, from, to }: Span): Span[] {
+  if (state !== "FAILED" && state !== "CANCELED") return [{ state, from, to }];
+  return [
+    { state: "RUNNING", from, to },
+    { state, from: to, to },
+  ];
+}
+
 /** The attempts of a vertex: each of those that were runs, and has a mark at its end that tells how it ended. */
 export function spansOfVertex(
   vertex: Pick<Vertex, "status" | "start-time" | "end-time">,
@@ -75,14 +84,9 @@ export function spansOfVertex(
         to: Math.max(known.to, end),
       });
   }
-  const spans = [...attempts]
-    .sort(([one], [other]) => one - other)
-    .flatMap(([, { state, from, to }]) => [
-      { state: "RUNNING", from, to },
-      { state, from: to, to },
-    ]);
+  const spans = [...attempts].sort(([one], [other]) => one - other).flatMap(([, span]) => ended(span));
   const from = vertex["start-time"];
-  if (from > 0) spans.push({ state: vertex.status, from, to: vertex["end-time"] > 0 ? vertex["end-time"] : now });
+  if (from > 0) spans.push(...ended({ state: vertex.status, from, to: vertex["end-time"] > 0 ? vertex["end-time"] : now }));
   return spans;
 }
 
@@ -128,7 +132,7 @@ export function TimelineTab({ job }: { job: Job }) {
           </span>
         ))}
       </p>
-      <p className="faint">Of each subtask the last {EARLIER + 1} attempts; a mark stands where one failed.</p>
+      <p className="faint">Of each subtask the last {EARLIER + 1} attempts; a mark at the end says that one failed or was canceled.</p>
     </Card>
   );
 }

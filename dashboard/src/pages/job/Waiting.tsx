@@ -27,10 +27,14 @@ export function Waiting({ job }: { job: Job }) {
   if (!waiting || !overview) return null;
   const text = waitsFor(job.state, slotsNeeded(job.vertices), overview["slots-available"]);
   if (text === null) return null;
+  const { taskmanagers, "slots-total": total } = overview;
+  const there =
+    taskmanagers === 0
+      ? "There is no TaskManager."
+      : `${taskmanagers} ${taskmanagers === 1 ? "TaskManager has" : "TaskManagers have"} ${total} in all.`;
   return (
     <p className="notice notice-warn" role="status">
-      <b>{text}</b> {overview.taskmanagers} {overview.taskmanagers === 1 ? "TaskManager has" : "TaskManagers have"}{" "}
-      {overview["slots-total"]} in all. Start more <a href={href(["task-managers"])}>TaskManagers</a>, or end another job.
+      <b>{text}</b> {there} Start more <a href={href(["task-managers"])}>TaskManagers</a>, or end another job.
     </p>
   );
 }
