@@ -46,7 +46,7 @@ pub use logs::LogFolder;
 pub use plan_only::PlanOnly;
 pub use process::{ProcessWatch, host_name, threads};
 pub use remote::{JobManagerClient, RemoteCluster};
-pub use restore::LATEST;
+pub use restore::{LATEST, check_start};
 pub use rolling::{RollingFile, Rotation};
 pub use thread::SystemClock;
 pub use worker::WorkerExecutor;

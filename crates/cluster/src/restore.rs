@@ -1,10 +1,14 @@
 //! Finds and checks what a job starts from, before anything runs.
 
-use flott_core::{Error, ErrorKind};
-use flott_graph::settings::{ClaimMode, RestoreSettings};
-use flott_jobmanager::RestoredSnapshot;
+use crate::launch::root_paths;
+use flott_core::{Error, ErrorKind, id::JobId};
+use flott_graph::{
+    JobTopology,
+    settings::{ClaimMode, JobSettings, RestoreSettings},
+};
+use flott_jobmanager::{JobMaster, RestoredSnapshot};
 use flott_storage::{CheckpointDirectory, CheckpointStorage, LoadedCheckpoint, SnapshotKind, StorageError};
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 /// The path that stands for the newest complete checkpoint under the checkpoint directory.
 pub const LATEST: &str = "latest";
@@ -61,6 +65,28 @@ pub(crate) fn find(
     }
 }
 
+/// Checks, without starting anything, that a job of `topology` could start from the snapshot at `path`, which is relative to `folder`:
+/// that it is there, whole as far as its metadata and the lengths of its files tell, and fits. What [`LATEST`] stands for depends on the
+/// checkpoint directory, and is not looked at.
+///
+/// # Errors
+/// It could not, and why.
+pub fn check_start(path: &str, folder: &Path, topology: JobTopology, allow_non_restored_state: bool) -> Result<(), Error> {
+    if path == LATEST {
+        return Ok(());
+    }
+    let mut settings = JobSettings {
+        restore: Some(RestoreSettings { path: path.to_owned(), claim: ClaimMode::NoClaim, allow_non_restored_state }),
+        ..JobSettings::default()
+    };
+    root_paths(&mut settings, folder);
+    let path = settings.restore.as_ref().map_or(path, |restore| &restore.path);
+    let loaded = CheckpointDirectory::on_disk(&folder.to_string_lossy())?.load(path)?;
+    let restored = RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned: false };
+    let fits = JobMaster::new(JobId(0), 0, topology, settings, Some(restored), 0);
+    fits.map(drop).map_err(|error| Error::invalid(error.to_string()))
+}
+
 /// The newest complete checkpoint of the job itself, if it has one.
 ///
 /// # Errors
@@ -100,4 +126,22 @@ pub(crate) fn take(
         storage.claim(epoch, &loaded)?;
     }
     Ok(RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flott_core::context::RuntimeMode;
+
+    #[test]
+    fn a_start_from_what_is_not_there_is_refused_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        let topology = || JobTopology { name: "job".to_owned(), mode: RuntimeMode::Streaming, vertices: Vec::new(), edges: Vec::new() };
+        std::fs::create_dir(folder.path().join("empty")).unwrap();
+        for path in ["nowhere", "empty", "file:///no/such/folder"] {
+            let error = check_start(path, folder.path(), topology(), false).unwrap_err().to_string();
+            assert!(error.contains(path.trim_start_matches("file://")), "{error}");
+        }
+        check_start(LATEST, folder.path(), topology(), false).unwrap();
+    }
 }

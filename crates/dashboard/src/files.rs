@@ -32,13 +32,6 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BpIQYwDN.js",
-        content_type: "text/javascript",
-        tag: "\"da187fa6fb5ca63f\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
         path: "assets/index-C5-qXYKu.css",
         content_type: "text/css",
         tag: "\"066abd2f445a0bb6\"",
@@ -46,9 +39,16 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-CHpY9-Wy.js",
+        path: "assets/index-huwQ0xyl.js",
         content_type: "text/javascript",
-        tag: "\"2efa785575233671\"",
+        tag: "\"d319fe5aee295235\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
+        path: "assets/main-C0A2zbmR.js",
+        content_type: "text/javascript",
+        tag: "\"9365ac290b1948f9\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -62,7 +62,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"04260b44f3f4d9af\"",
+        tag: "\"f02b265463820ac6\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

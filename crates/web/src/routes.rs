@@ -348,12 +348,12 @@ const EXECUTABLES: &[Route] = &[
     json("GET", "/jars", executables::list, "The executables").gives::<executables::Executables>(),
     UPLOAD.gives::<executables::Uploaded>(),
     json("DELETE", "/jars/{executable}", executables::remove, "Removes an executable").gives::<Empty>().needs(Role::Deployer),
-    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program")
-        .gives::<plan::PlanAnswer>()
+    json("GET", "/jars/{executable}/plan", executables::plan, "The graph of a program, and the slots that it asks for")
+        .gives::<executables::Preview>()
         .query(RUN)
         .needs(Role::Deployer),
-    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program")
-        .gives::<plan::PlanAnswer>()
+    json("POST", "/jars/{executable}/plan", executables::plan, "The graph of a program, and the slots that it asks for")
+        .gives::<executables::Preview>()
         .takes(RUN_BODY)
         .query(RUN)
         .needs(Role::Deployer),

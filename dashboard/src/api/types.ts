@@ -111,6 +111,12 @@ export interface Plan {
   nodes: PlanNode[];
 }
 
+/** The plan of an uploaded program. */
+export interface ProgramPlan {
+  plan: Plan;
+  slots: { required: number; free: number; total: number };
+}
+
 export interface IoMetrics {
   "read-bytes": number;
   "write-bytes": number;
@@ -339,6 +345,13 @@ export interface TaskManager {
   freeSlots: number;
   assignedTasks: number;
   hardware: { cpuCores: number; physicalMemory: number; freeMemory: number; managedMemory: number };
+  usage: {
+    cpuLoad: number | null;
+    memoryUsed: number | null;
+    memoryMax: number | null;
+    bytesInRate: number | null;
+    bytesOutRate: number | null;
+  };
 }
 
 export interface TaskManagerDetail extends TaskManager {

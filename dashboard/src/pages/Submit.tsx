@@ -1,9 +1,9 @@
 /** Programs: upload one, see whether it can run here, run it. */
 
-import { useId, useMemo, useState } from "react";
+import { useEffect, useEffectEvent, useId, useMemo, useState } from "react";
 import { CallError, credentials, send } from "../api/client";
 import { refreshAll, usePolled } from "../api/poll";
-import type { Executables, Plan } from "../api/types";
+import type { Executables, ProgramPlan } from "../api/types";
 import { useFeature } from "../app/cluster";
 import { href, navigate, useQuery } from "../app/router";
 import { FlowFigures } from "../graph/flow";
@@ -21,6 +21,7 @@ export function SubmitPage() {
   const allowed = useFeature("web-submit", "deployer");
   const { data, error } = usePolled<Executables>(allowed ? "jars" : null);
   const [chosen, choose] = useQuery("program");
+  const [uploaded, setUploaded] = useState("");
   const [removing, setRemoving] = useState<File | null>(null);
   if (!allowed) return <p className="notice">This cluster takes no programs here, or you may not submit any.</p>;
   const file = data?.files.find(({ id }) => id === chosen);
@@ -58,6 +59,7 @@ export function SubmitPage() {
       <Upload
         onDone={(id) => {
           refreshAll();
+          setUploaded(id);
           choose(id);
         }}
       />
@@ -75,7 +77,7 @@ export function SubmitPage() {
           />
         )}
       </Card>
-      {file && <Run key={file.id} file={file} />}
+      {file && <Run key={file.id} file={file} check={file.id === uploaded} />}
       {removing && (
         <Dialog
           title={`Remove ${removing.name}?`}
@@ -179,7 +181,8 @@ function body(form: Form): Record<string, unknown> {
   };
 }
 
-function Run({ file }: { file: File }) {
+/** What `file` is run with. With `check`, whether it can run is looked at without being asked to. */
+function Run({ file, check }: { file: File; check: boolean }) {
   const [form, setForm] = useState<Form>({
     program: file.entry[0]?.name ?? "",
     arguments: "",
@@ -187,7 +190,7 @@ function Run({ file }: { file: File }) {
     savepoint: "",
     lose: false,
   });
-  const [plan, setPlan] = useState<Plan | null>(null);
+  const [plan, setPlan] = useState<ProgramPlan | null>(null);
   const [error, setError] = useState("");
   const [busy, setBusy] = useState<"plan" | "run" | null>(null);
   const path = `jars/${encodeURIComponent(file.id)}`;
@@ -196,7 +199,7 @@ function Run({ file }: { file: File }) {
     setError("");
     try {
       if (what === "plan") {
-        setPlan((await send<{ plan: Plan }>("POST", `${path}/plan`, body(form))).plan);
+        setPlan(await send<ProgramPlan>("POST", `${path}/plan`, body(form)));
       } else {
         const { jobid } = await send<{ jobid: string }>("POST", `${path}/run`, body(form));
         navigate(href(["jobs", jobid, "overview"]));
@@ -208,6 +211,10 @@ function Run({ file }: { file: File }) {
       setBusy(null);
     }
   };
+  const checkAtOnce = useEffectEvent(() => void attempt("plan"));
+  useEffect(() => {
+    if (check) checkAtOnce();
+  }, [check]);
   const set = (change: Partial<Form>) => setForm({ ...form, ...change });
   return (
     <Card title={`Run ${file.name}`}>
@@ -279,19 +286,39 @@ function Run({ file }: { file: File }) {
           <pre className="cause-message">{error}</pre>
         </div>
       )}
-      {plan && <Preview plan={plan} />}
+      {plan && <Preview program={plan} />}
     </Card>
   );
 }
 
-function Preview({ plan }: { plan: Plan }) {
+/** Whether the slots that a program asks for are there. */
+function Slots({ slots }: { slots: ProgramPlan["slots"] }) {
+  const { required, free, total } = slots;
+  const asked = `${required} ${required === 1 ? "slot" : "slots"}`;
+  const there = total === 0 ? "there are none" : `${free} of ${total} are free`;
+  if (required <= free) {
+    return (
+      <>
+        It needs {asked}, {there}.
+      </>
+    );
+  }
+  return (
+    <>
+      It needs {asked}, {there}: it will wait for more, or, with an adaptive scheduler (<code>jobmanager.scheduler</code>), run with fewer.
+    </>
+  );
+}
+
+function Preview({ program }: { program: ProgramPlan }) {
+  const { plan, slots } = program;
   const graph = useMemo(() => graphOf(plan), [plan]);
   const [figures] = useState(() => new FlowFigures());
   if (graph.vertices.length === 0) return <Empty>The program has no operators.</Empty>;
   return (
     <>
-      <p className="notice notice-good">
-        It can run here: {plan.name}, {plan.type.toLowerCase()}, {graph.vertices.length} vertices.
+      <p className={`notice ${slots.required <= slots.free ? "notice-good" : "notice-warn"}`}>
+        It can run here: {plan.name}, {plan.type.toLowerCase()}, {graph.vertices.length} vertices. <Slots slots={slots} />
       </p>
       <section className="graph-card graph-small" aria-label="Plan">
         <JobGraph graph={graph} figures={figures} />

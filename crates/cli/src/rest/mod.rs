@@ -206,8 +206,10 @@ impl Cluster for Rest {
 
     fn task_managers(&self) -> Result<Vec<model::TaskManager>> {
         let all = self.manager.task_managers();
-        let described =
-            all.iter().map(|(info, held)| task_managers::task_manager(info, held, self.manager.process_figures(&info.id).as_ref()));
+        let described = all.iter().map(|(info, held)| {
+            let (figures, from) = (self.manager.process_figures(&info.id), self.manager.task_manager_address(&info.id));
+            task_managers::task_manager(info, held, figures.as_ref(), from)
+        });
         Ok(described.collect())
     }
 

@@ -1,6 +1,6 @@
 //! Runs uploaded programs in short-lived processes of their own: to learn their graph, or as clients that submit their job.
 
-use flott_cluster::JobManager;
+use flott_cluster::{JobManager, check_start};
 use flott_core::{
     config::{ConfigError, Configuration, Origin, options},
     id::JobId,
@@ -26,14 +26,34 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of the end of what a program prints is kept, bytes: a plan is one line.
 const MOST_OUTPUT: usize = 16 << 20;
 
+/// How many of the last lines of what it says tell why it failed.
+const MOST_LINES: usize = 20;
+
 /// The graph of a program.
 pub(super) fn plan(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<model::Plan> {
     let finished = start(manager, executable, request, &Part::Graph, None)?;
     let line = finished.out.lines().last().unwrap_or_default();
     let topology: JobTopology = serde_json::from_str(line).map_err(|_| finished.no_job())?;
+    if let Some(path) = restored_path(request) {
+        let folder = std::env::current_dir().map_err(|error| ClusterError::Failed(error.to_string()))?;
+        let refused = |error| ClusterError::BadRequest(format!("it cannot start from `{path}`: {error}"));
+        check_start(path, &folder, topology.clone(), lets_state_go(request)).map_err(refused)?;
+    }
     let batch = topology.mode == flott_core::context::RuntimeMode::Batch;
     let vertices = topology.vertices.iter().map(|vertex| vertex_of(&topology, vertex)).collect();
     Ok(model::Plan { job: request.job.unwrap_or(JobId(0)), name: topology.name, batch, vertices })
+}
+
+/// What the job is to start from.
+fn restored_path(request: &model::RunRequest) -> Option<&str> {
+    let configured = || request.configuration.get(options::STATE_RECOVERY_PATH.key());
+    request.savepoint.as_ref().or_else(configured).map(|path| path.trim()).filter(|path| !path.is_empty())
+}
+
+/// Whether state that no operator takes may be left out.
+fn lets_state_go(request: &model::RunRequest) -> bool {
+    let configured = request.configuration.get(options::STATE_RECOVERY_IGNORE_UNCLAIMED_STATE.key());
+    request.allow_non_restored_state || configured.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
 /// Runs a program until its job is submitted.
@@ -70,13 +90,14 @@ struct Finished {
 
 impl Finished {
     fn no_job(&self) -> ClusterError {
-        let said: Vec<&str> = self.err.lines().rev().take(20).collect();
-        let said: Vec<&str> = said.into_iter().rev().collect();
-        ClusterError::BadRequest(format!(
-            "the program ended ({}) without a job: it must call `execute`. It said:\n{}",
-            self.status,
-            said.join("\n")
-        ))
+        let lines: Vec<&str> = self.err.trim_end().lines().collect();
+        let said = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
+        let ended = match self.status.success() {
+            true => "the program ended without a job: it must call `execute`".to_owned(),
+            false => format!("the program ended ({}) before it had a job", self.status),
+        };
+        // Why it failed is in its own words.
+        ClusterError::BadRequest(if said.is_empty() { ended } else { format!("{said}\n\n{ended}") })
     }
 }
 
@@ -192,6 +213,19 @@ pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> mode
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_has_failed_says_why_before_anything_else() {
+        use std::os::unix::process::ExitStatusExt;
+        let no_job = |code: i32, err: &str| {
+            let finished = Finished { status: ExitStatus::from_raw(code << 8), out: String::new(), err: err.to_owned() };
+            finished.no_job().to_string()
+        };
+        let failed = no_job(1, &format!("{}Error: there is no file `a.txt`\n", "starting\n".repeat(100)));
+        assert!(failed.contains("Error: there is no file `a.txt`\n\nthe program ended (exit status: 1)"), "{failed}");
+        assert!(!failed.contains("`execute`") && failed.lines().count() == 22, "{failed}");
+        assert_eq!(no_job(0, ""), "the program ended without a job: it must call `execute`");
+    }
 
     #[test]
     fn only_the_end_of_what_a_program_prints_is_kept() {

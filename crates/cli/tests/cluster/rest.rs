@@ -33,6 +33,14 @@ fn a_job_is_watched_and_cancelled_by_rest() {
     let checkpoints = cluster.get(&format!("/jobs/{job}/checkpoints"));
     assert!(checkpoints["counts"]["completed"].as_u64().unwrap() > 0, "{checkpoints}");
     assert_eq!(cluster.get("/taskmanagers")["taskmanagers"].as_array().unwrap().len(), 2);
+    eventually("the TaskManager has told what it uses", || cluster.get("/taskmanagers/tm0")["usage"]["bytesInRate"].is_number());
+    let listed = cluster.get("/taskmanagers")["taskmanagers"][0].clone();
+    let path = text(&listed["path"]);
+    let port = path.strip_prefix("flott://127.0.0.1:").and_then(|rest| rest.strip_suffix("/tm0"));
+    assert!(port.is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0)), "{path}");
+    let (used, most) = (listed["usage"]["memoryUsed"].as_u64().unwrap(), listed["usage"]["memoryMax"].as_u64().unwrap());
+    assert!(used > 0 && listed["memoryConfiguration"]["totalProcessMemory"] == most, "{listed}");
+    assert!(listed["hardware"]["freeMemory"].as_u64().is_some_and(|free| free > 0 && free < most), "{listed}");
     let (status, _) = cluster.call("PATCH", &format!("/jobs/{job}?mode=cancel"), (JSON, b""));
     assert_eq!(status, 202);
     eventually("the job is cancelled", || cluster.get(&format!("/jobs/{job}/status"))["status"] == "CANCELED");
@@ -56,6 +64,17 @@ fn an_executable_is_uploaded_planned_run_and_stopped_by_rest() {
     let (status, plan) = cluster.call("POST", &format!("/jars/{id}/plan"), (JSON, request.to_string().as_bytes()));
     assert_eq!(status, 200, "{plan}");
     assert_eq!(plan["plan"]["nodes"].as_array().unwrap().len(), 2, "{plan}");
+    assert_eq!(plan["slots"], json!({"required": 2, "free": 2, "total": 2}));
+    let plan_of = |request: Value| {
+        let (status, refused) = cluster.call("POST", &format!("/jars/{id}/plan"), (JSON, request.to_string().as_bytes()));
+        assert_eq!(status, 400, "{refused}");
+        refused["errors"][0].as_str().unwrap().to_owned()
+    };
+    let refused = plan_of(json!({"programArgsList": arguments, "savepointPath": cluster.path("nowhere")}));
+    assert!(refused.starts_with("it cannot start from `") && refused.contains("nowhere"), "{refused}");
+    let refused = plan_of(json!({"programArgsList": ["plain"]}));
+    let reason = refused.find("too few arguments").unwrap_or_else(|| panic!("{refused}"));
+    assert!(reason < refused.find("the program ended (exit status: 1)").unwrap(), "{refused}");
     let wanted = "0123456789abcdef0123456789abcdef";
     let checkpoints = cluster.path("checkpoints");
     let request = json!({

@@ -111,7 +111,7 @@ fn admit(manager: &JobManager, stream: Stream, hello: Hello, from: Option<Socket
     };
     match hello.role {
         Role::Client => client(manager, stream, &known),
-        Role::TaskManager(info) => task_manager(manager, stream, info),
+        Role::TaskManager(info) => task_manager(manager, stream, info, from),
         Role::Worker(info) => worker(manager, stream, info),
     }
 }
@@ -193,7 +193,7 @@ fn await_name(manager: &JobManager, info: &TaskManagerInfo) {
     }
 }
 
-fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> io::Result<()> {
+fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo, from: Option<SocketAddr>) -> io::Result<()> {
     let (id, options) = (info.id.clone(), &manager.0.options);
     let link: Link<ToTaskManager>;
     await_name(manager, &info);
@@ -210,7 +210,7 @@ fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> 
         send(&stream, &Welcome::Accepted)?;
         link = Link::start(stream.try_clone()?)?;
         tracing::info!(task_manager = id, slots = info.slots, "a TaskManager has registered");
-        register(state, info, link.clone(), peer);
+        register(state, info, link.clone(), peer, from);
     }
     let mut incoming: Incoming<FromTaskManager> = Incoming::new(stream, Some(options.heartbeat_timeout))?;
     let _heart = beat(link, options.heartbeat_interval)?;
@@ -237,10 +237,10 @@ pub(super) fn has_come_again(id: &str) -> String {
     format!("TaskManager `{id}` is gone: it has lost its connection, and registered once more")
 }
 
-pub(super) fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>, peer: u64) {
+pub(super) fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>, peer: u64, from: Option<SocketAddr>) {
     let (id, slots) = (info.id.clone(), info.slots);
     let workers = info.workers.clone();
-    state.task_managers.insert(id.clone(), Registered { info, link, peer });
+    state.task_managers.insert(id.clone(), Registered { info, link, peer, from });
     for (job, worker) in workers {
         // Of a job that has its tasks elsewhere by now, it would do what others do.
         match state.jobs.get_mut(&job).filter(|_| state.recovering.contains(&job)) {

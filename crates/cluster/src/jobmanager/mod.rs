@@ -146,6 +146,8 @@ struct Registered {
     link: Link<ToTaskManager>,
     /// Its connection, by which a newer one of the same TaskManager is told from it.
     peer: u64,
+    /// Where that comes from.
+    from: Option<SocketAddr>,
 }
 
 /// A time of leadership.
@@ -303,6 +305,11 @@ impl JobManager {
             held.map(|(slot, job)| HeldSlot { job, tasks: tasks.get(&slot).copied().unwrap_or(0) }).collect()
         };
         state.task_managers.values().map(|registered| (registered.info.clone(), held_on(&registered.info.id))).collect()
+    }
+
+    /// Where the connection of a TaskManager comes from: its machine, and a port of no other process there.
+    pub fn task_manager_address(&self, task_manager: &str) -> Option<SocketAddr> {
+        self.lock().task_managers.get(task_manager)?.from
     }
 
     /// The figures of a job's tasks, up to a second old.

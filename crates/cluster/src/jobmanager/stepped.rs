@@ -506,7 +506,7 @@ impl SteppedJobManager {
         }
         let (sender, sent) = mpsc::channel();
         self.outboxes.insert(connection, Outbox::TaskManager(sent));
-        register(state, info, Link::to(sender), connection);
+        register(state, info, Link::to(sender), connection, None);
         Welcome::Accepted
     }
 

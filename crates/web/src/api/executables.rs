@@ -6,10 +6,11 @@ use crate::{
         answer::{Empty, Handled, Refusal, ok},
         call::Call,
     },
-    model::Executable,
+    model::{Executable, Vertex},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Executables<'a> {
@@ -72,11 +73,42 @@ pub(crate) fn remove(call: &Call) -> Handled {
     ok(&Empty {})
 }
 
+/// The plan of a program, and what it needs of the cluster.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Preview<'a> {
+    #[serde(flatten)]
+    plan: PlanAnswer<'a>,
+    slots: Slots,
+}
+
+/// The slots that a program's job asks for, and those that there are. Not Flink's.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Slots {
+    required: u32,
+    free: usize,
+    total: usize,
+}
+
+/// The slots that a job of these vertices asks for: those of a sharing group share them.
+fn slots_required(vertices: &[Vertex]) -> u32 {
+    let mut groups: BTreeMap<Option<&str>, u32> = BTreeMap::new();
+    for vertex in vertices {
+        let most = groups.entry(vertex.slot_sharing_group.as_deref()).or_default();
+        *most = vertex.parallelism.max(*most);
+    }
+    groups.into_values().sum()
+}
+
 /// `GET` and `POST /jars/:executable/plan`
 pub(crate) fn plan(call: &Call) -> Handled {
     let (executable, request) = (find(call)?, run_request(call)?);
     let plan = call.cluster().plan(&executable, &request)?;
-    ok(&PlanAnswer::of(plan.job, &plan.name, plan.batch, &plan.vertices))
+    let slots: Vec<_> = call.cluster().task_managers()?.into_iter().flat_map(|task_manager| task_manager.slots).collect();
+    let free = slots.iter().filter(|slot| slot.job.is_none()).count();
+    ok(&Preview {
+        plan: PlanAnswer::of(plan.job, &plan.name, plan.batch, &plan.vertices),
+        slots: Slots { required: slots_required(&plan.vertices), free, total: slots.len() },
+    })
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -4,6 +4,7 @@ use crate::{
     api::{
         collected::Collected,
         states::{entered, vertex_id},
+        traffic,
         vertices::find,
     },
     cluster::ClusterError,
@@ -131,7 +132,7 @@ pub(crate) fn job_manager_metrics(call: &Call, own: &Metrics, task_managers: &[T
 /// `GET /taskmanagers/:tm/metrics`
 pub(crate) fn of_task_manager(call: &Call) -> Handled {
     let id = call.param("tm");
-    let found = call.cluster().task_managers()?.into_iter().find(|task_manager| task_manager.id == id);
+    let found = traffic::task_managers(call)?.into_iter().find(|task_manager| task_manager.id == id);
     answer(call, &texts(&found.ok_or_else(|| unknown_task_manager(id))?.metrics))
 }
 
@@ -319,7 +320,7 @@ pub(crate) fn over_jobs(call: &Call) -> Handled {
 /// `GET /taskmanagers/metrics`
 pub(crate) fn over_task_managers(call: &Call) -> Handled {
     let wanted = call.query_list("taskmanagers").unwrap_or_default();
-    let task_managers = call.cluster().task_managers()?.into_iter();
+    let task_managers = traffic::task_managers(call)?.into_iter();
     let task_managers = task_managers.filter(|task_manager| wanted.is_empty() || wanted.contains(&task_manager.id.as_str()));
     aggregated(call, &task_managers.map(|task_manager| task_manager.metrics).collect::<Vec<_>>())
 }

@@ -23,4 +23,5 @@ pub(crate) mod secrets;
 pub(crate) mod states;
 pub(crate) mod tap;
 pub(crate) mod task_managers;
+pub(crate) mod traffic;
 pub(crate) mod vertices;

@@ -1,7 +1,10 @@
-//! `/taskmanagers`: slots, hardware, memory. What only a JVM has is 0.
+//! `/taskmanagers`: slots, hardware, memory. What only a JVM has is 0, and so is what is not known.
+//!
+//! A TaskManager of Flott divides no memory among purposes beforehand: all that there is for its process stands where Flink has the heap
+//! of tasks.
 
 use crate::{
-    api::metrics::unknown_task_manager,
+    api::{metrics::unknown_task_manager, traffic},
     http::{
         answer::{Empty, Handled, ok},
         call::Call,
@@ -33,6 +36,37 @@ pub(crate) struct TaskManagerAnswer<'a> {
     free_resource: Resource,
     hardware: HardwareAnswer,
     memory_configuration: MemoryConfiguration,
+    usage: Usage,
+}
+
+/// What a TaskManager uses, with its workers. Not Flink's; null: not known.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
+    /// The share of all processors of its machine, 0 to 1.
+    cpu_load: Option<f64>,
+    /// Resident memory, bytes.
+    memory_used: Option<u64>,
+    /// The memory that there is for it, bytes.
+    memory_max: Option<u64>,
+    /// Bytes that its tasks take in from other tasks, and send to them, a second.
+    bytes_in_rate: Option<f64>,
+    bytes_out_rate: Option<f64>,
+}
+
+impl Usage {
+    fn of(task_manager: &TaskManager) -> Self {
+        let metric = |name: &str| task_manager.metrics.get(name).copied().filter(|value| value.is_finite());
+        // Conversions saturate; a process that is there uses some memory.
+        let bytes = |name: &str| metric(name).map(|value| value as u64).filter(|bytes| *bytes > 0);
+        Usage {
+            cpu_load: metric("Status.JVM.CPU.Load"),
+            memory_used: bytes("Status.JVM.Memory.Heap.Used"),
+            memory_max: bytes("Status.JVM.Memory.Heap.Max"),
+            bytes_in_rate: metric(traffic::BYTES_IN),
+            bytes_out_rate: metric(traffic::BYTES_OUT),
+        }
+    }
 }
 
 /// Cores, and memory in megabytes.
@@ -112,7 +146,7 @@ impl<'a> TaskManagerAnswer<'a> {
             hardware: HardwareAnswer {
                 cpu_cores: hardware.cpu_cores,
                 physical_memory: hardware.physical_memory.unwrap_or(0),
-                free_memory: process_memory,
+                free_memory: hardware.free_memory.unwrap_or(0),
                 managed_memory: hardware.managed_memory.unwrap_or(0),
             },
             memory_configuration: MemoryConfiguration {
@@ -127,13 +161,14 @@ impl<'a> TaskManagerAnswer<'a> {
                 total_flink_memory: process_memory,
                 total_process_memory: process_memory,
             },
+            usage: Usage::of(task_manager),
         }
     }
 }
 
 /// `GET /taskmanagers`
 pub(crate) fn task_managers(call: &Call) -> Handled {
-    let all = call.cluster().task_managers()?;
+    let all = traffic::task_managers(call)?;
     ok(&TaskManagers { taskmanagers: all.iter().map(TaskManagerAnswer::of).collect() })
 }
 
@@ -209,7 +244,7 @@ impl MemoryMetrics {
 /// `GET /taskmanagers/:tm`
 pub(crate) fn task_manager(call: &Call) -> Handled {
     let id = call.param("tm");
-    let found = call.cluster().task_managers()?.into_iter().find(|task_manager| task_manager.id == id);
+    let found = traffic::task_managers(call)?.into_iter().find(|task_manager| task_manager.id == id);
     let task_manager = found.ok_or_else(|| unknown_task_manager(id))?;
     let slots = task_manager.slots.iter();
     let allocated = slots.filter_map(|slot| {

@@ -87,6 +87,8 @@ pub struct Hardware {
     pub physical_memory: Option<u64>,
     /// Memory that the process may use.
     pub process_memory: Option<u64>,
+    /// The part of it that it does not use.
+    pub free_memory: Option<u64>,
     /// The part of it that state may use.
     pub managed_memory: Option<u64>,
     /// The part of it for buffers between tasks.

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{get, send},
-    fake::{COUNT, FINISHED, RUNNING, START, Served},
+    fake::{COUNT, FINISHED, RUNNING, START, Served, TASK_MANAGER},
 };
 use bytes::Bytes;
 use flott_web::Asset;
@@ -223,4 +223,18 @@ fn changes_of_the_parallelism_say_what_they_came_from_and_how_they_ended() {
     assert_eq!((&config["schedulerExecutionMode"], &config["executingCooldownTimeoutInMillis"]), (&json!("REACTIVE"), &json!(30_000)));
     let unknown = get(served.address(), &format!("/jobs/{RUNNING}/rescales/details/{:032x}", 5));
     assert_eq!(unknown.status, 404);
+}
+
+#[test]
+fn a_task_manager_tells_what_its_tasks_send_and_what_it_uses() {
+    let served = Served::new();
+    let listed = get(served.address(), "/taskmanagers").json()["taskmanagers"][0].clone();
+    let usage = &listed["usage"];
+    assert!(usage["bytesInRate"].as_f64().unwrap() > 0.0, "{usage}");
+    assert_eq!((&usage["bytesOutRate"], &usage["memoryUsed"], &usage["memoryMax"]), (&json!(0.0), &json!(353_903_104), &Value::Null));
+    assert_eq!(get(served.address(), &format!("/taskmanagers/{TASK_MANAGER}")).json()["usage"]["cpuLoad"], 0.138);
+    let metric = get(served.address(), &format!("/taskmanagers/{TASK_MANAGER}/metrics?get=numBytesInPerSecond")).json();
+    assert!(metric[0]["value"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{metric}");
+    // What is not known is 0.
+    assert_eq!((&listed["hardware"]["freeMemory"], &listed["memoryConfiguration"]["totalProcessMemory"]), (&json!(0), &json!(3u64 << 30)));
 }

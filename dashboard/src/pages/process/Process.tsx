@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../../api/poll";
 import type { Environment, JobSummary, KeyValue, LogFiles, Metric, TaskManagerDetail, ThreadDump } from "../../api/types";
 import { href, useQuery } from "../../app/router";
-import { bytes, metric, NONE, percent } from "../../format/units";
+import { byteRate, bytes, metric, NONE, percent } from "../../format/units";
 import { Ago, Card, Empty, Facts, Failure, Loading, Meter, Time } from "../../parts/basic";
 import { Options } from "../../parts/Options";
 import { later } from "../../parts/later";
@@ -47,18 +47,23 @@ export function ProcessPage({ taskManager, tab }: { taskManager: string | null; 
 interface JobSlots {
   job: string;
   slots: number;
+  tasks: number;
 }
 
 /** The slots of a TaskManager, by job. */
 function slotsOf(slots: TaskManagerDetail["allocatedSlots"]): JobSlots[] {
-  const jobs = new Map<string, number>();
-  for (const { jobId } of slots) jobs.set(jobId, (jobs.get(jobId) ?? 0) + 1);
-  return [...jobs].map(([job, number]) => ({ job, slots: number }));
+  const jobs = new Map<string, JobSlots>();
+  for (const { jobId, assignedTasks } of slots) {
+    const before = jobs.get(jobId);
+    jobs.set(jobId, { job: jobId, slots: (before?.slots ?? 0) + 1, tasks: (before?.tasks ?? 0) + assignedTasks });
+  }
+  return [...jobs.values()];
 }
 
 const SLOTS: Column<JobSlots>[] = [
   { id: "job", title: "Job", cell: ({ job }) => <JobLink id={job} /> },
-  { id: "slots", title: "Slots", numeric: true, cell: ({ slots }) => slots },
+  { id: "slots", title: "Slots", numeric: true, order: ({ slots }) => slots, cell: ({ slots }) => slots },
+  { id: "tasks", title: "Tasks", numeric: true, order: ({ tasks }) => tasks, cell: ({ tasks }) => tasks },
 ];
 
 function JobLink({ id }: { id: string }) {
@@ -83,6 +88,8 @@ function TaskManagerFigures({ base }: { base: string }) {
             ["Address", <code key="path">{data.path}</code>],
             ["CPU cores", data.hardware.cpuCores],
             ["Memory of the machine", bytes(data.hardware.physicalMemory)],
+            ["Received from other tasks", byteRate(data.usage.bytesInRate)],
+            ["Sent to other tasks", byteRate(data.usage.bytesOutRate)],
             ["Last heard of", data.timeSinceLastHeartbeat > 0 ? <Ago key="at" at={data.timeSinceLastHeartbeat} /> : NONE],
           ]}
         />
@@ -115,6 +122,8 @@ const NAMES: Record<string, string> = {
   "Status.JVM.Threads.Count": "Threads",
   "Status.JVM.FileDescriptor.Open": "Open files",
   "Status.JVM.FileDescriptor.Max": "Open files, at most",
+  numBytesInPerSecond: "Received from other tasks a second",
+  numBytesOutPerSecond: "Sent to other tasks a second",
 };
 
 const MEMORY = [{ name: "memory" }];

@@ -1,7 +1,7 @@
 import { usePolled } from "../../api/poll";
 import type { TaskManager } from "../../api/types";
 import { href } from "../../app/router";
-import { bytes, NONE } from "../../format/units";
+import { byteRate, bytes, NONE, percent } from "../../format/units";
 import { Ago, Card, Failure, Loading, Meter } from "../../parts/basic";
 import { type Column, Table } from "../../parts/Table";
 
@@ -31,13 +31,37 @@ const COLUMNS: Column<TaskManager>[] = [
     ),
   },
   { id: "tasks", title: "Tasks", numeric: true, order: (one) => one.assignedTasks, cell: (one) => one.assignedTasks },
-  { id: "cores", title: "CPU cores", numeric: true, order: (one) => one.hardware.cpuCores, cell: (one) => one.hardware.cpuCores },
+  {
+    id: "cpu",
+    title: "CPU load",
+    numeric: true,
+    order: (one) => one.usage.cpuLoad,
+    cell: (one) => <span title={`of ${one.hardware.cpuCores} cores`}>{percent(one.usage.cpuLoad)}</span>,
+  },
   {
     id: "memory",
-    title: "Memory of the machine",
+    title: "Memory",
     numeric: true,
-    order: (one) => one.hardware.physicalMemory,
-    cell: (one) => bytes(one.hardware.physicalMemory),
+    order: (one) => one.usage.memoryUsed,
+    cell: (one) => (
+      <span className="nowrap">
+        {bytes(one.usage.memoryUsed)} <span className="faint">of {bytes(one.usage.memoryMax ?? one.hardware.physicalMemory)}</span>
+      </span>
+    ),
+  },
+  {
+    id: "in",
+    title: "In",
+    numeric: true,
+    order: (one) => one.usage.bytesInRate,
+    cell: (one) => byteRate(one.usage.bytesInRate),
+  },
+  {
+    id: "out",
+    title: "Out",
+    numeric: true,
+    order: (one) => one.usage.bytesOutRate,
+    cell: (one) => byteRate(one.usage.bytesOutRate),
   },
   {
     id: "heartbeat",
