@@ -212,8 +212,7 @@ pub(crate) fn of_jobs(call: &Call) -> Handled {
         let Some(failures) = known(call.cluster().failures(summary.id))? else { continue };
         let checkpoints = known(call.cluster().checkpoints(summary.id))?;
         let live = !job.status.is_terminal();
-        let vertices: Vec<VertexFlow> =
-            job.vertices.iter().filter(|_| live).map(|vertex| VertexFlow::of(&job, vertex, None)).collect();
+        let vertices: Vec<VertexFlow> = job.vertices.iter().filter(|_| live).map(|vertex| VertexFlow::of(&job, vertex, None)).collect();
         let rate = |wanted: fn(&Job, &Vertex) -> bool, rate: fn(&VertexFlow) -> Option<f64>| {
             let ends = job.vertices.iter().zip(&vertices).filter(|(vertex, _)| wanted(&job, vertex));
             ends.map(|(_, flow)| rate(flow)).sum::<Option<f64>>().filter(|_| live)
