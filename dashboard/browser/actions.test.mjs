@@ -77,6 +77,10 @@ test("a job is rescaled, and what that needs is known before", async () => {
   await picture(page, "dialog-rescale");
   await page.getByRole("button", { name: "Rescale", exact: true }).click();
   await page.getByText("the job holds 4 and 4 are free").waitFor();
+  await page.getByText("The job has the parallelism that is asked for.").waitFor();
+  await page.getByRole("region", { name: "rescales" }).getByText("Source: generator: 2 → 4").waitFor();
+  // Twice the same need not be asked for.
+  assert.ok(await page.getByRole("button", { name: "Rescale…" }).isDisabled());
   await page.getByRole("link", { name: "Graph" }).click();
   await page.locator("a.vertex", { hasText: "Source: generator" }).getByText("×4").waitFor();
   await page.locator("dt", { hasText: "Tasks" }).locator("xpath=following-sibling::dd").getByText("8 running").waitFor();

@@ -1,7 +1,8 @@
 /** The page stays honest while the cluster breaks. */
 
+import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
-import { Cluster, eventually } from "./cluster.mjs";
+import { Cluster, eventually, example } from "./cluster.mjs";
 import { accessible, launch, open, picture } from "./page.mjs";
 
 let browser;
@@ -29,7 +30,36 @@ test("a TaskManager is killed while the page is open: the restart appears", asyn
     await page.locator("dt", { hasText: "Restarts" }).locator("xpath=following-sibling::dd").getByText(/[1-9]/).waitFor();
     await page.getByRole("link", { name: /Exceptions/ }).click();
     await page.getByRole("heading", { name: /failure.*restart/ }).waitFor();
+    await page.locator(".restart-mark").first().waitFor();
     await picture(page, "restarted");
+    await context.close();
+    sound();
+  } finally {
+    cluster.stop();
+  }
+});
+
+test("a job that waits for slots says so, and can only be canceled", async () => {
+  const cluster = await Cluster.start({ taskManagers: 1, slots: 2 });
+  try {
+    const first = await cluster.stateMachine();
+    const job = await cluster.submit(example("watched_job"), ["even"], ["-Dparallelism.default=2"]);
+    const { page, sound, context } = await open(browser);
+    await page.goto(`${cluster.url}/#/jobs/${job}/overview`);
+    await page.getByText("The job waits for slots: 2 needed, 0 free.").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Cancel…" }).count(), 1);
+    for (const name of ["Checkpoint", "Savepoint…", "Stop…"])
+      assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0, name);
+    await accessible(page, "a job that waits");
+    await picture(page, "waiting");
+    // One that ran waits as well when its slots are gone, and nothing leads to the TaskManager that had them.
+    cluster.kill("tm-0");
+    await page.goto(`${cluster.url}/#/jobs/${first}/overview`);
+    await page.getByText("The job waits for slots: 2 needed, 0 free.").waitFor();
+    await picture(page, "waiting-again");
+    await page.getByRole("link", { name: /Exceptions/ }).click();
+    await page.getByText("tm-0 (gone)").first().waitFor();
+    assert.equal(await page.getByRole("link", { name: "tm-0" }).count(), 0);
     await context.close();
     sound();
   } finally {

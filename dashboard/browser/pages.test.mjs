@@ -26,7 +26,8 @@ before(async () => {
   await eventually("checkpoints are complete", async () => (await cluster.get(`jobs/${machine}/checkpoints`)).counts.completed > 5);
   await eventually("the bottleneck is known", async () => (await cluster.get(`jobs/${slow}/flow`)).bottleneck !== null);
   const { vertices } = await cluster.get(`jobs/${slow}`);
-  jobs = { machine, words, slow, broken, vertex: vertices.at(-1).id };
+  const { vertices: ofMachine } = await cluster.get(`jobs/${machine}`);
+  jobs = { machine, words, slow, broken, vertex: vertices.at(-1).id, sink: ofMachine.at(-1).id, source: ofMachine[0].id };
 });
 
 after(async () => {
@@ -112,6 +113,106 @@ test("the graph tells rates, load and the way of the records", async () => {
   sound();
 });
 
+test("sources tell what they read, sinks what they are given, and metrics are searched for", async () => {
+  const { page, sound, context } = await open(browser);
+  const vertex = (id, tab) => `${cluster.url}/#/jobs/${jobs.machine}/overview?vertex=${id}&tab=${tab}`;
+  const cell = (table, title) => page.getByRole("region", { name: table, exact: true }).locator(`td[data-label="${title}"]`).first();
+  const some = async (table, title) => /^[1-9]/.test(((await cell(table, title).textContent()) ?? "").trim());
+  for (const [id, title] of [
+    [jobs.source, "Received"],
+    [jobs.sink, "Sent"],
+  ]) {
+    await page.goto(vertex(id, "subtasks"));
+    await cell("subtasks", title).waitFor();
+    await eventually(`subtasks of a source or sink have ${title}`, () => some("subtasks", title));
+    await page.goto(vertex(id, "task-managers"));
+    await cell("task managers", title).waitFor();
+    await eventually(`TaskManagers of a source or sink have ${title}`, () => some("task managers", title));
+  }
+  // A source that numbers events tells the watermark that it sends.
+  const { vertices } = await cluster.get(`jobs/${jobs.slow}`);
+  const orders = vertices.find(({ name }) => name.startsWith("Source: orders"));
+  await page.goto(`${cluster.url}/#/jobs/${jobs.slow}/overview?vertex=${orders.id}&tab=watermarks`);
+  await page.getByRole("region", { name: "watermarks", exact: true }).locator("time").first().waitFor();
+  await page.goto(`${cluster.url}/#/jobs/${jobs.slow}/overview?vertex=${orders.id}&tab=metrics`);
+  await page.getByLabel("Add a metric").fill("currentOutputWater");
+  await page.getByRole("button", { name: "Add", exact: true }).or(page.getByText("2 have this in their names")).first().waitFor();
+  await page.getByLabel("Add a metric").fill("currentOutputWatermark");
+  await page.keyboard.press("Enter");
+  await page.locator("figcaption", { hasText: /currentOutputWatermark.*\d{4}-\d\d-\d\d .* behind/ }).waitFor();
+  await page.goto(
+    `${cluster.url}/#/jobs/${jobs.words}/overview?vertex=${(await cluster.get(`jobs/${jobs.words}`)).vertices[0].id}&tab=flame-graph`,
+  );
+  await page.getByText(/does not run any more|switched off/).waitFor();
+  await page
+    .locator("a.vertex .vertex-rates", { hasText: /\d+ in\s*\d+ out/ })
+    .first()
+    .waitFor();
+  await context.close();
+  sound();
+});
+
+test("a checkpoint asks for the subtasks of the vertex that is opened alone", async () => {
+  const { page, sound, context } = await open(browser);
+  const asked = [];
+  page.on("request", (request) => /\/details\/\d+\/subtasks\//.test(request.url()) && asked.push(request.url()));
+  const { latest } = await cluster.get(`jobs/${jobs.words}/checkpoints`);
+  const { vertices } = await cluster.get(`jobs/${jobs.words}`);
+  await page.goto(`${cluster.url}/#/jobs/${jobs.words}/checkpoints?checkpoint=${latest.completed.id}`);
+  await page.getByRole("button", { name: /Source: / }).waitFor();
+  assert.deepEqual(asked, []);
+  await page.getByRole("button", { name: /Source: / }).click();
+  await page
+    .getByRole("group", { name: /^subtasks of Source: / })
+    .locator(".phase-row")
+    .first()
+    .waitFor();
+  assert.ok(asked.length > 0 && asked.every((url) => url.endsWith(vertices[0].id)));
+  await accessible(page, "the phases of a checkpoint");
+  await context.close();
+  sound();
+});
+
+test("every attempt is on the timeline, and what is opened is in the address", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/jobs/${jobs.broken}/timeline`);
+  const row = page.getByRole("button", { name: /delivery/ });
+  await row.click();
+  await page.locator(".gantt-sub .span-failed").nth(1).waitFor({ state: "attached" });
+  assert.match(page.url(), /open=[0-9a-f]{32}/);
+  await page.reload();
+  await page.locator(".gantt-sub .span-running").nth(1).waitFor({ state: "attached" });
+  await accessible(page, "a timeline");
+  await picture(page, "timeline-attempts");
+  await context.close();
+  sound();
+});
+
+test("cards on a narrow screen are sorted by a choice", async () => {
+  const { page, sound, context } = await open(browser, { size: SIZES[1] });
+  await page.goto(`${cluster.url}/#/jobs`);
+  await page.getByLabel("Sort by").first().selectOption({ label: "Name" });
+  await eventually("the order is in the address", () => page.url().includes("sort=name"));
+  await page.getByRole("button", { name: "ascending; sort descending" }).first().click();
+  await eventually("it is turned round", () => page.url().includes("sort=-name"));
+  await context.close();
+  sound();
+});
+
+test("ages are told by the clock of the server", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.clock.setFixedTime(new Date(Date.now() - 7_200_000));
+  await page.goto(`${cluster.url}/#/jobs/${jobs.machine}/overview`);
+  await page
+    .locator("dt", { hasText: "Last checkpoint" })
+    .locator("xpath=following-sibling::dd")
+    .getByText(/^(just now|[\d.]+ s ago)$/)
+    .waitFor();
+  await page.locator(".subtitle", { hasText: /for \d/ }).waitFor();
+  await context.close();
+  sound();
+});
+
 test("a panic is shown with its cause, line and task", async () => {
   const { page, sound, context } = await open(browser);
   await page.goto(`${cluster.url}/#/jobs/${jobs.broken}/exceptions`);
@@ -155,10 +256,10 @@ test("the keyboard reaches everything, and what is chosen stays in the address",
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), "Skip to content");
   await page.getByRole("button", { name: "Name" }).first().focus();
   await page.keyboard.press("Enter");
-  await eventually("the order is in the address", () => page.url().includes("sort=-name"));
+  await eventually("the order is in the address", () => page.url().includes("sort=name"));
   await page.reload();
   await page.getByRole("columnheader", { name: "Name" }).first().waitFor();
-  assert.equal(await page.getByRole("columnheader", { name: "Name" }).first().getAttribute("aria-sort"), "descending");
+  assert.equal(await page.getByRole("columnheader", { name: "Name" }).first().getAttribute("aria-sort"), "ascending");
   await context.close();
   sound();
 });

@@ -1,6 +1,7 @@
 /** A cluster that asks for tokens: who may only look is offered nothing else, and refused if they try. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test, { after, before } from "node:test";
 import { Cluster, example } from "./cluster.mjs";
 import { accessible, launch, open, picture } from "./page.mjs";
@@ -116,6 +117,21 @@ test("an operator is offered what changes a job, but not to bring programs; logg
   await page.getByRole("button", { name: "log out operator" }).click();
   await page.getByLabel("Token").waitFor();
   assert.equal(await page.evaluate(() => sessionStorage.getItem("flott.token")), null);
+  await context.close();
+  sound();
+});
+
+test("a log is saved with the token, also where the browser offers no file to write to", async () => {
+  const { page, sound, context } = await open(browser, { expected: REFUSED });
+  await page.addInitScript(() => delete window.showSaveFilePicker);
+  await page.goto(`${cluster.url}/#/job-manager/log`);
+  await logIn(page, "viewer");
+  await page.getByText("a TaskManager has registered").first().waitFor();
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download" }).click();
+  const saved = await download;
+  assert.equal(saved.suggestedFilename(), "log.txt");
+  assert.match(readFileSync(await saved.path(), "utf8"), /a TaskManager has registered/);
   await context.close();
   sound();
 });

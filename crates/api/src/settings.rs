@@ -48,6 +48,7 @@ pub(crate) fn job_settings(config: &Configuration, graph: &StreamGraph) -> Resul
         commit_retries: config.get(&options::SINK_COMMITTER_RETRIES)?,
         scheduler: SchedulerSettings::from_config(config)?,
         latency: latency_settings(config)?,
+        options: config.of_job(),
     })
 }
 

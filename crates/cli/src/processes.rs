@@ -82,7 +82,10 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
     let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
     let address = format!("{host}:{port}");
     let uploads = folder(config)?;
+    let allowed_hosts = config.get(&options::REST_ALLOWED_HOSTS)?.unwrap_or_default();
+    let allowed_hosts = allowed_hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect();
     let options = Options {
+        allowed_hosts,
         submit: config.get(&options::WEB_SUBMIT_ENABLE)?,
         tap: config.get(&options::REST_TAP_ENABLED)?,
         filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,

@@ -12,11 +12,12 @@ use flott_core::{
 };
 use flott_executable::{Executable, Machine};
 use flott_rpc::{
-    control::{PART_VARIABLE, Part},
+    control::{ORIGINS_VARIABLE, PART_VARIABLE, Part},
     manifest::Panics,
 };
 use flott_security::Connector;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, ExitCode, ExitStatus},
 };
@@ -183,14 +184,17 @@ pub(crate) fn command(config: &Configuration, part: Option<&Part>, program: &Pat
     let path = if program.components().count() == 1 { Path::new(".").join(program) } else { program.to_owned() };
     let mut command = Command::new(&path);
     command.args(arguments);
+    let internal = |error: serde_json::Error| Error::new(ErrorKind::Internal, error.to_string());
+    let mut origins = BTreeMap::new();
     for (key, value, origin) in config.iter() {
         if let (Origin::Argument(_), Some(option)) = (origin, options::find(key)) {
             command.env(option.variable(), value);
+            origins.insert(key, origin);
         }
     }
+    command.env(ORIGINS_VARIABLE, serde_json::to_string(&origins).map_err(internal)?);
     if let Some(part) = part {
-        let text = serde_json::to_string(part).map_err(|error| Error::new(ErrorKind::Internal, error.to_string()))?;
-        command.env(PART_VARIABLE, text);
+        command.env(PART_VARIABLE, serde_json::to_string(part).map_err(internal)?);
     }
     Ok(command)
 }

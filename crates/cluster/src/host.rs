@@ -24,7 +24,7 @@ pub(crate) enum WorkerNotice {
     Said { worker: u64, message: FromWorker },
     /// Those that answer are to be asked this.
     Ask { number: u64, question: WorkerQuestion, workers: Vec<u64> },
-    /// It is gone, or could not be started: why.
+    /// It is gone, or could not be started: why, in words that say what is gone.
     Lost { worker: u64, reason: String },
 }
 

@@ -4,7 +4,10 @@ use crate::part::{connector, handover, part};
 use flott_api::Environment;
 use flott_cluster::{EmbeddedCluster, PlanOnly, RemoteCluster, WorkerExecutor};
 use flott_core::{Error, config::Configuration, secret::Secret};
-use flott_rpc::{control::Part, gateway::JobExecutor};
+use flott_rpc::{
+    control::{ORIGINS_VARIABLE, Part},
+    gateway::JobExecutor,
+};
 use flott_security::Connector;
 use std::{ops::Deref, sync::Arc};
 
@@ -35,8 +38,7 @@ impl StreamExecutionEnvironment {
         let part = part()?;
         let config = match &part {
             Some(Part::Worker { .. }) => handover()?.configuration.unwrap_or_default(),
-            // Whoever has started it has told what is unknown.
-            Some(_) => Configuration::load_quietly()?,
+            Some(_) => submitted_configuration()?,
             None => Configuration::load()?,
         };
         let executor: Arc<dyn JobExecutor> = match part {
@@ -62,6 +64,19 @@ impl StreamExecutionEnvironment {
     pub fn with_configuration(config: Configuration) -> Self {
         StreamExecutionEnvironment(Environment::new(config, Arc::new(EmbeddedCluster::default())))
     }
+}
+
+/// The configuration of a program that something else has started, which tells where it was given what it passes on.
+fn submitted_configuration() -> Result<Configuration, Error> {
+    let mut config = Configuration::load_quietly()?;
+    if let Ok(text) = std::env::var(ORIGINS_VARIABLE) {
+        let unreadable = |error| {
+            Error::invalid(format!("`{ORIGINS_VARIABLE}`, which a cluster sets for programs that it starts, cannot be read"))
+                .with_source(error)
+        };
+        config.came_from(&serde_json::from_str(&text).map_err(unreadable)?);
+    }
+    Ok(config)
 }
 
 /// How a client connects that whoever started it has told.

@@ -229,6 +229,9 @@ pub struct JobSettings {
     /// Latency markers; `None`: there are none.
     #[serde(default)]
     pub latency: Option<LatencySettings>,
+    /// The options that the above was taken from, and where each was given, in code too: for people. Without secrets.
+    #[serde(default)]
+    pub options: Configuration,
 }
 
 impl Default for JobSettings {
@@ -257,6 +260,7 @@ impl Default for JobSettings {
             commit_retries: 10,
             scheduler: SchedulerSettings::default(),
             latency: None,
+            options: Configuration::new(),
         }
     }
 }

@@ -59,7 +59,12 @@ pub enum JobEvent {
     /// Slots, by their numbers, that the job may use.
     Slots(Vec<u32>),
     /// Slots that are gone, with whatever ran in them.
-    SlotsLost(Vec<u32>),
+    SlotsLost {
+        /// Their numbers.
+        slots: Vec<u32>,
+        /// Why, in words that say what is gone.
+        reason: String,
+    },
     /// Something failed on which all tasks depend.
     Failed(TaskFailure),
     /// The enumerator of a source says something.
@@ -132,10 +137,10 @@ pub enum JobAction {
     WithdrawSlots(u32),
     /// The job needs these slots no longer.
     ReleaseSlots(Vec<u32>),
-    /// The job has waited in vain for more slots: it gives back those that it has, and wants so many, all at once or none. What it
+    /// The job has waited in vain for more slots: it gives back those that do not suffice, and wants so many, all at once or none. What it
     /// wanted before counts no more.
     YieldSlots {
-        /// Those that it has.
+        /// Those that it gives back: nothing runs in them.
         held: Vec<u32>,
         /// How many it needs.
         needed: u32,
@@ -192,6 +197,17 @@ pub enum JobAction {
     Note(JobNote),
 }
 
+/// The snapshot that tasks start from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartedFrom {
+    /// Its number.
+    pub checkpoint: CheckpointId,
+    /// Whether the user asked for it.
+    pub savepoint: bool,
+    /// Its folder; empty if it is kept in memory.
+    pub location: String,
+}
+
 /// Something to log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobNote {
@@ -206,8 +222,8 @@ pub enum JobNote {
     Deployed {
         /// How many.
         tasks: usize,
-        /// The checkpoint from which they start.
-        from: Option<CheckpointId>,
+        /// What they start from.
+        from: Option<StartedFrom>,
     },
     /// A checkpoint has begun.
     CheckpointTriggered {

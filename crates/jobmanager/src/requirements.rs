@@ -139,10 +139,30 @@ pub(crate) fn slots_wanted(topology: &JobTopology, bounds: &[ParallelismBounds])
     groups(topology, bounds).values().map(|(_, upper)| *upper).fold(0, u32::saturating_add)
 }
 
+/// The slots that a job with such bounds needs at least.
+pub(crate) fn slots_needed(topology: &JobTopology, bounds: &[ParallelismBounds]) -> u32 {
+    groups(topology, bounds).values().map(|(lower, _)| *lower).fold(0, u32::saturating_add)
+}
+
+/// The fewest slots with which the job could have another parallelism than `current`, if it cannot have one with `held`.
+pub(crate) fn slots_for_another(topology: &JobTopology, bounds: &[ParallelismBounds], current: &[u32], held: u32) -> u32 {
+    let (mut least, mut most) = (held.saturating_add(1), slots_wanted(topology, bounds));
+    // More slots never give fewer subtasks.
+    while least < most {
+        let middle = least + (most - least) / 2;
+        if choose(topology, bounds, middle).is_some_and(|other| other != current) {
+            most = middle;
+        } else {
+            least = middle + 1;
+        }
+    }
+    least
+}
+
 /// The number of subtasks of each vertex with so many slots; `None` if they are too few.
 pub(crate) fn choose(topology: &JobTopology, bounds: &[ParallelismBounds], slots: u32) -> Option<Vec<u32>> {
     let mut groups = groups(topology, bounds);
-    let mut left = slots.checked_sub(groups.values().map(|(lower, _)| *lower).fold(0, u32::saturating_add))?;
+    let mut left = slots.checked_sub(slots_needed(topology, bounds))?;
     // What is left is dealt one by one, so that no group grows while another stays narrow.
     while left > 0 && groups.values().any(|(given, upper)| given < upper) {
         for (given, upper) in groups.values_mut() {
@@ -223,6 +243,8 @@ mod tests {
         job.vertices[2].slot_sharing_group = "other".into();
         assert_eq!((choose(&job, &wide, 3), slots_wanted(&job, &wide)), (None, 16));
         assert_eq!(choose(&job, &wide, 7), Some(vec![2, 3, 3]), "4 and 3 slots, and equal nevertheless");
+        assert_eq!(slots_for_another(&job, &wide, &[2, 3, 3], 7), 8);
+        assert_eq!((slots_needed(&job, &wide), slots_for_another(&job, &wide, &[1, 1, 1], 3)), (4, 4));
     }
 
     #[test]

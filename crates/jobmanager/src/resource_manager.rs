@@ -4,9 +4,10 @@
 //!  free ──request / register──▶ granted to a job ──release, its end──▶ free
 //!                                      └── its TaskManager is lost ──▶ gone
 //! ```
-//! Whoever waits longest is served first, with as many as there are. A job that gets too few to run gives them back after a while, and
-//! waits for all at once: it is served when there are so many, and until then keeps nobody behind it from being served. So no two jobs
-//! wait for what the other one holds, and one that needs more than the cluster has does not keep others from running.
+//! Whoever waits longest is served first, with as many as there are. A job that gets too few to run, or one that runs and gets too few for
+//! another parallelism, gives them back after a while, and waits for all at once: it is served when there are so many, and until then keeps
+//! nobody behind it from being served. So no two jobs wait for what the other one holds, and one that needs more than the cluster has does
+//! not keep others from running.
 
 use flott_core::id::JobId;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
@@ -331,6 +332,20 @@ mod tests {
         assert_eq!(resources.register("two", 3), [grant(A, "two", [6, 7, 8]), grant(A, "one", [9])]);
         resources.withdraw(late, 4);
         assert_eq!(resources.job_ended(A), []);
+    }
+
+    #[test]
+    fn one_that_runs_and_gives_back_what_is_of_no_use_to_it_gets_a_slot_that_it_needs_all_the_same() {
+        let mut resources = ResourceManager::default();
+        resources.register("one", 3);
+        assert_eq!(resources.request(A, 1), [grant(A, "one", [0])]);
+        assert_eq!(resources.request(A, 19), [grant(A, "one", [1, 2])]);
+        assert_eq!(resources.request(B, 1), []);
+        assert_eq!(resources.yield_slots(A, &[1, 2], 19), [grant(B, "one", [3])]);
+        assert_eq!(resources.register("two", 4), []);
+        assert_eq!(resources.request(A, 1), [grant(A, "one", [4])], "what runs has lost one");
+        resources.withdraw(A, 16);
+        assert_eq!(resources.request(B, 4), [grant(A, "two", [5, 6, 7]), grant(B, "two", [8])]);
     }
 
     #[test]

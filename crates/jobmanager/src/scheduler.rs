@@ -5,7 +5,8 @@
 //!                          └─ timeout ─▶ the job fails, naming needed and available
 //! ```
 //! A job of which nothing runs does not hold for long what does not suffice: it gives it back, so that another job can have it, and waits
-//! for all at once. Otherwise two jobs could wait for what the other one holds.
+//! for all at once. Otherwise two jobs could wait for what the other one holds. Neither does one that runs hold for long what suffices for
+//! no other parallelism: it waits for so many at once with which it could have one.
 //!
 //! Vertices of one slot sharing group share slots: subtask `i` of each runs in slot `i` of the group. So a group needs as many
 //! slots as its widest vertex has subtasks, and a job the sum over its groups. What it wants beyond that, to run with a larger
@@ -45,6 +46,8 @@ pub struct Scheduler {
     timeout: Option<Duration>,
     /// How many slots were lost or put elsewhere so far.
     lost: u64,
+    /// Fewer in all would be of no use: what is missing of them was asked for at once, and no more are until they are there.
+    at_once: Option<u32>,
     /// How many were asked for and did not come.
     requested: u32,
     /// When waiting ends, if slots are missing.
@@ -79,6 +82,7 @@ impl Scheduler {
             wanted: 0,
             timeout: Some(SLOT_REQUEST_TIMEOUT),
             lost: 0,
+            at_once: None,
             requested: 0,
             deadline: None,
             yield_at: None,
@@ -104,7 +108,9 @@ impl Scheduler {
     /// The job has use for so many slots in all. Returns how many of those that were asked for need not come any more.
     pub(crate) fn want(&mut self, wanted: u32) -> u32 {
         self.wanted = wanted;
-        let withdrawn = self.requested.saturating_sub(self.missing());
+        // What was asked for at once would come in no other way, though fewer may be of use by now: it is asked for anew.
+        let awaited = if self.at_once.take().is_some() { 0 } else { self.missing() };
+        let withdrawn = self.requested.saturating_sub(awaited);
         self.requested -= withdrawn;
         withdrawn
     }
@@ -128,6 +134,7 @@ impl Scheduler {
         (self.held, self.vacant) = (new.held, new.vacant);
         self.lost += 1;
         self.fill();
+        self.end_wait();
     }
 
     /// The places of a group.
@@ -159,6 +166,13 @@ impl Scheduler {
         }
     }
 
+    /// Waiting ends with the last slot that was missing: for the next one it begins anew.
+    fn end_wait(&mut self) {
+        if !self.lacks_any() {
+            (self.deadline, self.yield_at) = (None, None);
+        }
+    }
+
     /// The number of slots that the job holds.
     pub(crate) fn held(&self) -> u32 {
         self.available() + self.spare.len() as u32
@@ -186,12 +200,11 @@ impl Scheduler {
 
     /// How many to ask for now, if any. Waiting for those that are needed begins.
     pub(crate) fn request(&mut self, now: Duration) -> Option<u32> {
-        let missing = self.missing();
+        let missing = self.at_once.map_or(self.missing(), |needed| needed.saturating_sub(self.held()));
         let more = missing.saturating_sub(self.requested);
         self.requested = missing;
-        if !self.lacks_any() {
-            (self.deadline, self.yield_at) = (None, None);
-        } else {
+        self.end_wait();
+        if self.lacks_any() {
             if self.deadline.is_none() {
                 self.wait_again(now);
             }
@@ -222,6 +235,10 @@ impl Scheduler {
                 None => self.spare.push(slot),
             }
         }
+        if self.at_once.is_some_and(|needed| needed <= self.held()) {
+            self.at_once = None;
+        }
+        self.end_wait();
         surplus
     }
 
@@ -246,6 +263,7 @@ impl Scheduler {
             self.spare.retain(|spare| spare != slot);
         }
         self.fill();
+        self.end_wait();
     }
 
     /// How many slots were lost so far.
@@ -289,24 +307,43 @@ impl Scheduler {
         self.most_available = self.available();
     }
 
-    /// Holds what there is for a while.
-    pub(crate) fn hold_again(&mut self, now: Duration) {
-        let time = self.timeout.map_or(SLOT_HOLD_TIME, |timeout| SLOT_HOLD_TIME.min(timeout / 2));
-        self.yield_at = Some(now.saturating_add(time));
+    /// How long slots are held that do not suffice.
+    pub(crate) fn hold_time(&self) -> Duration {
+        self.timeout.map_or(SLOT_HOLD_TIME, |timeout| SLOT_HOLD_TIME.min(timeout / 2))
     }
 
-    /// Gives back all slots, and waits on for all that are needed.
-    pub(crate) fn give_way(&mut self) -> Vec<u32> {
+    /// Holds what there is for a while.
+    pub(crate) fn hold_again(&mut self, now: Duration) {
+        self.yield_at = Some(now.saturating_add(self.hold_time()));
+    }
+
+    /// Gives back all slots, and waits on for `needed`, all at once.
+    pub(crate) fn give_way(&mut self, needed: u32) -> Vec<u32> {
         let (deadline, most_available) = (self.deadline, self.most_available);
         let held = self.release();
         (self.deadline, self.most_available) = (deadline, most_available);
-        self.requested = self.missing();
+        self.at_once = Some(needed);
+        self.requested = needed;
         held
+    }
+
+    /// Whether it holds slots that nothing runs in.
+    pub(crate) fn has_spare(&self) -> bool {
+        !self.spare.is_empty()
+    }
+
+    /// Gives back the slots that nothing runs in, and waits on for so many that there are `needed` in all, all at once. Returns those
+    /// slots, and how many it waits for.
+    pub(crate) fn give_back_spare(&mut self, needed: u32) -> (Vec<u32>, u32) {
+        let spare = std::mem::take(&mut self.spare);
+        self.at_once = Some(needed);
+        self.requested = needed.saturating_sub(self.held());
+        (spare, self.requested)
     }
 
     /// Gives back all slots.
     pub(crate) fn release(&mut self) -> Vec<u32> {
-        (self.deadline, self.yield_at) = (None, None);
+        (self.deadline, self.yield_at, self.at_once) = (None, None, None);
         self.requested = 0;
         self.held.clear();
         self.vacant = (0..self.places.len()).collect();
@@ -350,8 +387,8 @@ mod tests {
         assert_eq!(slots.offer(vec![7]), [0u32; 0]);
         assert_eq!(slots.request(second), None, "one is still on its way");
         assert_eq!(slots.offer(vec![7, 8, 9]), [9]);
-        assert_eq!(slots.request(second), None);
         assert_eq!(slots.deadline(), None);
+        assert_eq!(slots.request(second), None);
         let of = |slots: &Scheduler, vertex, index| slots.slot_of(SubtaskId { vertex: VertexId(vertex), index });
         assert_eq!((of(&slots, 0, 0), of(&slots, 1, 0), of(&slots, 1, 1)), (Some(7), Some(7), Some(8)));
         slots.lose(&[7]);
@@ -370,7 +407,7 @@ mod tests {
         assert_eq!(slots.offer(vec![1, 2]), [0u32; 0]);
         assert_eq!(slots.request(second * 2), None);
         assert_eq!(slots.yield_at(), Some(second * 2 + SLOT_HOLD_TIME));
-        assert_eq!(slots.give_way(), [1, 2]);
+        assert_eq!(slots.give_way(3), [1, 2]);
         assert_eq!((slots.held(), slots.most_available(), slots.yield_at()), (0, 2, None));
         assert_eq!(slots.deadline(), Some(second + SLOT_REQUEST_TIMEOUT), "it has waited since then");
         assert_eq!(slots.request(second * 11), None, "they were asked for");
@@ -379,7 +416,38 @@ mod tests {
         assert_eq!(slots.request(second * 99), None);
         assert_eq!(slots.yield_at(), Some(second * 99 + SLOT_HOLD_TIME), "the others may be on their way");
         assert_eq!(slots.offer(vec![4, 5, 6]), [6]);
-        assert_eq!(slots.request(second * 100), None);
         assert_eq!((slots.yield_at(), slots.deadline()), (None, None));
+        slots.lose(&[4]);
+        slots.request(second * 1000);
+        assert_eq!(slots.deadline(), Some(second * 1000 + SLOT_REQUEST_TIMEOUT));
+        slots.rescale(&topology(&[1, 2], &[(0, 1, Hash)]));
+        assert_eq!((slots.yield_at(), slots.deadline()), (None, None), "it lacks none with another parallelism");
+    }
+
+    #[test]
+    fn spare_slots_are_given_back_and_the_next_ones_that_are_of_use_asked_for_first() {
+        let job = topology(&[1, 2], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let now = Duration::ZERO;
+        slots.request(now);
+        slots.offer(vec![1, 2]);
+        assert_eq!(slots.want(20), 0);
+        assert_eq!(slots.request(now), Some(18));
+        assert!(!slots.has_spare());
+        slots.offer(vec![3, 4, 5]);
+        assert!(slots.has_spare());
+        assert_eq!(slots.give_back_spare(10), (vec![3, 4, 5], 8));
+        assert_eq!((slots.held(), slots.missing()), (2, 18));
+        assert_eq!(slots.request(now), None, "fewer than ten are of no use");
+        slots.lose(&[1]);
+        assert_eq!(slots.request(now), Some(1), "what runs needs it");
+        slots.offer((6..14).collect());
+        assert_eq!(slots.request(now), None);
+        slots.offer(vec![14]);
+        assert_eq!((slots.held(), slots.request(now)), (10, Some(10)), "now each one more is of use");
+        slots.offer(vec![15]);
+        slots.give_back_spare(12);
+        assert_eq!(slots.want(4), 10, "those that were asked for at once do not come one by one");
+        assert_eq!(slots.request(now), Some(2));
     }
 }

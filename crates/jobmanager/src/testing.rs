@@ -67,6 +67,13 @@ pub(crate) struct Harness {
     asked: BTreeMap<CheckpointId, Arc<CheckpointMetadata>>,
     pub(crate) outcome: Option<JobOutcome>,
     pub(crate) notes: Vec<JobNote>,
+    /// What the job has asked and given back of slots.
+    pub(crate) slots: Vec<JobAction>,
+}
+
+/// The TaskManager of these slots is gone.
+pub(crate) fn lost<const N: usize>(slots: [u32; N]) -> JobEvent {
+    JobEvent::SlotsLost { slots: slots.to_vec(), reason: "TaskManager `tm1` is gone: the connection was closed".into() }
 }
 
 pub(crate) fn millis(millis: u64) -> Duration {
@@ -89,7 +96,7 @@ impl Harness {
     pub(crate) fn restored(topology: JobTopology, settings: JobSettings, restored: Option<RestoredSnapshot>) -> Self {
         let job = JobMaster::new(JobId(7), 1, topology, settings, restored, 0).unwrap();
         let (attempts, asked) = (BTreeMap::new(), BTreeMap::new());
-        Harness { job, now: Duration::ZERO, attempts, asked, outcome: None, notes: Vec::new() }
+        Harness { job, now: Duration::ZERO, attempts, asked, outcome: None, notes: Vec::new(), slots: Vec::new() }
     }
 
     /// A job of which all tasks run.
@@ -221,13 +228,11 @@ impl Harness {
                 self.notes.push(note);
                 return None;
             }
-            JobAction::RequestSlots(_)
-            | JobAction::WithdrawSlots(_)
-            | JobAction::ReleaseSlots(_)
-            | JobAction::YieldSlots { .. }
-            | JobAction::StatusChanged(_) => {
+            JobAction::RequestSlots(_) | JobAction::WithdrawSlots(_) | JobAction::ReleaseSlots(_) | JobAction::YieldSlots { .. } => {
+                self.slots.push(action);
                 return None;
             }
+            JobAction::StatusChanged(_) => return None,
             JobAction::Deploy(tasks) => {
                 let mut shown = "deploy".to_owned();
                 for task in &tasks {

@@ -376,3 +376,7 @@ pub enum Notice {
 
 /// The environment variable that holds a [`Part`].
 pub const PART_VARIABLE: &str = "_FLOTT_PART";
+
+/// The environment variable that says where the options were given that a program finds in its other variables, because whoever has
+/// started it was given them: origins by key, as JSON. For people.
+pub const ORIGINS_VARIABLE: &str = "_FLOTT_ORIGINS";

@@ -200,6 +200,8 @@ const JOBS: &[Route] = &[
     json("GET", "/jobs/{job}/status", jobs::status, "The state of a job").gives::<jobs::Status>(),
     json("GET", "/jobs/{job}/plan", jobs::plan, "The graph of a job").gives::<plan::PlanAnswer>(),
     json("GET", "/jobs/{job}/config", jobs::config, "What a job was started with").gives::<jobs::ConfigAnswer>(),
+    json("GET", "/jobs/{job}/configuration", jobs::configuration, "The options of a job, each with where it was given (not Flink's)")
+        .gives::<Vec<processes::ConfigEntry>>(),
     json("GET", "/jobs/{job}/exceptions", jobs::exceptions, "The failures of a job, newest first")
         .gives::<jobs::Exceptions>()
         .query(&["maxExceptions"]),

@@ -1,6 +1,7 @@
 /** Calls of the REST server, and what is known of the connection to it. */
 
-import { call, takeEarly, token } from "./early";
+import { heardTime, now } from "./clock";
+import { call, takeEarly, timesOf, token } from "./early";
 import { Store } from "./store";
 
 export { credentials } from "./early";
@@ -17,13 +18,13 @@ export class CallError extends Error {
 }
 
 export interface Connection {
-  /** When the server last answered, ms since 1970. */
+  /** When the server last answered, ms since 1970 by its clock. */
   heardAt: number;
   /** Since when it does not. */
   lostAt: number | null;
 }
 
-export const connection = new Store<Connection>({ heardAt: Date.now(), lostAt: null });
+export const connection = new Store<Connection>({ heardAt: now(), lostAt: null });
 
 export interface Session {
   /** Whether the server has asked who is there. */
@@ -40,12 +41,20 @@ export function setToken(text: string | null): void {
 }
 
 function heard(): void {
-  connection.set({ heardAt: Date.now(), lostAt: null });
+  connection.set({ heardAt: now(), lostAt: null });
 }
 
 function lost(): void {
   const { heardAt, lostAt } = connection.get();
   if (lostAt === null) connection.set({ heardAt, lostAt: heardAt });
+}
+
+const HALF_A_SECOND = 500;
+
+/** An answer says what time it is. */
+function heardOf(response: Response, at: unknown, coarse = 0): void {
+  const times = timesOf(response);
+  if (times && typeof at === "number") heardTime(at, ...times, coarse);
 }
 
 /** Sends a request; gives the answer if its status is a good one. */
@@ -63,6 +72,8 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     followLeader();
     throw new CallError("another JobManager leads now", 0);
   }
+  // A header has whole seconds.
+  heardOf(response, Date.parse(response.headers.get("Date") ?? "") + HALF_A_SECOND, HALF_A_SECOND);
   heard();
   if (response.ok) return response;
   // Whoever has logged in meanwhile is known.
@@ -95,7 +106,9 @@ async function reason(response: Response): Promise<string> {
 /** `GET path`, as JSON. */
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   const response = await request(path, signal ? { signal } : {});
-  return (await response.json()) as T;
+  const answer = (await response.json()) as T;
+  heardOf(response, (answer as { now?: unknown } | null)?.now);
+  return answer;
 }
 
 /** Another method than GET, with a JSON body. */

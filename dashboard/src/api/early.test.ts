@@ -11,7 +11,7 @@ describe("early calls", () => {
     vi.stubGlobal("sessionStorage", { getItem: (key: string) => kept.get(key) ?? null });
     vi.stubGlobal(
       "fetch",
-      vi.fn((path: string) => Promise.resolve(path)),
+      vi.fn((path: string) => Promise.resolve({ path })),
     );
   });
   afterEach(() => {
@@ -32,7 +32,7 @@ describe("early calls", () => {
   });
   it("are taken once, while they are news", async () => {
     sendEarly(`#/jobs/${ID}`);
-    await expect(takeEarly("config")).resolves.toBe("config");
+    await expect(takeEarly("config")).resolves.toEqual({ path: "config" });
     expect(takeEarly("config")).toBeUndefined();
     vi.advanceTimersByTime(5000);
     expect(takeEarly(`jobs/${ID}`)).toBeUndefined();

@@ -17,9 +17,17 @@ export function credentials(): Record<string, string> {
   return known === null ? {} : { Authorization: `Bearer ${known}` };
 }
 
+/** When a request was sent and its answer begun, by the browser's clock. */
+const times = new WeakMap<Response, readonly [sent: number, received: number]>();
+
+export const timesOf = (response: Response) => times.get(response);
+
 /** `fetch`, as every call of the page is sent: without credentials of its own the browser does not ask for a password, the page does. */
-export function call(path: string, init: RequestInit = {}): Promise<Response> {
-  return fetch(path, { ...init, redirect: "manual", credentials: "omit", headers: { ...credentials(), ...init.headers } });
+export async function call(path: string, init: RequestInit = {}): Promise<Response> {
+  const sent = Date.now();
+  const response = await fetch(path, { ...init, redirect: "manual", credentials: "omit", headers: { ...credentials(), ...init.headers } });
+  times.set(response, [sent, Date.now()]);
+  return response;
 }
 
 /** An answer that nobody has taken within this time is no news any more, ms. */

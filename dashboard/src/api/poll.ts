@@ -5,6 +5,7 @@
 
 import { useCallback, useSyncExternalStore } from "react";
 import { CallError, get } from "./client";
+import { now } from "./clock";
 import { Store } from "./store";
 
 export interface Polled<T> {
@@ -12,7 +13,7 @@ export interface Polled<T> {
   data: T | undefined;
   /** Why the last call failed. */
   error: CallError | undefined;
-  /** When `data` arrived, ms since 1970. */
+  /** When `data` arrived, ms since 1970 by the server's clock. */
   at: number;
 }
 
@@ -37,7 +38,7 @@ class Entry {
     const { data, at } = this.store.get();
     try {
       const answer = await get<unknown>(this.path, running.signal);
-      this.store.set({ data: answer, error: undefined, at: Date.now() });
+      this.store.set({ data: answer, error: undefined, at: now() });
     } catch (error) {
       if (running.signal.aborted) return;
       const known = error instanceof CallError ? error : new CallError(String(error), 0);

@@ -163,6 +163,9 @@ export interface Subtask {
   "status-duration": Record<string, number>;
 }
 
+/** An attempt of a subtask, which may be an earlier one. */
+export type Attempt = Subtask;
+
 export interface VertexDetail {
   id: string;
   name: string;
@@ -209,7 +212,7 @@ export interface Frame {
   children?: Frame[];
 }
 
-/** `endTimestamp` is -1 while the first samples are taken, -2 where flame graphs are switched off. */
+/** `endTimestamp` is -1 if no subtask runs any more, -2 where flame graphs are switched off, -3 while there are no samples yet. */
 export interface FlameGraph {
   endTimestamp: number;
   data?: Frame;
@@ -323,8 +326,8 @@ export interface JobConfig {
 export interface KeyValue {
   key: string;
   value: string;
-  /** Where the value comes from, where the server says so. */
-  origin?: string;
+  /** Where the value was given; `default` if nowhere. */
+  origin: string;
 }
 
 export interface TaskManager {
@@ -360,6 +363,27 @@ export interface Executables {
 }
 
 export type Requirements = Record<string, { parallelism: { lowerBound: number; upperBound: number } }>;
+
+/** A change of a job's parallelism. */
+export interface Rescale {
+  rescaleUuid: string;
+  vertices: Record<
+    string,
+    { jobVertexName: string; desiredParallelism: number; preRescaleParallelism: number; postRescaleParallelism: number | null }
+  >;
+  /** In the details alone: the last state is that of now. */
+  schedulerStates: { state: string; enterTimestampInMillis: number; stringifiedException: string | null }[] | null;
+  startTimestampInMillis: number;
+  endTimestampInMillis: number | null;
+  /** `null` while it is under way. */
+  terminalState: "COMPLETED" | "FAILED" | "IGNORED" | null;
+  triggerCause: string;
+  terminatedReason: string | null;
+}
+
+export interface RescaleConfig {
+  executingCooldownTimeoutInMillis: number;
+}
 
 /** Whether records may be looked at. */
 export interface TapTerms {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, byteRate, bytes, compact, count, duration, lag, metric, NONE, percent, rate, time } from "./units";
+import { ago, behind, byteRate, bytes, compact, count, duration, lag, metric, NONE, percent, rate, time, watermark } from "./units";
 
 describe("units", () => {
   it("keeps at most three digits that matter", () => {
@@ -49,5 +49,17 @@ describe("units", () => {
     expect([metric("Status.JVM.Memory.Heap.Used", 2048), metric("taskSlotsTotal", 8)]).toEqual(["2 KiB", "8"]);
     expect(metric("Status.JVM.CPU.Time", 2e9)).toBe("2 s");
     expect(metric("write.numRecordsInPerSecond", 10)).toBe("10/s");
+    expect(metric("0.currentOutputWatermark", 1795355890499)).toBe("2026-11-22 13:58:10 UTC");
+  });
+  it("shows watermarks as points in time", () => {
+    const least = Number("-9223372036854775808");
+    expect([watermark(1795355890499, true), watermark(least, true), watermark(-least, true), watermark(null, true)]).toEqual([
+      "2026-11-22 13:58:10",
+      "none yet",
+      "end of input",
+      NONE,
+    ]);
+    expect([behind(1000, 4500), behind(least, 1), behind(-least, 1), lag(least, 1)]).toEqual([3500, null, null, "none yet"]);
+    expect(metric("currentInputWatermark", least)).toBe("none yet");
   });
 });

@@ -125,13 +125,32 @@ export function ago(ms: Maybe, now: number): string {
 export function lag(watermark: Maybe, now: number): string {
   if (!known(watermark)) return NONE;
   if (watermark >= 9e18) return "end of input";
+  if (watermark <= -9e18) return "none yet";
   return watermark > now ? `${duration(watermark - now)} ahead` : duration(now - watermark);
+}
+
+/** Whether a metric is a point in event time. */
+export function isWatermark(name: string): boolean {
+  return /Watermark$/.test(name);
+}
+
+/** A watermark as a point in time. The least number stands for "none yet", the greatest for "no more". */
+export function watermark(at: Maybe, utc: boolean): string {
+  if (!known(at)) return NONE;
+  if (at < -9e18) return "none yet";
+  return at > 9e18 ? "end of input" : time(at, utc);
+}
+
+/** How far a watermark is behind, ms; `null` where it is no time. */
+export function behind(at: Maybe, now: number): number | null {
+  return known(at) && Math.abs(at) < 9e18 ? now - at : null;
 }
 
 /** The value of a metric by the unit that its name tells. */
 export function metric(name: string, value: Maybe): string {
   if (!known(value)) return NONE;
   const last = name.slice(name.lastIndexOf(".") + 1);
+  if (isWatermark(last)) return watermark(value, true) + (Math.abs(value) < 9e18 ? " UTC" : "");
   // The only one that is counted in ns.
   if (name === "Status.JVM.CPU.Time") return duration(value / 1e6);
   if (name === "Status.JVM.CPU.Load") return percent(value);

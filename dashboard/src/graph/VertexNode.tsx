@@ -3,6 +3,7 @@
 import { type Node, type NodeProps, useStore as useFlowStore } from "@xyflow/react";
 import { memo } from "react";
 import { type Store, useStore } from "../api/store";
+import type { VertexFlow } from "../api/types";
 import { href, useRoute } from "../app/router";
 import { bytes, compact, count, lag, percent, rate } from "../format/units";
 import { Spark } from "../parts/Spark";
@@ -77,6 +78,9 @@ function VertexBox({ vertex, figures, readable }: { vertex: GraphVertex; figures
   );
 }
 
+/** A vertex that has ended has no rates but totals. */
+const ENDED = ["FINISHED", "CANCELED", "FAILED"];
+
 function Figures({ store }: { store: Store<VertexFigures> }) {
   const { flow, past, now } = useStore(store);
   if (!flow) return null;
@@ -85,20 +89,32 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
       {flow.status === "RUNNING" ? (
         <span className="load">
           <LoadBar busy={flow.busy?.max ?? 0} waits={flow.backpressured?.max ?? 0} />
-          <span className="load-text">
-            <b>{percent(flow.busy?.max)}</b> busy · {percent(flow.backpressured?.max)} back-pressured
+          <span className="load-text" title={`of any subtask the most; on average ${averages(flow)}`}>
+            busy <b>{percent(flow.busy?.max)}</b> · back-pressured {percent(flow.backpressured?.max)} · idle {percent(flow.idle?.max)}
           </span>
         </span>
       ) : (
         <span className={`vertex-status state-${flow.status.toLowerCase()}`}>{flow.status.toLowerCase()}</span>
       )}
-      <span className="vertex-rates">
-        <span title={`${count(flow["records-in"])} records so far`}>{rate(flow["records-in-rate"])} in</span>
-        <Spark values={past} />
-        <span title={`${count(flow["records-out"])} records so far`}>{rate(flow["records-out-rate"])} out</span>
-      </span>
+      {ENDED.includes(flow.status) ? (
+        <span className="vertex-rates">
+          <span title={`${count(flow["records-in"])} records in all`}>{compact(flow["records-in"])} in</span>
+          <span title={`${count(flow["records-out"])} records in all`}>{compact(flow["records-out"])} out</span>
+        </span>
+      ) : (
+        <span className="vertex-rates">
+          <span title={`${count(flow["records-in"])} records so far`}>{rate(flow["records-in-rate"])} in</span>
+          <Spark values={past} />
+          <span title={`${count(flow["records-out"])} records so far`}>{rate(flow["records-out-rate"])} out</span>
+        </span>
+      )}
       <span className="vertex-more">
-        {flow.watermark !== null && <span title="how far the watermark is behind">lag {lag(flow.watermark, now)}</span>}
+        {flow.watermark !== null && (
+          <span title="how far the watermark is behind">
+            {flow.watermark < 9e18 && "lag "}
+            {lag(flow.watermark, now)}
+          </span>
+        )}
         {flow.skew !== null && flow.skew >= 10 && <span title="how unequal the subtasks' shares are">skew {compact(flow.skew)} %</span>}
         {flow["state-size"] !== null && flow["state-size"] > 0 && (
           <span title="state in the last checkpoint">state {bytes(flow["state-size"])}</span>
@@ -106,6 +122,10 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
       </span>
     </>
   );
+}
+
+function averages({ busy, backpressured, idle }: VertexFlow): string {
+  return `busy ${percent(busy?.avg)}, back-pressured ${percent(backpressured?.avg)}, idle ${percent(idle?.avg)}`;
 }
 
 /** Busy and back-pressured; what is left is idle. */

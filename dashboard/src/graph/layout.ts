@@ -3,7 +3,7 @@
 import dagre from "@dagrejs/dagre";
 import type { Graph } from "./model";
 
-export const NODE_WIDTH = 236;
+export const NODE_WIDTH = 260;
 export const NODE_HEIGHT = 112;
 
 const BETWEEN = 28;

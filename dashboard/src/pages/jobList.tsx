@@ -118,6 +118,7 @@ const COMPLETED: Column<ListedJob>[] = [
   { id: "end", title: "Ended", order: (job) => job["end-time"], cell: (job) => <Time at={job["end-time"]} /> },
   DURATION,
   TASKS,
+  CHECKPOINT,
   RESTARTS,
 ];
 

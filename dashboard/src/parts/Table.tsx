@@ -68,6 +68,7 @@ export function Table<T>({ name, rows, columns, rowKey, text, sort = "", empty =
           onChange={(event) => setSearch(event.target.value)}
         />
       )}
+      {sorted.length > 1 && <SortBy columns={columns} rows={rows} order={order} setOrder={setOrder} />}
       {sorted.length === 0 ? (
         <Empty>{wanted ? <>Nothing matches “{search}”.</> : empty}</Empty>
       ) : (
@@ -77,7 +78,7 @@ export function Table<T>({ name, rows, columns, rowKey, text, sort = "", empty =
             <thead role="rowgroup">
               <tr role="row">
                 {columns.map((column) => (
-                  <Head key={column.id} column={column} order={order} setOrder={setOrder} />
+                  <Head key={column.id} column={column} first={firstOrder(column, rows)} order={order} setOrder={setOrder} />
                 ))}
               </tr>
             </thead>
@@ -120,14 +121,71 @@ function Row<T>({ columns, row, more }: { columns: readonly Column<T>[]; row: T;
   );
 }
 
-function Head<T>({ column, order, setOrder }: { column: Column<T>; order: string; setOrder: (order: string) => void }) {
+/** How a column orders the rows when it is chosen: text from its beginning, numbers from the greatest. */
+export function firstOrder<T>(column: Column<T>, rows: readonly T[]): string {
+  const known = rows.map((row) => column.order?.(row)).find((value) => value !== null && value !== undefined);
+  return typeof known === "string" ? column.id : `-${column.id}`;
+}
+
+interface SortByProps<T> {
+  columns: readonly Column<T>[];
+  rows: readonly T[];
+  order: string;
+  setOrder: (order: string) => void;
+}
+
+/** What the heads of columns are for, where rows are cards. The style shows it there alone. */
+function SortBy<T>({ columns, rows, order, setOrder }: SortByProps<T>) {
+  const sortable = columns.filter((column) => column.order);
+  if (sortable.length < 2) return null;
+  const back = order.startsWith("-");
+  const by = order.replace(/^-/, "");
+  const choose = (id: string) => {
+    const column = sortable.find((one) => one.id === id);
+    if (column) setOrder(firstOrder(column, rows));
+  };
+  return (
+    <div className="sort-by">
+      <label>
+        Sort by
+        <select value={by} onChange={(event) => choose(event.target.value)}>
+          {by === "" && <option value="">as they come</option>}
+          {sortable.map(({ id, title }) => (
+            <option key={id} value={id}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      {by !== "" && (
+        <button
+          type="button"
+          aria-label={back ? "descending; sort ascending" : "ascending; sort descending"}
+          onClick={() => setOrder(back ? by : `-${by}`)}
+        >
+          {back ? "▼" : "▲"}
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface HeadProps<T> {
+  column: Column<T>;
+  /** How it orders the rows at first. */
+  first: string;
+  order: string;
+  setOrder: (order: string) => void;
+}
+
+function Head<T>({ column, first, order, setOrder }: HeadProps<T>) {
   const up = order === column.id;
   const down = order === `-${column.id}`;
   const sorted = up ? "ascending" : down ? "descending" : "none";
   return (
     <th role="columnheader" scope="col" aria-sort={column.order ? sorted : undefined} className={column.numeric ? "numeric" : undefined}>
       {column.order ? (
-        <button type="button" className="head-button" onClick={() => setOrder(down ? column.id : `-${column.id}`)}>
+        <button type="button" className="head-button" onClick={() => setOrder(up ? `-${column.id}` : down ? column.id : first)}>
           {column.title}
           <span aria-hidden="true" className="sort-mark">
             {up ? "▲" : down ? "▼" : ""}

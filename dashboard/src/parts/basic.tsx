@@ -2,6 +2,7 @@
 
 import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import type { CallError } from "../api/client";
+import { now as serverNow } from "../api/clock";
 import { Store, useStore } from "../api/store";
 import { zone } from "../app/settings";
 import { ago, count, duration, NONE, percent, time } from "../format/units";
@@ -76,7 +77,7 @@ export function Ago({ at }: { at: number | null | undefined }) {
   );
 }
 
-const present = new Store(Date.now());
+const present = new Store(serverNow());
 let watching = 0;
 let clockTimer: ReturnType<typeof setInterval> | undefined;
 
@@ -84,8 +85,8 @@ function watchClock(listener: () => void): () => void {
   const stop = present.subscribe(listener);
   watching += 1;
   if (watching === 1) {
-    present.set(Date.now());
-    clockTimer = setInterval(() => !document.hidden && present.set(Date.now()), 1000);
+    present.set(serverNow());
+    clockTimer = setInterval(() => !document.hidden && present.set(serverNow()), 1000);
   }
   return () => {
     stop();
@@ -94,7 +95,7 @@ function watchClock(listener: () => void): () => void {
   };
 }
 
-/** The present, once a second: one clock for all that show it. */
+/** The present by the server's clock, once a second: one clock for all that show it. */
 export function useNow(): number {
   return useSyncExternalStore(watchClock, present.get);
 }
@@ -145,14 +146,25 @@ export function Facts({ facts }: { facts: readonly (readonly [string, ReactNode]
 }
 
 /** A share of the whole as a bar. */
-export function Meter({ label, share, kind = "busy" }: { label: string; share: number | null | undefined; kind?: string }) {
+export function Meter({
+  label,
+  share,
+  kind = "busy",
+  text = percent(share),
+}: {
+  label: string;
+  share: number | null | undefined;
+  kind?: string;
+  /** What is written beside it. */
+  text?: string;
+}) {
   const value = Math.min(1, Math.max(0, share ?? 0));
   return (
     <span className="meter-line">
       <span className="meter" role="meter" aria-label={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(value * 100)}>
         <span className={`meter-fill fill-${kind}`} style={{ width: `${value * 100}%` }} />
       </span>
-      <span className="meter-text">{percent(share)}</span>
+      <span className="meter-text">{text}</span>
     </span>
   );
 }

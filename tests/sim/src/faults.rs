@@ -89,7 +89,7 @@ impl World {
     pub(crate) fn slot_loss_arrives(&mut self, term: Term, slot: u32) {
         let Some(master) = self.masters.get_mut(&term) else { return };
         master.attempts.retain(|_, attempt| attempt.slot != slot);
-        self.tell(term, JobEvent::SlotsLost(vec![slot]));
+        self.tell(term, JobEvent::SlotsLost { slots: vec![slot], reason: "its worker is gone".to_owned() });
     }
 
     fn crash_all(&mut self, term: Term) {

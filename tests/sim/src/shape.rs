@@ -1,7 +1,11 @@
 //! What a simulated job looks like and is run with: small and random.
 
 use crate::{random::Random, source::SourceShape};
-use flott_core::{config::LatencyGranularity, context::RuntimeMode, exchange::PartitionKind};
+use flott_core::{
+    config::{Configuration, LatencyGranularity},
+    context::RuntimeMode,
+    exchange::PartitionKind,
+};
 use flott_graph::settings::{
     CheckpointMode, CheckpointSettings, FailoverSettings, JobSettings, LatencySettings, RestartSettings, Retention, SchedulerSettings,
 };
@@ -152,6 +156,7 @@ fn settings(random: &mut Random) -> JobSettings {
         commit_retries: 10,
         latency: None,
         scheduler: SchedulerSettings::default(),
+        options: Configuration::default(),
     };
     // Decided without a random number, so that seeds go on meaning what they did.
     JobSettings { latency: latency(settings.queue_batches), ..settings }

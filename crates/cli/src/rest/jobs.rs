@@ -4,6 +4,7 @@ use super::programs::vertex_of;
 use flott_cluster::{CheckpointEnd, CheckpointRecord, FailureRecord, JobDetails, TaskRates};
 use flott_core::{
     Timestamp,
+    config::options::{self, Scope},
     context::RuntimeMode,
     id::{JobId, SubtaskId},
 };
@@ -46,6 +47,9 @@ pub(super) fn job(
     (figures, rates): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>),
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
+    // What the JobManager has added is in the program's; what its code has set, in the settings.
+    let mut options = details.settings.options.clone();
+    options.merge(&details.program.configuration);
     let all = figures;
     let figures: BTreeMap<SubtaskId, &TaskFigures> = figures.iter().map(|figures| (figures.subtask, figures)).collect();
     let status: BTreeMap<SubtaskId, TaskStatus> = overview.tasks.iter().copied().collect();
@@ -64,12 +68,12 @@ pub(super) fn job(
         started_at: details.started,
         ended_at: details.ended,
         entered: details.history.entered.clone(),
-        max_parallelism: None,
+        max_parallelism: options.get(&options::PIPELINE_MAX_PARALLELISM).unwrap_or_default(),
         vertices: vertices.collect(),
         config: model::ExecutionConfig {
             restart_strategy: restart_strategy(&details.settings.restart),
-            parallelism: None,
-            options: details.program.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
+            parallelism: options.get(&options::PARALLELISM_DEFAULT).ok(),
+            options: model::Setting::all(&options, Scope::Job),
         },
         restarts: overview.restarts,
         accumulators: outcome.map_or_else(|| merged_accumulators(all), |outcome| outcome.accumulators.clone()),
@@ -91,12 +95,11 @@ fn subtask(
         .flatten()
         .map(|record| {
             let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
-            let entered = [(TaskStatus::Created, details.started)].into_iter().chain(record.entered.iter().copied()).collect();
             let task_manager = details.slots.get(&record.slot).cloned();
             model::Attempt {
                 endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
-                ..attempt(record.number, status, entered)
+                ..attempt(record.number, status, record.entered.clone())
             }
         })
         .collect();
@@ -170,7 +173,12 @@ fn restart_strategy(settings: &RestartSettings) -> String {
 pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model::Checkpoints {
     let settings = &details.settings.checkpoints;
     let counts = &overview.checkpoints;
-    let restored = details.history.restored.map(|(at, id)| model::Restore { id, at, savepoint: false, location: None });
+    let restored = details.history.restore.as_ref().map(|restore| model::Restore {
+        id: restore.checkpoint,
+        at: restore.at,
+        savepoint: restore.savepoint,
+        location: Some(restore.location.clone()).filter(|location| !location.is_empty()),
+    });
     let config = model::CheckpointConfig {
         exactly_once: settings.mode == CheckpointMode::ExactlyOnce,
         interval: settings.interval,
@@ -185,15 +193,29 @@ pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model
     };
     model::Checkpoints {
         totals: model::CheckpointTotals {
-            restored: u64::from(restored.is_some()),
+            restored: details.history.restores,
             completed: counts.completed,
             failed: counts.failed,
             in_progress: counts.in_progress,
         },
-        history: details.history.checkpoints.iter().map(|record| checkpoint(details, record)).collect(),
+        history: history(details),
         restored,
         config: Some(config),
     }
+}
+
+/// The checkpoints that are remembered, newest first.
+fn history(details: &JobDetails) -> Vec<model::Checkpoint> {
+    let mut kept = if details.history.discarded_all { 0 } else { details.settings.checkpoints.num_retained };
+    let of_record = |record: &CheckpointRecord| {
+        let mut checkpoint = checkpoint(details, record);
+        if checkpoint.status == model::CheckpointStatus::Completed && !checkpoint.savepoint {
+            checkpoint.discarded = kept == 0;
+            kept = kept.saturating_sub(1);
+        }
+        checkpoint
+    };
+    details.history.checkpoints.iter().map(of_record).collect()
 }
 
 fn checkpoint(details: &JobDetails, record: &CheckpointRecord) -> model::Checkpoint {
@@ -226,9 +248,13 @@ fn parts(details: &JobDetails, record: &CheckpointRecord) -> Vec<model::VertexCh
         let known = record.acknowledged.get(&subtask)?;
         Some(model::SubtaskCheckpoint { acknowledged_at: known.at, stats: known.stats })
     };
-    let vertices = details.topology.vertices.iter().map(|vertex| model::VertexCheckpoint {
-        vertex: vertex.operators[0].id,
-        subtasks: (0..vertex.parallelism).map(|index| of_subtask(SubtaskId { vertex: vertex.id, index })).collect(),
+    let vertices = details.topology.vertices.iter().enumerate().map(|(place, vertex)| {
+        // The job may have been rescaled since.
+        let parallelism = record.parallelism.get(place).copied().unwrap_or(vertex.parallelism);
+        model::VertexCheckpoint {
+            vertex: vertex.operators[0].id,
+            subtasks: (0..parallelism).map(|index| of_subtask(SubtaskId { vertex: vertex.id, index })).collect(),
+        }
     });
     vertices.collect()
 }

@@ -15,7 +15,10 @@ use flames::Flames;
 use flott_cluster::{JobDetails, JobManager, ProcessWatch};
 use flott_core::{
     Error, ErrorKind,
-    config::Configuration,
+    config::{
+        Configuration,
+        options::{self, Scope},
+    },
     id::{JobId, OperatorId},
 };
 use flott_executable::Machine;
@@ -62,6 +65,16 @@ impl Rest {
         let task_managers: BTreeSet<&String> = details.slots.values().collect();
         let host = |id: &String| Some((id.clone(), self.manager.process_figures(id)?.1.host));
         task_managers.into_iter().filter_map(host).collect()
+    }
+
+    /// The configuration of this process. A port of 0 stands for any: what is shown is the one that it got.
+    fn settings(&self) -> Vec<model::Setting> {
+        let mut settings = model::Setting::all(&self.configuration, Scope::JobManager);
+        let port = settings.iter_mut().find(|setting| setting.key == options::JOBMANAGER_RPC_PORT.key() && setting.value == "0");
+        if let Some(port) = port {
+            port.value = self.manager.address().port().to_string();
+        }
+        settings
     }
 
     fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply> {
@@ -203,7 +216,7 @@ impl Cluster for Rest {
         Ok(model::JobManager {
             metrics: task_managers::metrics(&figures),
             host: figures.host,
-            configuration: self.configuration.iter().map(|(key, value, _)| (key.to_owned(), value.to_owned())).collect(),
+            configuration: self.settings(),
             arguments: std::env::args().skip(1).collect(),
         })
     }

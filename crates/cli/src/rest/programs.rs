@@ -8,12 +8,13 @@ use flott_core::{
 use flott_executable::Machine;
 use flott_graph::{JobTopology, VertexTopology};
 use flott_rpc::{
-    control::{ExecutableId, PART_VARIABLE, Part},
+    control::{ExecutableId, ORIGINS_VARIABLE, PART_VARIABLE, Part},
     handover::Handover,
 };
 use flott_security::{Caller, Issued, Role};
 use flott_web::{ClusterError, Result, model};
 use std::{
+    collections::BTreeMap,
     io::{ErrorKind, Read},
     process::{Command, ExitStatus, Stdio},
     thread,
@@ -103,16 +104,18 @@ fn start(
         (options::STATE_RECOVERY_IGNORE_UNCLAIMED_STATE.key(), request.allow_non_restored_state.then(|| "true".to_owned())),
     ];
     let own = own.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?)));
-    let mut asked = Configuration::new();
+    let (mut asked, mut origins) = (Configuration::new(), BTreeMap::new());
     for (key, value) in request.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(own) {
-        match asked.set_raw(key, value, Origin::Argument(format!("{key}={value}"))) {
-            Ok(()) => {}
+        let origin = Origin::Argument(format!("{key}={value} (REST)"));
+        match asked.set_raw(key, value, origin.clone()) {
+            Ok(()) => _ = origins.insert(key, origin),
             // As in a file: tools bring options of other versions.
             Err(unknown @ ConfigError::UnknownKey { .. }) => tracing::warn!(%unknown, "an option of a job that was asked for is ignored"),
             Err(error) => return Err(super::of(&error.into())),
         }
         command.envs(options::find(key).map(|option| (option.variable(), value)));
     }
+    command.env(ORIGINS_VARIABLE, serde_json::to_string(&origins).map_err(|error| failed(&error))?);
     program.require(&asked).map_err(|error| super::of(&error))?;
     // Secrets of this process are none of the program's.
     for option in options::all().filter(|option| option.is_secret()) {

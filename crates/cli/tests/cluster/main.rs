@@ -48,6 +48,10 @@ fn killed_workers_and_task_managers_lose_and_double_nothing() {
             _ => kill(*cluster.workers().first().expect("workers run")),
         }
     }
+    let job = cluster.job();
+    eventually("it is known how the last one ended", || {
+        cluster.get(&format!("/jobs/{job}/exceptions")).to_string().contains(" was killed (signal 9), by someone or by the system")
+    });
     assert!(program.wait().unwrap().success());
     cluster.assert_exact(RECORDS);
 }

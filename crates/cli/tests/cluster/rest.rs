@@ -82,6 +82,14 @@ fn an_executable_is_uploaded_planned_run_and_stopped_by_rest() {
     let job = run["jobid"].as_str().unwrap();
     eventually("the job is at its end", || cluster.get(&format!("/jobs/{job}/status"))["status"] == "FINISHED");
     cluster.assert_exact(RECORDS);
+    let checkpoints = cluster.get(&format!("/jobs/{job}/checkpoints"));
+    let restored = &checkpoints["latest"]["restored"];
+    assert_eq!((&restored["is_savepoint"], &restored["external_path"]), (&json!(true), &json!(location)), "{checkpoints}");
+    assert_eq!(checkpoints["counts"]["restored"], 1);
+    // A job that has finished leaves none behind.
+    for checkpoint in array(&checkpoints["history"]).iter().filter(|checkpoint| checkpoint["status"] == "COMPLETED") {
+        assert_eq!(checkpoint["discarded"], true, "{checkpoint}");
+    }
 }
 
 #[test]
@@ -120,10 +128,40 @@ fn slots_say_what_is_in_them_and_a_failure_what_came_with_it() {
         let failure = failures()[0].clone();
         for failed in [&failure, &failure["concurrentExceptions"][0]] {
             assert_eq!(failed["taskManagerId"], "tm0", "{failure}");
+            assert!(text(&failed["stacktrace"]).contains("TaskManager `tm0` is gone: "), "{failure}");
             assert!(text(&failed["taskName"]).ends_with(" (1/1) - execution #0"), "{failure}");
         }
         assert_ne!(failure["taskName"], failure["concurrentExceptions"][0]["taskName"]);
     }
+}
+
+#[test]
+fn every_option_says_where_it_was_given() {
+    let mut cluster = Cluster::start_with(&["-Dheartbeat.interval=900 ms"]);
+    cluster.add_task_manager("tm0", 1);
+    assert!(cluster.run(&["-d", "-p", "1"], "plain", RECORDS, 1000.0).status().unwrap().success());
+    let job = cluster.job();
+    let option = |path: &str, key: &str| {
+        let all = cluster.get(path);
+        let found = array(&all).iter().find(|entry| entry["key"] == key).unwrap_or_else(|| panic!("`{key}` is not in {all}")).clone();
+        (text(&found["value"]).to_owned(), text(&found["origin"]).to_owned())
+    };
+    let own = |key| option("/jobmanager/config", key);
+    assert_eq!(own("heartbeat.interval"), ("900 ms".to_owned(), "argument `-Dheartbeat.interval=900 ms`".to_owned()));
+    assert_eq!(own("heartbeat.timeout"), ("5 s".to_owned(), "default".to_owned()));
+    let rest_port = cluster.rest_address().rsplit(':').next().unwrap().to_owned();
+    assert_eq!(own("rest.port"), (rest_port, "argument `-Drest.port=0`".to_owned()));
+    assert_eq!(own("jobmanager.rpc.port").0, cluster.port());
+
+    let of_job = |key| option(&format!("/jobs/{job}/configuration"), key);
+    let given = "argument `-Dexecution.checkpointing.interval=50 ms`".to_owned();
+    assert_eq!(of_job("execution.checkpointing.interval"), ("50 ms".to_owned(), given));
+    assert_eq!(of_job("parallelism.default"), ("1".to_owned(), "argument `parallelism.default=1`".to_owned()));
+    assert_eq!(of_job("execution.checkpointing.timeout"), ("10 min".to_owned(), "default".to_owned()));
+    let config = cluster.get(&format!("/jobs/{job}/config"))["execution-config"].clone();
+    assert_eq!(config["job-parallelism"], 1, "{config}");
+    let given = config["user-config"].as_object().unwrap();
+    assert!(given.contains_key("parallelism.default") && !given.contains_key("execution.checkpointing.timeout"), "{config}");
 }
 
 fn array(value: &Value) -> &[Value] {

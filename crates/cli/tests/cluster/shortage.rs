@@ -43,6 +43,32 @@ fn a_job_that_waits_for_slots_in_vain_keeps_no_other_from_running_and_runs_when_
     cluster.assert_exact(RECORDS);
 }
 
+#[test]
+fn a_running_job_that_is_told_to_take_more_slots_than_there_are_keeps_no_other_from_running_and_takes_them_when_they_come() {
+    let mut cluster = Cluster::with_task_managers(&[3]);
+    eventually("the TaskManager is there", || cluster.get("/overview")["slots-total"] == 3);
+    assert!(cluster.run(&[WAIT, "-d", "-p", "1"], "plain", RECORDS, 250.0).status().unwrap().success());
+    let job = cluster.job();
+    eventually("the job runs", || cluster.lines().len() > 10);
+    let lacking = cluster.ask(&["rescale", &job, "--parallelism", "4", "--wait", "0"]);
+    assert!(String::from_utf8_lossy(&lacking.stderr).contains("lacks"), "{}", String::from_utf8_lossy(&lacking.stderr));
+    let mut other = cluster.flott();
+    other.args(["run", "-p", "2"]).arg(job_program()).args(["plain", "other", &RECORDS.to_string(), "1e6"]);
+    assert!(other.status().unwrap().success());
+    assert_exact(&cluster.path("other"), RECORDS);
+    assert!(cluster.say(&["list"]).contains("(RUNNING)"), "{}", cluster.say(&["list", "-a"]));
+    eventually("all but one are free", || cluster.get("/overview")["slots-available"] == 2);
+    let has_parallelism = |cluster: &Cluster, wanted: u64| {
+        let details = cluster.get(&format!("/jobs/{job}"));
+        details["vertices"].as_array().unwrap().iter().all(|vertex| vertex["parallelism"] == wanted)
+    };
+    assert!(has_parallelism(&cluster, 1));
+    cluster.add_task_manager("late", 1);
+    eventually("they are used", || has_parallelism(&cluster, 4));
+    eventually("the job is at its end", || cluster.say(&["list", "-a"]).matches("(FINISHED)").count() == 2);
+    cluster.assert_exact(RECORDS);
+}
+
 /// A program with a cluster of its own that sees a small disk where its checkpoints go. `None` where namespaces cannot be made.
 struct OnSmallDisk {
     folder: tempfile::TempDir,

@@ -13,8 +13,8 @@ use std::{
 
 /// Acknowledgements of all checkpoints together that are remembered; those of the newest two are in any case. About 100 bytes each.
 const MOST: usize = 20_000;
-/// Checkpoints of which acknowledgements are remembered, as many as clients see in a list and a few more.
-const DETAILED: usize = 20;
+/// Checkpoints of which acknowledgements are remembered: as many as the dashboard draws.
+const DETAILED: usize = 60;
 
 /// What a subtask did for a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,7 @@ mod tests {
             savepoint: false,
             stops: false,
             subtasks: 1,
+            parallelism: vec![1],
             end: None,
             acknowledged: Arc::default(),
         }

@@ -204,7 +204,7 @@ fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> 
             return refuse(&stream, format!("there is a TaskManager `{id}` already: give each one a name of its own"));
         }
         // It has noticed before this side that their connection is gone.
-        task_manager_lost(state, &id, None, "its connection was lost");
+        task_manager_lost(state, &id, None, &has_come_again(&id));
         let Some(number) = state.peer(&stream)? else { return turn_away(&stream) };
         peer = number;
         send(&stream, &Welcome::Accepted)?;
@@ -218,7 +218,7 @@ fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> 
         match incoming.next() {
             Ok(FromTaskManager::WorkerEnded { job, worker, reason }) => {
                 if let Some(job) = manager.lock().jobs.get_mut(&job) {
-                    job.worker_lost(worker, reason);
+                    job.worker_lost(worker, &reason);
                 }
             }
             Ok(other) => manager.observe(&id, other),
@@ -230,6 +230,11 @@ fn task_manager(manager: &JobManager, stream: Stream, info: TaskManagerInfo) -> 
     task_manager_lost(&mut manager.lock(), &id, Some(peer), &reason);
     manager.0.observed.lost(&id);
     Ok(())
+}
+
+/// Why a TaskManager is gone that has just registered.
+pub(super) fn has_come_again(id: &str) -> String {
+    format!("TaskManager `{id}` is gone: it has lost its connection, and registered once more")
 }
 
 pub(super) fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTaskManager>, peer: u64) {
@@ -247,7 +252,7 @@ pub(super) fn register(state: &mut State, info: TaskManagerInfo, link: Link<ToTa
     state.grant(grants);
 }
 
-/// A TaskManager is gone, or at least its connection `peer`; `None`: whichever it has.
+/// A TaskManager is gone, or at least its connection `peer`; `None`: whichever it has. The reason names it.
 pub(super) fn task_manager_lost(state: &mut State, id: &str, peer: Option<u64>, reason: &str) {
     if let Some(peer) = peer {
         state.peers.remove(&peer);
@@ -336,12 +341,16 @@ fn worker(manager: &JobManager, stream: Stream, info: WorkerInfo) -> io::Result<
             return Ok(());
         }
         state.stop_worker(id, number);
+        if let (Some(job), ConnectionError::Silent(_)) = (state.jobs.get_mut(&id), &error) {
+            // Its TaskManager would say that it was killed, which it is only now.
+            job.worker_silent(number, format!("is gone: {error}"));
+        }
     }
     let _ = stream.shutdown(std::net::Shutdown::Both);
     // Its TaskManager may know better why.
     thread::sleep(REASON_TIMEOUT);
     if let Some(job) = manager.lock().jobs.get_mut(&id) {
-        job.worker_lost(number, format!("worker {number} is gone: {error}"));
+        job.worker_lost(number, &format!("is gone: {error}"));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use flott_core::{
     error::TaskFailure,
     id::{AttemptId, CheckpointId, SubtaskId},
 };
-use flott_jobmanager::{JobAction, JobEvent, JobNote};
+use flott_jobmanager::{JobAction, JobEvent, JobNote, event::StartedFrom};
 use flott_rpc::{
     client::CheckpointSummary,
     inventory::{TaskInventory, TaskState},
@@ -83,11 +83,27 @@ pub struct CheckpointRecord {
     pub stops: bool,
     /// The number of subtasks that take part.
     pub subtasks: u32,
+    /// The number of subtasks of each vertex at that time; empty if nobody knows.
+    #[serde(default)]
+    pub parallelism: Vec<u32>,
     /// How it ended; `None`: under way.
     pub end: Option<CheckpointEnd>,
     /// What its subtasks did; empty for one that is too long ago. Not stored with a job that has ended.
     #[serde(skip)]
     pub acknowledged: Arc<Acknowledgements>,
+}
+
+/// A start of tasks from a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The snapshot's number.
+    pub checkpoint: CheckpointId,
+    /// Whether the user had asked for it.
+    pub savepoint: bool,
+    /// Its folder; empty if it is kept in memory.
+    pub location: String,
 }
 
 /// What has happened to a job.
@@ -105,8 +121,15 @@ pub struct JobHistory {
     restarting: bool,
     /// The last checkpoints, newest first.
     pub checkpoints: VecDeque<CheckpointRecord>,
-    /// When it last started from a checkpoint, and from which.
-    pub restored: Option<(Timestamp, CheckpointId)>,
+    /// What it last started from.
+    #[serde(default)]
+    pub restore: Option<RestoreRecord>,
+    /// How often it has started from a snapshot.
+    #[serde(default)]
+    pub restores: u64,
+    /// Whether its checkpoints were removed at its end.
+    #[serde(default)]
+    pub discarded_all: bool,
     /// The number of subtasks of each vertex; empty if nothing was deployed.
     pub parallelism: Vec<u32>,
 }
@@ -144,7 +167,7 @@ impl JobHistory {
             JobEvent::Task(attempt, TaskReport::Finished { .. }) => (*attempt, TaskStatus::Finished),
             JobEvent::Task(attempt, TaskReport::Canceled) => (*attempt, TaskStatus::Canceled),
             JobEvent::Task(attempt, TaskReport::Failed(_)) | JobEvent::AttemptLost(attempt, _) => (*attempt, TaskStatus::Failed),
-            JobEvent::SlotsLost(slots) => {
+            JobEvent::SlotsLost { slots, .. } => {
                 let lost = self.attempts.values_mut().flatten().filter(|attempt| slots.contains(&attempt.slot));
                 for attempt in lost.filter(|attempt| attempt.entered.last().is_some_and(|(last, _)| !last.is_terminal())) {
                     attempt.entered.push((TaskStatus::Failed, at));
@@ -197,15 +220,17 @@ impl JobHistory {
                     self.parallelism = first.parallelism.clone();
                 }
                 for deployment in deployments {
+                    let created = self.created_at(deployment.attempt.subtask, at);
                     let attempts = self.attempts.entry(deployment.attempt.subtask).or_default();
                     if attempts.len() == ATTEMPTS {
                         attempts.pop_front();
                     }
-                    let entered = vec![(TaskStatus::Deploying, at)];
+                    let entered = vec![(TaskStatus::Created, created), (TaskStatus::Deploying, at)];
                     attempts.push_back(AttemptRecord { number: deployment.attempt.attempt, slot: deployment.slot, entered });
                 }
             }
             JobAction::Send(attempt, TaskCommand::Cancel) => self.attempt_entered(*attempt, TaskStatus::Canceling, at),
+            JobAction::DiscardAllCheckpoints => self.discarded_all = true,
             JobAction::Ended(outcome) => {
                 if let flott_rpc::client::JobEnd::Failed(failure) = &outcome.end {
                     // Unless that has begun with a failure which was noted.
@@ -223,7 +248,11 @@ impl JobHistory {
         match note {
             JobNote::Adopted { parallelism, .. } => self.parallelism.clone_from(parallelism),
             JobNote::Failed { attempt, failure, along } => self.note_failure(*attempt, failure, *along, at),
-            JobNote::Deployed { from: Some(checkpoint), .. } => self.restored = Some((at, *checkpoint)),
+            JobNote::Deployed { from: Some(StartedFrom { checkpoint, savepoint, location }), .. } => {
+                let (checkpoint, savepoint, location) = (*checkpoint, *savepoint, location.clone());
+                self.restore = Some(RestoreRecord { at, checkpoint, savepoint, location });
+                self.restores += 1;
+            }
             JobNote::CheckpointTriggered { checkpoint, kind, tasks } => {
                 self.checkpoints.push_front(CheckpointRecord {
                     id: *checkpoint,
@@ -231,10 +260,11 @@ impl JobHistory {
                     savepoint: kind.is_savepoint(),
                     stops: kind.stops(),
                     subtasks: *tasks as u32,
+                    parallelism: self.parallelism.clone(),
                     end: None,
                     acknowledged: Arc::default(),
                 });
-                self.checkpoints.truncate(CHECKPOINTS);
+                self.forget_checkpoint();
                 forget_details(&mut self.checkpoints);
             }
             JobNote::CheckpointCompleted(summary) => {
@@ -245,6 +275,29 @@ impl JobHistory {
             }
             _ => {}
         }
+    }
+
+    /// Forgets the oldest checkpoint if there are too many, but neither the last savepoint nor the last that failed.
+    fn forget_checkpoint(&mut self) {
+        if self.checkpoints.len() <= CHECKPOINTS {
+            return;
+        }
+        let last = |is: fn(&CheckpointRecord) -> bool| self.checkpoints.iter().position(is);
+        let kept = [
+            last(|record| record.savepoint && matches!(record.end, Some(CheckpointEnd::Completed(_)))),
+            last(|record| matches!(record.end, Some(CheckpointEnd::Failed(..)))),
+        ];
+        if let Some(place) = (0..self.checkpoints.len()).rev().find(|place| !kept.contains(&Some(*place))) {
+            self.checkpoints.remove(place);
+        }
+    }
+
+    /// When a task was made that is deployed now: with the job, or when it was last decided to start tasks again, but not before the
+    /// attempt before had ended.
+    fn created_at(&self, subtask: SubtaskId, now: Timestamp) -> Timestamp {
+        let decided = self.entered.iter().filter(|(status, _)| matches!(status, JobStatus::Created | JobStatus::Restarting));
+        let before = self.attempts.get(&subtask).and_then(|attempts| attempts.back()?.entered.last());
+        decided.map(|(_, at)| *at).max().max(before.map(|(_, at)| *at)).unwrap_or(now)
     }
 
     fn status(&mut self, status: JobStatus, at: Timestamp) {
@@ -316,10 +369,12 @@ impl SharedHistory {
 mod tests {
     use super::*;
     use flott_core::id::VertexId;
+    use flott_jobmanager::checkpoint::CheckpointFailure;
     use flott_rpc::{
         inventory::{ReaderInventory, WorkerInventory},
-        task::TaskDeployment,
+        task::{SnapshotKind, TaskDeployment},
     };
+    use std::time::Duration;
 
     const SUBTASK: SubtaskId = SubtaskId { vertex: VertexId(0), index: 0 };
 
@@ -342,8 +397,9 @@ mod tests {
         );
         history.event(&JobEvent::Task(attempt(0), TaskReport::Running), 20);
         history.event(&JobEvent::Task(attempt(0), TaskReport::RequestSplit), 25);
-        history.event(&JobEvent::SlotsLost(vec![3]), 30);
+        history.event(&JobEvent::SlotsLost { slots: vec![3], reason: String::new() }, 30);
         history.event(&JobEvent::Task(attempt(0), TaskReport::Canceled), 40);
+        history.action(&JobAction::StatusChanged(JobStatus::Restarting), 45);
         history.action(
             &JobAction::Deploy(vec![TaskDeployment {
                 attempt: attempt(1),
@@ -355,7 +411,9 @@ mod tests {
             50,
         );
         let attempts = &history.attempts[&SUBTASK];
-        assert_eq!(attempts[0].entered, [(TaskStatus::Deploying, 10), (TaskStatus::Running, 20), (TaskStatus::Failed, 30)]);
+        use TaskStatus::{Created, Deploying, Failed, Running};
+        assert_eq!(attempts[0].entered, [(Created, 10), (Deploying, 10), (Running, 20), (Failed, 30)]);
+        assert_eq!(attempts[1].entered, [(Created, 45), (Deploying, 50)]);
         assert_eq!((attempts[1].number, attempts[1].slot), (1, 4));
     }
 
@@ -381,8 +439,37 @@ mod tests {
         assert_eq!(history.tasks_by_slot(), [(7, 2)].into());
         let numbers: Vec<u32> = history.attempts[&SUBTASK].iter().map(|attempt| attempt.number).collect();
         assert_eq!(numbers, [1, 2]);
-        history.event(&JobEvent::SlotsLost(vec![7]), 6);
+        history.event(&JobEvent::SlotsLost { slots: vec![7], reason: String::new() }, 6);
         assert_eq!(history.tasks_by_slot(), [].into());
+    }
+
+    #[test]
+    fn the_last_savepoint_is_remembered_however_many_checkpoints_follow() {
+        let mut history = JobHistory::default();
+        for id in 1..300 {
+            let kind = if id == 7 { SnapshotKind::Savepoint { folder: "saved".into() } } else { SnapshotKind::Checkpoint };
+            history.action(&JobAction::Note(JobNote::CheckpointTriggered { checkpoint: CheckpointId(id), kind, tasks: 1 }), 0);
+            let note = match id {
+                9 => {
+                    JobNote::CheckpointFailed { checkpoint: CheckpointId(id), reason: CheckpointFailure::TaskFailed, after: Duration::ZERO }
+                }
+                _ => JobNote::CheckpointCompleted(CheckpointSummary {
+                    checkpoint: CheckpointId(id),
+                    location: String::new(),
+                    savepoint: id == 7,
+                    duration: Duration::ZERO,
+                    bytes: 0,
+                    longest_sync: Duration::ZERO,
+                    longest_step: Duration::ZERO,
+                    longest_alignment: Duration::ZERO,
+                    completed_at: 0,
+                }),
+            };
+            history.action(&JobAction::Note(note), 0);
+        }
+        let ids: Vec<u64> = history.checkpoints.iter().map(|record| record.id.0).collect();
+        assert_eq!(ids.len(), CHECKPOINTS);
+        assert_eq!((ids[0], ids[96], ids[97], &ids[98..]), (299, 203, 202, &[9, 7][..]));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Job {
     figures: WorkerFigures,
     /// Its TaskManager for each worker.
     workers: BTreeMap<u64, String>,
+    /// Those of which nothing is heard any more, with what became of them.
+    silent: BTreeMap<u64, String>,
     /// Those of its workers that have connected, and whether they answer questions.
     connected: BTreeMap<u64, bool>,
     next_worker: u64,
@@ -90,6 +92,7 @@ impl Job {
             ended,
             figures,
             workers: BTreeMap::new(),
+            silent: BTreeMap::new(),
             connected: BTreeMap::new(),
             next_worker: first_worker,
             slots: BTreeMap::new(),
@@ -115,6 +118,7 @@ impl Job {
             ended: Arc::new(Ended::already(outcome, overview)),
             figures: WorkerFigures::default(),
             workers: BTreeMap::new(),
+            silent: BTreeMap::new(),
             connected: BTreeMap::new(),
             next_worker: 0,
             slots,
@@ -217,17 +221,24 @@ impl Job {
         self.workers.remove(&worker);
     }
 
-    /// A worker is gone.
-    pub(super) fn worker_lost(&mut self, worker: u64, reason: String) {
-        if self.workers.remove(&worker).is_some() {
-            self.notice(WorkerNotice::Lost { worker, reason });
+    /// A worker is about to be lost, whatever its TaskManager says of its end.
+    pub(super) fn worker_silent(&mut self, worker: u64, reason: String) {
+        self.silent.insert(worker, reason);
+    }
+
+    /// A worker is gone. The reason says what became of it: `was killed`.
+    pub(super) fn worker_lost(&mut self, worker: u64, reason: &str) {
+        let silent = self.silent.remove(&worker);
+        let reason = silent.as_deref().unwrap_or(reason);
+        if let Some(task_manager) = self.workers.remove(&worker) {
+            self.notice(WorkerNotice::Lost { worker, reason: format!("worker {worker} on TaskManager `{task_manager}` {reason}") });
         }
     }
 
-    /// All workers on a TaskManager are gone.
+    /// All workers on a TaskManager are gone, for a reason that names it.
     pub(super) fn task_manager_lost(&mut self, task_manager: &str, reason: &str) {
-        let gone: Vec<u64> = self.workers.iter().filter(|(_, at)| *at == task_manager).map(|(worker, _)| *worker).collect();
-        gone.into_iter().for_each(|worker| self.worker_lost(worker, reason.to_owned()));
+        let gone: Vec<u64> = self.workers.extract_if(.., |_, at| at == task_manager).map(|(worker, _)| worker).collect();
+        gone.into_iter().for_each(|worker| self.notice(WorkerNotice::Lost { worker, reason: reason.to_owned() }));
     }
 
     /// Its workers and their TaskManagers; afterwards it has none.

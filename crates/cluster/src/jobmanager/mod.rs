@@ -36,7 +36,7 @@ use flott_rpc::{
 };
 use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
-pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory};
+pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory, RestoreRecord};
 use jobs::Job;
 use leadership::Candidate;
 pub use leadership::HighAvailability;

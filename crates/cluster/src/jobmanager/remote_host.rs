@@ -184,9 +184,9 @@ impl RemoteHost {
         let mut events = Vec::new();
         if !worker.killed {
             tracing::warn!(job = %self.job, worker = number, reason, "a worker is gone");
-            events.push(JobEvent::SlotsLost(worker.slots));
+            events.push(JobEvent::SlotsLost { slots: worker.slots, reason: reason.to_owned() });
         }
-        events.extend(hosted.into_iter().map(|vertex| JobEvent::EnumeratorLost { vertex, reason: format!("worker {number}: {reason}") }));
+        events.extend(hosted.into_iter().map(|vertex| JobEvent::EnumeratorLost { vertex, reason: reason.to_owned() }));
         events
     }
 
@@ -333,7 +333,8 @@ impl TaskHost for RemoteHost {
             Some(worker) if !worker.killed => {
                 worker.killed = true;
                 // Until the process is gone nothing else gets its slots.
-                Ok(vec![JobEvent::SlotsLost(worker.slots.clone())])
+                let reason = format!("worker {number} was killed, since task {attempt} did not end although it was told to");
+                Ok(vec![JobEvent::SlotsLost { slots: worker.slots.clone(), reason }])
             }
             _ => Ok(Vec::new()),
         }

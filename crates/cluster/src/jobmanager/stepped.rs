@@ -3,7 +3,7 @@
 
 use super::{
     Registered, SharedHistory, State, Term,
-    connections::{register, task_manager_lost},
+    connections::{has_come_again, register, task_manager_lost},
     jobs::{Job, JobParts},
     leadership::RECONCILIATION,
     records::{self, EndedRecord, RunningRecord},
@@ -500,7 +500,7 @@ impl SteppedJobManager {
         if state.task_managers.get(&info.id).is_some_and(|known| known.info.incarnation != info.incarnation) {
             return Welcome::Refused(format!("there is a TaskManager `{}` already", info.id));
         }
-        task_manager_lost(state, &info.id, None, "its connection was lost");
+        task_manager_lost(state, &info.id, None, &has_come_again(&info.id));
         if state.term.is_none() {
             return Welcome::NotLeader(None);
         }
@@ -515,7 +515,7 @@ impl SteppedJobManager {
         if let FromTaskManager::WorkerEnded { job, worker, reason } = message
             && let Some(job) = self.shared.lock().jobs.get_mut(&job)
         {
-            job.worker_lost(worker, reason);
+            job.worker_lost(worker, &reason);
         }
     }
 
@@ -554,7 +554,7 @@ impl SteppedJobManager {
     /// A little later: nobody knows better why it is gone.
     pub fn worker_lost(&mut self, job: JobId, worker: u64, reason: &str) {
         if let Some(job) = self.shared.lock().jobs.get_mut(&job) {
-            job.worker_lost(worker, reason.to_owned());
+            job.worker_lost(worker, reason);
         }
     }
 

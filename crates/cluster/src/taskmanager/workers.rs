@@ -124,7 +124,7 @@ impl Workers {
             };
             let end = match begun {
                 Ok(child) => watch(&running, (job, worker), child, is_wanted, stand_by),
-                Err(error) => Ended { reason: error.to_string(), wanted_no_more: false },
+                Err(error) => Ended { reason: format!("could not be started: {error}"), wanted_no_more: false },
             };
             lock(&running).remove(&(job, worker));
             tracing::info!(%job, worker, reason = end.reason, "a worker has ended");
@@ -143,7 +143,7 @@ impl Workers {
         };
         if let Err(error) = thread::Builder::new().name("flott-worker".to_owned()).spawn(run) {
             lock(&self.running).remove(&(job, worker));
-            told(format!("cannot start a thread: {error}"));
+            told(format!("could not be started: there is no thread to watch it: {error}"));
         }
     }
 
@@ -242,6 +242,7 @@ fn spawn(
 
 /// How a worker ended.
 struct Ended {
+    /// What became of it, as said of it: `was killed`.
     reason: String,
     /// Whether its job has no work for it.
     wanted_no_more: bool,
@@ -266,7 +267,7 @@ fn watch(running: &Running, key: (JobId, u64), mut child: Child, mut is_wanted: 
             stand_by();
         }
         let mut running = lock(running);
-        let Some(Worker::Running(child)) = running.get_mut(&key) else { return ended("it was forgotten".to_owned()) };
+        let Some(Worker::Running(child)) = running.get_mut(&key) else { return ended("was forgotten".to_owned()) };
         match child.try_wait() {
             Ok(None) => {}
             Ok(Some(status)) => return Ended { reason: describe(status), wanted_no_more: status.success() },
@@ -278,9 +279,9 @@ fn watch(running: &Running, key: (JobId, u64), mut child: Child, mut is_wanted: 
 fn describe(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
-        (Some(code), _) => format!("the worker process ended with exit code {code}; see its output in the TaskManager's log"),
-        (None, Some(9)) => "the worker process was killed (signal 9): by someone, or by the system for want of memory".to_owned(),
-        (None, Some(signal)) => format!("the worker process ended by signal {signal}; see its output in the TaskManager's log"),
-        (None, None) => "the worker process ended".to_owned(),
+        (Some(code), _) => format!("ended with exit code {code}; see its output in the TaskManager's log"),
+        (None, Some(9)) => "was killed (signal 9), by someone or by the system for want of memory".to_owned(),
+        (None, Some(signal)) => format!("ended by signal {signal}; see its output in the TaskManager's log"),
+        (None, None) => "ended".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     file::parse_file,
     load::CONF_DIR_VARIABLE,
     option::{ConfigOption, OptionInfo},
-    options,
+    options::{self, Scope},
     origin::Origin,
     suggestion::nearest,
     value::ConfigValue,
@@ -180,12 +180,36 @@ impl Configuration {
         self.values.iter().map(|(key, value)| (key.as_str(), shown(options::find(key), &value.text), &value.origin))
     }
 
+    /// Every option of `scope` with its value and where that was given, in the order of the reference; then what was given besides, by
+    /// key. Secrets are hidden as in [`iter`](Self::iter); an option without value and default has the empty text.
+    pub fn effective(&self, scope: Scope) -> Vec<(&str, &str, Origin)> {
+        let of_scope = options::all().filter(|option| options::concerns(option.key, scope));
+        let mut all: Vec<(&str, &str, Origin)> = of_scope
+            .map(|option| match self.values.get(option.key) {
+                Some(value) => (option.key, shown(Some(option), &value.text), value.origin.clone()),
+                None => (option.key, option.default, Origin::Default),
+            })
+            .collect();
+        let others = self.iter().filter(|(key, ..)| !options::concerns(key, scope));
+        all.extend(others.map(|(key, value, origin)| (key, value, origin.clone())));
+        all
+    }
+
     /// What a job takes along to other processes: everything but what concerns the one that submits it, where `security.` is, and
     /// secrets, which would lie in the JobManagers' store.
     pub fn of_job(&self) -> Configuration {
         let secret = |key: &str| options::find(key).is_none_or(OptionInfo::is_secret);
         let values = self.values.iter().filter(|(key, _)| !key.starts_with("security.") && !secret(key));
         Configuration { values: values.map(|(key, value)| (key.clone(), value.clone())).collect() }
+    }
+
+    /// Says of values that come from environment variables where they were given before somebody put them there, by key.
+    pub fn came_from(&mut self, origins: &BTreeMap<String, Origin>) {
+        for (key, value) in &mut self.values {
+            if let (Origin::Variable(_), Some(origin)) = (&value.origin, origins.get(key)) {
+                value.origin = origin.clone();
+            }
+        }
     }
 
     fn insert(&mut self, key: &str, text: String, origin: Origin) {

@@ -223,3 +223,39 @@ fn a_secret_must_not_be_an_argument() {
     let error = message(Configuration::new().add_arguments(strings(&["-Dsecurity.token=canary"])));
     assert!(error.contains("`FLOTT_SECURITY_TOKEN`") && !error.contains("canary"), "{error}");
 }
+
+#[test]
+fn what_is_effective_has_defaults_and_what_was_given_elsewhere() -> Result<(), ConfigError> {
+    let mut configuration = file("parallelism.default: 2\nrest.port: 0\nsecurity.token: canary")?;
+    configuration.set(&PIPELINE_NAME, Some("words".to_owned()));
+    let effective = configuration.effective(Scope::Job);
+    let of = |wanted: &str| effective.iter().find(|(key, ..)| *key == wanted).map(|(_, value, origin)| (*value, origin.to_string()));
+    assert_eq!(of("parallelism.default"), Some(("2", "conf/config.yaml:1".to_owned())));
+    assert_eq!(of("restart-strategy.fixed-delay.attempts"), Some(("1", "default".to_owned())));
+    assert_eq!(of("rest.port"), Some(("0", "conf/config.yaml:2".to_owned())), "it was given, though to nobody who reads it");
+    assert_eq!(of("security.token").map(|(value, _)| value), Some("******"));
+    assert!(of("pipeline.name").is_some_and(|(value, origin)| value == "words" && origin.starts_with("code at ")));
+    assert_eq!(of("heartbeat.interval"), None, "a default that concerns another");
+    Ok(())
+}
+
+#[test]
+fn where_a_variable_has_its_value_from_can_be_told() -> Result<(), ConfigError> {
+    let mut configuration = file("pipeline.name: words")?;
+    configuration.add_variables([("FLOTT_PARALLELISM_DEFAULT", "3")])?;
+    let argument = Origin::Argument("-p 3".to_owned());
+    let origins = ["parallelism.default", "pipeline.name"].map(|key| (key.to_owned(), argument.clone()));
+    configuration.came_from(&BTreeMap::from(origins));
+    assert_eq!(configuration.origin("parallelism.default"), argument);
+    assert!(matches!(configuration.origin("pipeline.name"), Origin::File { .. }), "the variable is not where this is from");
+    Ok(())
+}
+
+#[test]
+fn every_option_concerns_someone() {
+    let of_clients = ["security.token", "security.token.file"];
+    for option in options::all() {
+        let concerned = [Scope::Job, Scope::JobManager, Scope::TaskManager].iter().any(|scope| options::concerns(option.key, *scope));
+        assert_eq!(concerned, !of_clients.contains(&option.key), "{}", option.key);
+    }
+}

@@ -268,7 +268,7 @@ impl Driver {
             let gone: BTreeSet<u32> = slots.iter().copied().collect();
             self.live.retain(|_, (_, slot)| !gone.contains(slot));
             self.cost.other += 1;
-            self.events.push(JobEvent::SlotsLost(slots));
+            self.events.push(JobEvent::SlotsLost { slots, reason: format!("TaskManager `{name}` is gone") });
         }
     }
 

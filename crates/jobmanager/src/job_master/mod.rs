@@ -172,7 +172,7 @@ impl JobMaster {
             JobEvent::Task(attempt, report) => self.task_reports(now, attempt, report, &mut out),
             JobEvent::AttemptLost(attempt, reason) => self.attempt_lost(now, attempt, reason, &mut out),
             JobEvent::Slots(offered) => self.slots_offered(offered, &mut out),
-            JobEvent::SlotsLost(lost) => self.slots_lost(now, &lost, &mut out),
+            JobEvent::SlotsLost { slots, reason } => self.slots_lost(now, &slots, &reason, &mut out),
             JobEvent::Failed(failure) => self.global_failure(now, failure, false, &mut out),
             JobEvent::Enumerator { vertex, after, report } => self.enumerator_reports(now, vertex, after, report, &mut out),
             JobEvent::EnumeratorLost { vertex, reason } => self.enumerator_lost(now, vertex, reason, &mut out),

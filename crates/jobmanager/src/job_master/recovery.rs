@@ -68,7 +68,7 @@ impl JobMaster {
             JobEvent::Adopted(inventory) => recovery.ledger.merge(*inventory),
             JobEvent::Task(attempt, report) => recovery.ledger.report(attempt, &report),
             JobEvent::AttemptLost(attempt, _) => recovery.ledger.lost(attempt),
-            JobEvent::SlotsLost(slots) => recovery.ledger.slots_lost(&slots),
+            JobEvent::SlotsLost { slots, .. } => recovery.ledger.slots_lost(&slots),
             JobEvent::Enumerator { vertex, after, report } => recovery.ledger.enumerator_report(vertex, after, &report),
             JobEvent::EnumeratorLost { vertex, .. } => recovery.ledger.enumerator_lost(vertex),
             JobEvent::Tick => {}

@@ -7,6 +7,8 @@
 //!     ─▶ all tasks end ─▶ a new execution graph ─▶ deployed from that checkpoint
 //!  slots lost ─▶ a restart waits for slots ─▶ none came for a while, but there are enough for a smaller parallelism
 //!     ─▶ all tasks end ─▶ a new execution graph ─▶ deployed from the latest checkpoint
+//!  slots came, but too few for another parallelism
+//!     ─▶ given back after a while; so many as suffice are waited for all at once
 //! ```
 //! Which parallelism is possible is the matter of [`requirements`]; that a restart finds the same state at another
 //! parallelism that of [`restore`](crate::restore).
@@ -60,6 +62,8 @@ pub(super) struct Rescaling {
     possible_since: Option<Duration>,
     /// Since when a restart lacks slots.
     lacking_since: Option<Duration>,
+    /// Since when slots are held that nothing runs in, nor could with any parallelism.
+    useless_since: Option<Duration>,
     last_change: Option<Duration>,
     change: Option<Change>,
     /// Nobody tries this one again until something is different.
@@ -81,6 +85,7 @@ impl Rescaling {
             taken_over: false,
             possible_since: None,
             lacking_since: None,
+            useless_since: None,
             last_change: None,
             change: None,
             given_up: None,
@@ -228,10 +233,31 @@ impl JobMaster {
         } else {
             self.rescale_restarting(now, out);
         }
+        self.give_back_useless(now, out);
+    }
+
+    /// Gives back slots that nothing runs in and that are too few for another parallelism, so that another job can have them. Those that
+    /// come later are of use only if there are enough at once.
+    fn give_back_useless(&mut self, now: Now, out: &mut Vec<JobAction>) {
+        let current = self.graph.topology().parallelism();
+        let changes = matches!(self.rescaling.phase(), Some(Phase::Checkpoint { .. } | Phase::TakenDown));
+        if changes || !self.slots.has_spare() || self.best_parallelism().is_some_and(|best| best != current) {
+            self.rescaling.useless_since = None;
+            return;
+        }
+        let due = self.rescaling.useless_since.get_or_insert(now.monotonic).saturating_add(self.slots.hold_time());
+        if due > now.monotonic {
+            return self.wake_for_rescale(due);
+        }
+        self.rescaling.useless_since = None;
+        let (topology, bounds) = (self.graph.topology(), &self.rescaling.bounds);
+        let useful = requirements::slots_for_another(topology, bounds, &current, self.slots.held());
+        let (held, needed) = self.slots.give_back_spare(useful);
+        out.push(JobAction::YieldSlots { held, needed });
     }
 
     /// The best parallelism that can be had with the slots that the job holds.
-    fn best_parallelism(&self) -> Option<Vec<u32>> {
+    pub(super) fn best_parallelism(&self) -> Option<Vec<u32>> {
         requirements::choose(self.graph.topology(), &self.rescaling.bounds, self.slots.held())
     }
 

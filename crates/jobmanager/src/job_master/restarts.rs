@@ -3,10 +3,10 @@
 use super::JobMaster;
 use crate::{
     checkpoint::CheckpointFailure,
-    event::{JobAction, JobNote, Now},
+    event::{JobAction, JobNote, Now, StartedFrom},
     execution_graph::ExecutionGraph,
     failover::{CANCELLATION_TIMEOUT, Incident, WaitsFor},
-    restore,
+    requirements, restore,
     scheduler::Scheduler,
     source::SourceCoordinator,
 };
@@ -165,19 +165,21 @@ impl JobMaster {
             // Regions that run are left alone: they lack nothing.
             let waiting = self.failover.incidents().iter().flat_map(|incident| incident.regions.iter().copied()).collect();
             self.restart(now, waiting, TaskFailure::without_task("scheduler", reason), None, false, out);
-        } else if !quiet && self.slots.yield_at().is_some_and(|at| at <= now.monotonic) {
+        }
+        if !quiet && self.ending.is_none() && self.slots.yield_at().is_some_and(|at| at <= now.monotonic) {
             self.give_way(now, out);
         }
     }
 
     /// Gives back slots that do not suffice, unless something runs in them, or could with another parallelism.
     fn give_way(&mut self, now: Now, out: &mut Vec<JobAction>) {
-        let is_fixed = self.rescaling.bounds().iter().all(|bounds| bounds.lower == bounds.upper);
-        if !is_fixed || self.graph.tasks().iter().any(|task| task.alive().is_some()) {
+        if self.best_parallelism().is_some() || self.graph.tasks().iter().any(|task| task.alive().is_some()) {
             return self.slots.hold_again(now.monotonic);
         }
-        let held = self.slots.give_way();
-        out.push(JobAction::YieldSlots { held, needed: self.slots.missing() });
+        // It runs again as it did before it can have a parallelism that was asked for since.
+        let needed = self.slots.needed().min(requirements::slots_needed(self.graph.topology(), self.rescaling.bounds()));
+        let held = self.slots.give_way(needed);
+        out.push(JobAction::YieldSlots { held, needed });
     }
 
     /// Kills what does not end.
@@ -276,6 +278,11 @@ impl JobMaster {
             }
         }
         self.deployed = true;
+        let from = snapshot.map(|snapshot| StartedFrom {
+            checkpoint: snapshot.metadata.checkpoint,
+            savepoint: snapshot.metadata.kind != flott_storage::SnapshotKind::Checkpoint,
+            location: snapshot.location,
+        });
         out.push(JobAction::Note(JobNote::Deployed { tasks: deployments.len(), from }));
         out.push(JobAction::Deploy(deployments));
         if self.failover.is_quiet() {

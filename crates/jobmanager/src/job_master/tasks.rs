@@ -110,7 +110,7 @@ impl JobMaster {
         }
     }
 
-    pub(super) fn slots_lost(&mut self, now: Now, lost: &[u32], out: &mut Vec<JobAction>) {
+    pub(super) fn slots_lost(&mut self, now: Now, lost: &[u32], reason: &str, out: &mut Vec<JobAction>) {
         let mut subtasks: BTreeMap<SubtaskId, u32> = BTreeMap::new();
         for slot in lost {
             subtasks.extend(self.slots.subtasks_in(self.graph.topology(), *slot).into_iter().map(|subtask| (subtask, *slot)));
@@ -127,7 +127,7 @@ impl JobMaster {
             }
         }
         for (place, attempt, slot) in gone {
-            let failure = self.failure_of(attempt, format!("slot {slot}, in which it ran, is gone"));
+            let failure = self.failure_of(attempt, format!("{reason} (it ran in slot {slot})"));
             self.attempt_ended(now, place, failure, true, out);
         }
     }

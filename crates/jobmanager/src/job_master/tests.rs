@@ -1,7 +1,7 @@
 use crate::{
     event::{JobAction, JobEvent, Now, StorageReport},
     restore::RestoredSnapshot,
-    testing::{Harness, millis, settings, topology},
+    testing::{Harness, lost, millis, settings, topology},
 };
 use flott_core::{
     accumulator::AccumulatorValue,
@@ -251,7 +251,7 @@ fn slots_that_do_not_suffice_are_given_back_unless_tasks_run_in_them() {
     assert_eq!(job.event(JobEvent::Slots(vec![3, 4, 5])), ["v0: create None", "deploy v0/0#0 v0/1#0 v0/2#0"]);
     // Two regions run on while the third waits for a slot.
     job.all_run();
-    job.event(JobEvent::SlotsLost(vec![3]));
+    job.event(lost([3]));
     assert_eq!(yields(&mut job, 100), []);
     job.event(JobEvent::Slots(vec![6]));
     assert_eq!(job.job.status(), JobStatus::Running);
@@ -260,7 +260,9 @@ fn slots_that_do_not_suffice_are_given_back_unless_tasks_run_in_them() {
 #[test]
 fn a_lost_slot_is_replaced() {
     let mut job = Harness::running(topology(&[1, 1], &[(0, 1, Hash)]), settings(true));
-    assert_eq!(job.event(JobEvent::SlotsLost(vec![0])), NOTHING, "nobody is left to be told");
+    assert_eq!(job.event(lost([0])), NOTHING, "nobody is left to be told");
+    let failure = job.job.overview().failures[0].clone();
+    assert_eq!(failure.causes, ["TaskManager `tm1` is gone: the connection was closed (it ran in slot 0)"]);
     assert_eq!(job.event(JobEvent::Slots(vec![20])), ["v0: create None", "deploy v0/0#1 v1/0#1"]);
 }
 

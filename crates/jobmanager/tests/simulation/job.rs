@@ -124,9 +124,11 @@ pub(crate) fn settings(random: &mut Random) -> JobSettings {
             attempts: None,
         }
     };
+    // With this one slots that do not suffice are given back while there are still few.
+    let short = Duration::from_millis(20);
     settings.scheduler = SchedulerSettings {
         mode: [SchedulerMode::Default, SchedulerMode::Default, SchedulerMode::Adaptive, SchedulerMode::Reactive][random.below(4) as usize],
-        resource_wait_timeout: random.percent(50).then(|| Duration::from_secs(300)),
+        resource_wait_timeout: [None, Some(Duration::from_secs(300)), Some(short), Some(short)][random.below(4) as usize],
         submission_stabilization: Duration::from_millis(random.below(20)),
         executing_stabilization: Duration::from_millis(random.below(60)),
         cooldown: Duration::from_millis(random.below(60)),

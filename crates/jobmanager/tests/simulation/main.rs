@@ -42,9 +42,12 @@ fn every_record_is_committed_exactly_once_whatever_fails() {
         sum.rescales += run.rescales;
         sum.shrunk += run.shrunk;
         sum.given_up += run.given_up;
+        sum.yields += run.yields;
+        sum.yields_beside_tasks += run.yields_beside_tasks;
     }
     println!("{sum:?}");
     assert!(failed.is_empty(), "seeds that failed: {failed:?}");
+    assert!(sum.yields > sum.yields_beside_tasks && sum.yields_beside_tasks > 0, "slots are given back rarely: {sum:?}");
 }
 
 /// What a seed does changes with the simulation; what these have found is in their names.

@@ -96,6 +96,9 @@ pub(crate) struct Summary {
     pub(crate) rescales: u64,
     pub(crate) shrunk: u64,
     pub(crate) given_up: u64,
+    /// How often slots that do not suffice were given back; and while tasks ran in others.
+    pub(crate) yields: u64,
+    pub(crate) yields_beside_tasks: u64,
 }
 
 pub(crate) struct World {

@@ -83,7 +83,13 @@ fn before(one: TaskStatus, other: TaskStatus) -> bool {
 
 /// When an attempt was deployed and ended.
 pub(crate) fn times(attempt: &Attempt, now: Timestamp) -> Times {
-    Times::of(entered(&attempt.entered, TaskStatus::Deploying), ended_at(attempt), now)
+    Times::of(deployed_at(attempt), ended_at(attempt), now)
+}
+
+/// When an attempt was deployed. Of one that another JobManager has started, it is known since when this one knows it.
+pub(crate) fn deployed_at(attempt: &Attempt) -> Option<Timestamp> {
+    let first = || attempt.entered.iter().filter(|(status, _)| *status != TaskStatus::Created).map(|(_, at)| *at).min();
+    entered(&attempt.entered, TaskStatus::Deploying).or_else(first)
 }
 
 /// When an attempt ended.

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        attempts::{IoMetrics, ended_at},
+        attempts::{IoMetrics, deployed_at, ended_at},
         jobs::job_type,
         plan::Plan,
         states::{JOB_STATUSES, counts, entered, vertex_id, vertex_status},
@@ -116,7 +116,7 @@ impl<'a> VertexAnswer<'a> {
     fn of(vertex: &'a Vertex, now: Timestamp) -> Self {
         let attempts = || vertex.subtasks.iter().map(|subtask| &subtask.current);
         let status = vertex_status(vertex);
-        let start = attempts().filter_map(|attempt| entered(&attempt.entered, TaskStatus::Deploying)).min();
+        let start = attempts().filter_map(deployed_at).min();
         let end = if status.is_terminal() { attempts().filter_map(ended_at).max() } else { None };
         let group = vertex.slot_sharing_group.as_deref().unwrap_or("default");
         VertexAnswer {

@@ -5,6 +5,7 @@ use crate::{
         attempts::{UserAccumulator, user_accumulators},
         job::Times,
         plan::PlanAnswer,
+        processes::ConfigEntry,
         secrets::shown_map,
         states::small_counts,
     },
@@ -138,6 +139,12 @@ pub(crate) fn config(call: &Call) -> Handled {
             user_config: shown_map(&job.config.options),
         },
     })
+}
+
+/// `GET /jobs/:job/configuration`: what a job is run with and where each option was given. Not Flink's.
+pub(crate) fn configuration(call: &Call) -> Handled {
+    let job = call.cluster().job(call.job()?)?;
+    ok(&ConfigEntry::all(&job.config.options))
 }
 
 /// How many failures are listed if the client does not say.

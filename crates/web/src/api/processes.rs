@@ -1,27 +1,52 @@
 //! `/jobmanager`, and what JobManager and TaskManagers have in common: lists of logs, threads.
 
 use crate::{
-    api::{metrics::check_process, secrets::shown},
+    api::{
+        metrics::check_process,
+        secrets::{shown, shown_origin},
+    },
     http::{
         answer::{Handled, ok},
         call::Call,
         log_file::process,
     },
+    model::Setting,
 };
+use flott_core::config::{Origin, options};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// An option: `origin` is not Flink's.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct ConfigEntry<'a> {
     key: &'a str,
     value: &'a str,
+    /// Where the value was given; `default` if nowhere.
+    origin: String,
+}
+
+impl<'a> ConfigEntry<'a> {
+    /// `settings` without secrets.
+    pub(crate) fn all(settings: &'a [Setting]) -> Vec<Self> {
+        let entry = |setting: &'a Setting| {
+            // A default is no secret.
+            let is_default = setting.origin == Origin::Default;
+            let value = if is_default { &setting.value } else { shown(&setting.key, &setting.value) };
+            ConfigEntry { key: &setting.key, value, origin: shown_origin(setting) }
+        };
+        settings.iter().map(entry).collect()
+    }
 }
 
 /// `GET /jobmanager/config`
 pub(crate) fn config(call: &Call) -> Handled {
-    let job_manager = call.cluster().job_manager()?;
-    let entries = job_manager.configuration.iter().map(|(key, value)| ConfigEntry { key, value: shown(key, value) });
-    ok(&entries.collect::<Vec<_>>())
+    let mut job_manager = call.cluster().job_manager()?;
+    // 0 stands for any port: this server knows which one it has.
+    let port = job_manager.configuration.iter_mut().find(|setting| setting.key == options::REST_PORT.key() && setting.value == "0");
+    if let Some(port) = port {
+        port.value = call.app.address.port().to_string();
+    }
+    ok(&ConfigEntry::all(&job_manager.configuration))
 }
 
 /// `GET /jobs/:job/jobmanager/config`

@@ -2,7 +2,7 @@
 
 use crate::{
     api::{
-        attempts::{Aggregated, AttemptAnswer, IoMetrics, UNASSIGNED, UserAccumulator, ended_at, times, user_accumulators},
+        attempts::{Aggregated, AttemptAnswer, IoMetrics, UNASSIGNED, UserAccumulator, deployed_at, ended_at, times, user_accumulators},
         job::Times,
         metrics::{self, Metric},
         states::{TASK_STATUSES, common_status, counts, entered, vertex_id},
@@ -168,7 +168,7 @@ impl<'a> OnTaskManager<'a> {
     fn of(id: &'a str, subtasks: &[&'a Subtask], now: Timestamp) -> Self {
         let attempts = || subtasks.iter().map(|subtask| &subtask.current);
         let status = common_status(attempts().map(|attempt| attempt.status));
-        let start = attempts().filter_map(|attempt| entered(&attempt.entered, TaskStatus::Deploying)).min();
+        let start = attempts().filter_map(deployed_at).min();
         let end = if status.is_terminal() { attempts().filter_map(ended_at).max() } else { None };
         OnTaskManager {
             endpoint: attempts().find_map(|attempt| attempt.endpoint.as_deref()).unwrap_or(UNASSIGNED),

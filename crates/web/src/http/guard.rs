@@ -25,7 +25,7 @@ fn refusal(headers: &HeaderMap, changes: bool, listening: IpAddr, allowed: &[Str
     let host = text(header::HOST).unwrap_or_default();
     let is_allowed = |host: &str| allowed.iter().any(|name| name == host || name == host_name(host));
     if listening.is_loopback() && !host.is_empty() && !names_this_machine(host) && !is_allowed(host) {
-        return Some(format!("the host `{host}` is none of this server's; if it is, add it to the allowed hosts"));
+        return Some(format!("the host `{host}` is none of this server's; if it is, add it to `rest.allowed-hosts`"));
     }
     if !changes {
         return None;
@@ -34,7 +34,8 @@ fn refusal(headers: &HeaderMap, changes: bool, listening: IpAddr, allowed: &[Str
         Some(origin) => {
             let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
             let same = authority.eq_ignore_ascii_case(host) || is_allowed(authority);
-            (!same).then(|| format!("pages of `{origin}` may not change anything here; if they should, add it to the allowed hosts"))
+            (!same)
+                .then(|| format!("pages of `{origin}` may not change anything here; if they should, add its host to `rest.allowed-hosts`"))
         }
         None => match headers.get("sec-fetch-site").map(|value| value.as_bytes()) {
             None | Some(b"same-origin" | b"none") => None,

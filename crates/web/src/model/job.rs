@@ -1,5 +1,6 @@
 //! Jobs, their vertices, subtasks and attempts.
 
+use super::process::Setting;
 use flott_core::{
     accumulator::AccumulatorValue,
     error::TaskFailure,
@@ -81,8 +82,8 @@ pub struct ExecutionConfig {
     pub restart_strategy: String,
     /// The default parallelism.
     pub parallelism: Option<u32>,
-    /// The options that the job itself has set.
-    pub options: BTreeMap<String, String>,
+    /// The options of the job, and others that it was given.
+    pub options: Vec<Setting>,
 }
 
 /// A vertex of the job graph: a chain of operators.

@@ -14,7 +14,7 @@ pub use checkpoint::{
 };
 pub use executable::{ClaimMode, Executable, Plan, Program, RunRequest};
 pub use job::{Attempt, ExecutionConfig, Failure, Input, Job, JobSummary, Metrics, Subtask, Vertex, VertexBounds};
-pub use process::{Hardware, JobManager, LogFile, LogKind, Process, Slot, TaskManager, ThreadInfo};
+pub use process::{Hardware, JobManager, LogFile, LogKind, Process, Setting, Slot, TaskManager, ThreadInfo};
 pub use rescale::{RescaleConfig, Rescales};
 pub use stacks::{Stacks, TakenStack, TakenStacks};
 pub use tap::{TapWanted, Tapped};

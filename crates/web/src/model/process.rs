@@ -1,7 +1,11 @@
 //! The processes of a cluster.
 
 use crate::model::Metrics;
-use flott_core::{id::JobId, time::Timestamp};
+use flott_core::{
+    config::{Configuration, Origin, options::Scope},
+    id::JobId,
+    time::Timestamp,
+};
 
 /// A process of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,11 +16,30 @@ pub enum Process {
     TaskManager(String),
 }
 
+/// An option with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The option's key.
+    pub key: String,
+    /// Its value; empty for none.
+    pub value: String,
+    /// Where the value was given.
+    pub origin: Origin,
+}
+
+impl Setting {
+    /// The options of `scope` in `configuration`, and others that were given there.
+    pub fn all(configuration: &Configuration, scope: Scope) -> Vec<Setting> {
+        let all = configuration.effective(scope).into_iter();
+        all.map(|(key, value, origin)| Setting { key: key.to_owned(), value: value.to_owned(), origin }).collect()
+    }
+}
+
 /// What is known of the JobManager.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobManager {
-    /// Its configuration. Values that look like secrets never leave the server.
-    pub configuration: Vec<(String, String)>,
+    /// The options that it reads, and others that it was given. Values that look like secrets never leave the server.
+    pub configuration: Vec<Setting>,
     /// Its command line, without the name of the program.
     pub arguments: Vec<String>,
     /// The name of its machine.

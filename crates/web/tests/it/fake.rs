@@ -2,6 +2,7 @@
 
 use flott_core::{
     accumulator::AccumulatorValue,
+    config::Origin,
     error::TaskFailure,
     id::{CheckpointId, JobId, OperatorId},
     metrics::HistogramFigures,
@@ -113,6 +114,11 @@ impl Served {
     }
 }
 
+/// An option as the command line gives it.
+fn given(key: &str, value: &str) -> Setting {
+    Setting { key: key.to_owned(), value: value.to_owned(), origin: Origin::Argument(format!("-D{key}={value}")) }
+}
+
 fn named(pairs: &[(&str, f64)]) -> Metrics {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
 }
@@ -215,7 +221,7 @@ impl Cluster for Fake {
             config: ExecutionConfig {
                 restart_strategy: "fixed delay".to_owned(),
                 parallelism: Some(2),
-                options: BTreeMap::from([("s3.secret-key".to_owned(), "hunter2".to_owned())]),
+                options: vec![given("s3.secret-key", "hunter2")],
             },
             restarts: 3,
             accumulators: BTreeMap::from([("lines".to_owned(), AccumulatorValue::Long(12))]),
@@ -382,9 +388,8 @@ impl Cluster for Fake {
     }
 
     fn job_manager(&self) -> Result<JobManager> {
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         Ok(JobManager {
-            configuration: vec![pair("parallelism.default", "1"), pair("rest.password", "hunter2")],
+            configuration: vec![given("rest.port", "0"), given("rest.password", "hunter2")],
             arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
             host: "vm".to_owned(),
             metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),

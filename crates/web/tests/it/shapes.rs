@@ -1,4 +1,4 @@
-//! Every answer has the fields that Flink's has, no more and no fewer, and of the same kinds.
+//! Every answer has the fields that Flink's has, of the same kinds, and no others but those that the documentation names.
 //!
 //! `shapes.json` holds them by path. A text names a kind; `any` may also be null. The name `*` stands for any names, and `?` at the
 //! end of one says that the field may be missing.

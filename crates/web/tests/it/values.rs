@@ -124,7 +124,9 @@ fn an_ended_job_has_a_result_and_a_running_one_none() {
 #[test]
 fn secrets_are_not_shown() {
     let served = Served::new();
-    for path in ["/jobmanager/config", "/jobmanager/environment", "/jobs/:job/config", "/jobs/:job/jobmanager/config"] {
+    for path in
+        ["/jobs/:job/configuration", "/jobmanager/config", "/jobmanager/environment", "/jobs/:job/config", "/jobs/:job/jobmanager/config"]
+    {
         let text = ask(&served, path).to_string();
         assert!(text.contains("******") && !text.contains("hunter2"), "{path}: {text}");
     }

@@ -16,7 +16,8 @@ export function Actions({ job }: { job: Job }) {
   const mayCancel = useFeature("web-cancel", "operator");
   if (!mayChange) return null;
   const close = () => setAsked(null);
-  const streaming = job["job-type"] !== "BATCH";
+  // Whoever does not run has no state to keep, and can only be given up.
+  const streaming = job["job-type"] !== "BATCH" && job.state === "RUNNING";
   return (
     <div className="actions">
       {streaming && (

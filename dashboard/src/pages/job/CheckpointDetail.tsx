@@ -1,12 +1,16 @@
 /** One checkpoint: its vertices, and the phases of each subtask as a timeline. */
 
+import { useState } from "react";
 import { usePolled } from "../../api/poll";
-import type { Checkpoint, CheckpointSubtasks, Job } from "../../api/types";
+import type { Checkpoint, CheckpointPart, CheckpointSubtasks, Job } from "../../api/types";
+import { useQuery } from "../../app/router";
 import { bytes, duration } from "../../format/units";
+import { shownName } from "../../graph/model";
 import { Copyable, Empty, Facts, Failure, Loading, Time } from "../../parts/basic";
 
 export function CheckpointDetail({ job, checkpoint }: { job: Job; checkpoint: Checkpoint }) {
   const { data, error } = usePolled<Checkpoint>(`jobs/${job.jid}/checkpoints/details/${checkpoint.id}`);
+  const [opened, open] = useQuery("phases");
   const detail = data ?? checkpoint;
   const vertices = job.vertices.filter(({ id }) => detail.tasks[id]);
   return (
@@ -25,9 +29,16 @@ export function CheckpointDetail({ job, checkpoint }: { job: Job; checkpoint: Ch
         ]}
       />
       {data && vertices.length === 0 && <Empty>What its subtasks did is not recorded.</Empty>}
-      {vertices.map((vertex) => (
-        <Phases key={vertex.id} job={job.jid} checkpoint={checkpoint.id} vertex={vertex.id} name={vertex.name} longest={longest(detail)} />
-      ))}
+      {vertices.map(({ id, name }) => {
+        // One alone needs not be chosen.
+        const isOpen = opened === id || vertices.length === 1;
+        return (
+          <section key={id} aria-label={`phases of ${name}`}>
+            <PartHead name={name} part={detail.tasks[id]} isOpen={isOpen} toggle={() => open(opened === id ? "" : id)} />
+            {isOpen && <Phases job={job.jid} checkpoint={checkpoint.id} vertex={id} name={name} longest={longest(detail)} />}
+          </section>
+        );
+      })}
       {vertices.length > 0 && (
         <p className="legend" aria-hidden="true">
           <span className="swatch phase-start" /> until the barrier came <span className="swatch phase-alignment" /> alignment{" "}
@@ -35,6 +46,30 @@ export function CheckpointDetail({ job, checkpoint }: { job: Job; checkpoint: Ch
         </p>
       )}
     </div>
+  );
+}
+
+interface PartHeadProps {
+  name: string;
+  part: CheckpointPart | undefined;
+  isOpen: boolean;
+  toggle: () => void;
+}
+
+/** A vertex in the checkpoint. What its subtasks did is asked for when it is opened. */
+function PartHead({ name, part, isOpen, toggle }: PartHeadProps) {
+  return (
+    <h3 className="part-head">
+      <button type="button" className="quiet strong" aria-expanded={isOpen} onClick={toggle}>
+        {isOpen ? "▾" : "▸"} {shownName(name)}
+      </button>
+      {part && (
+        <span className="faint">
+          {part.num_acknowledged_subtasks} of {part.num_subtasks} acknowledged · {duration(part.end_to_end_duration)} ·{" "}
+          {bytes(part.checkpointed_size)}
+        </span>
+      )}
+    </h3>
   );
 }
 
@@ -50,13 +85,16 @@ interface PhasesProps {
   longest: number;
 }
 
+/** As many subtasks are shown at first. */
+const ROWS = 200;
+
 function Phases({ job, checkpoint, vertex, name, longest }: PhasesProps) {
   const { data, error } = usePolled<CheckpointSubtasks>(`jobs/${job}/checkpoints/details/${checkpoint}/subtasks/${vertex}`, 5);
+  const [shown, setShown] = useState(ROWS);
   if (!data) return error ? <Failure error={error} what={name} /> : <Loading />;
   return (
-    <section className="phases" aria-label={`phases of ${name}`}>
-      <h3>{name}</h3>
-      {data.subtasks.map((subtask) => {
+    <div className="phases" tabIndex={0} role="group" aria-label={`subtasks of ${name}`}>
+      {data.subtasks.slice(0, shown).map((subtask) => {
         if (subtask.status !== "completed") {
           return (
             <div className="phase-row" key={subtask.index}>
@@ -86,6 +124,11 @@ function Phases({ job, checkpoint, vertex, name, longest }: PhasesProps) {
           </div>
         );
       })}
-    </section>
+      {data.subtasks.length > shown && (
+        <button type="button" className="quiet" onClick={() => setShown(shown + ROWS)}>
+          Show more subtasks ({data.subtasks.length - shown} left)
+        </button>
+      )}
+    </div>
   );
 }

@@ -1,8 +1,8 @@
-/** What the job was started with, and what the cluster sets. */
+/** What the job is run with, and where that was said. */
 
-import { useMemo } from "react";
 import { usePolled } from "../../api/poll";
 import type { Accumulator, Job, JobConfig, KeyValue } from "../../api/types";
+import { href } from "../../app/router";
 import { Card, Empty, Facts, Failure, Loading } from "../../parts/basic";
 import { Options } from "../../parts/Options";
 import { type Column, Table } from "../../parts/Table";
@@ -15,14 +15,8 @@ const ACCUMULATORS: Column<Accumulator>[] = [
 
 export function ConfigurationTab({ job }: { job: Job }) {
   const { data, error } = usePolled<JobConfig>(`jobs/${job.jid}/config`, 10);
-  const cluster = usePolled<KeyValue[]>(`jobs/${job.jid}/jobmanager/config`, 10).data;
+  const options = usePolled<KeyValue[]>(`jobs/${job.jid}/configuration`, 10);
   const accumulators = usePolled<{ "user-task-accumulators": Accumulator[] }>(`jobs/${job.jid}/accumulators`, 2).data;
-  const own = useMemo(() => {
-    const options = data?.["execution-config"]["user-config"] ?? {};
-    const ofJob = Object.entries(options).map(([key, value]) => ({ key, value, origin: "the submission" }));
-    const rest = cluster?.filter(({ key }) => options[key] === undefined) ?? [];
-    return [...ofJob, ...rest.map((entry) => ({ ...entry, origin: entry.origin ?? "the JobManager" }))];
-  }, [data, cluster]);
   if (!data) return error ? <Failure error={error} what="The configuration" /> : <Loading />;
   const execution = data["execution-config"];
   const found = accumulators?.["user-task-accumulators"] ?? [];
@@ -38,8 +32,12 @@ export function ConfigurationTab({ job }: { job: Job }) {
         />
       </Card>
       <Card title="Options">
-        <Options options={own} />
-        <p className="faint">Options that nobody has set have the values of the reference of options.</p>
+        <Failure error={options.error} what="The options" />
+        {!options.data && !options.error && <Loading />}
+        {options.data && <Options options={options.data} />}
+        <p className="faint">
+          The JobManager has <a href={href(["job-manager", "configuration"])}>a configuration of its own</a>.
+        </p>
       </Card>
       <Card title="Accumulators">
         {found.length === 0 ? (

@@ -2,9 +2,11 @@
 
 import { useState } from "react";
 import { usePolled } from "../../api/poll";
-import type { Exception, Exceptions, GraphFlow, Job } from "../../api/types";
-import { href } from "../../app/router";
+import type { Exception, Exceptions, GraphFlow, Job, VertexDetail } from "../../api/types";
+import { duration } from "../../format/units";
 import { Ago, Card, Empty, Failure, Loading, Sentence, Time } from "../../parts/basic";
+import { Host } from "../Host";
+import { useEarlier } from "./attempts";
 
 /** The causes of a failure, outermost first, each with the source location below it. */
 export function causesOf(text: string): { message: string; places: string[] }[] {
@@ -34,7 +36,7 @@ export function ExceptionsTab({ job }: { job: Job }) {
         </Card>
       ) : (
         <>
-          <FailureTimeline job={job} entries={entries} restarts={flow?.restarts ?? 0} />
+          <FailureTimeline job={job} entries={entries} restarts={flow?.restarts ?? 0} truncated={truncated} />
           {entries.map((entry, at) => (
             <ExceptionCard key={`${entry.timestamp}-${entry.taskName}`} entry={entry} latest={at === 0} />
           ))}
@@ -49,31 +51,84 @@ export function ExceptionsTab({ job }: { job: Job }) {
   );
 }
 
-/** Failures as marks on a line from the job's start to its end, or to now. */
-function FailureTimeline({ job, entries, restarts }: { job: Job; entries: readonly Exception[]; restarts: number }) {
+/** So many failures of a job are kept by the server. */
+const KEPT = 16;
+
+/** What is above the failures: how many there were, or that those are the last ones. */
+export function titleOf(failures: number, restarts: number, truncated: boolean): string {
+  const cut = truncated || (failures >= KEPT && restarts >= failures);
+  const many = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  return `${cut ? "last " : ""}${many(failures, "failure")}, ${many(restarts, "restart")}`;
+}
+
+/** When the job began again, ms since 1970: its tasks were deployed once more, or the state says so. */
+export function restartsOf(deployed: readonly number[], timestamps: Record<string, number>): number[] {
+  const last = Math.max(0, timestamps.RESTARTING ?? 0);
+  const [, ...again] = [...new Set(deployed)].filter((at) => at > 0).sort((one, other) => one - other);
+  // The last restart is told twice: when it began, and when tasks were deployed for it.
+  return last > 0 && !again.some((at) => at >= last) ? [...again, last] : again;
+}
+
+/** When a subtask of the vertex that failed last was deployed, as far as that is kept. */
+function useDeployed(job: Job, entries: readonly Exception[]): number[] {
+  const task = entries.find(({ taskName }) => taskName)?.taskName ?? "";
+  const vertex = job.vertices.find(({ name }) => task.startsWith(`${name} (`)) ?? job.vertices[0];
+  const path = vertex ? `jobs/${job.jid}/vertices/${vertex.id}` : null;
+  const first = usePolled<VertexDetail>(path, 2).data?.subtasks[0];
+  const earlier = useEarlier(path, first ? [first] : []);
+  if (!first) return [];
+  // Where the first ones are not kept, what is known begins with a restart.
+  const known = [...(earlier.get(first.subtask) ?? []), first];
+  return [...((known[0]?.attempt ?? 0) > 0 ? [1] : []), ...known.map((attempt) => attempt["start-time"])];
+}
+
+/** Failures and restarts as marks on a line from the job's start to its end, or to now. */
+function FailureTimeline({
+  job,
+  entries,
+  restarts,
+  truncated,
+}: {
+  job: Job;
+  entries: readonly Exception[];
+  restarts: number;
+  truncated: boolean;
+}) {
+  const again = restartsOf(useDeployed(job, entries), job.timestamps);
   const start = job["start-time"];
   const end = job["end-time"] > 0 ? job["end-time"] : job.now;
   const span = Math.max(1, end - start);
+  const left = (at: number) => `${Math.min(100, Math.max(0, ((at - start) / span) * 100))}%`;
+  const shown = again.length < restarts ? ` (the last ${again.length})` : "";
   return (
-    <Card
-      title={`${entries.length} ${entries.length === 1 ? "failure" : "failures"}, ${restarts} ${restarts === 1 ? "restart" : "restarts"}`}
-    >
+    <Card title={titleOf(entries.length, restarts, truncated)}>
       <div
         className="failure-line"
         role="img"
-        aria-label={`${entries.length} failures between start and ${job["end-time"] > 0 ? "end" : "now"}`}
+        aria-label={`${entries.length} failures and ${again.length} restarts between start and ${job["end-time"] > 0 ? "end" : "now"}`}
       >
+        {again.map((at) => (
+          <span
+            key={`restart-${at}`}
+            className="failure-mark restart-mark"
+            style={{ left: left(at) }}
+            title={`restart ${duration(at - start)} after the start`}
+          />
+        ))}
         {entries.map((entry) => (
           <span
             key={`${entry.timestamp}-${entry.taskName}`}
             className="failure-mark"
-            style={{ left: `${Math.min(100, Math.max(0, ((entry.timestamp - start) / span) * 100))}%` }}
+            style={{ left: left(entry.timestamp) }}
             title={entry.exceptionName}
           />
         ))}
       </div>
       <p className="failure-ends">
         <Time at={start} /> <Time at={end} />
+      </p>
+      <p className="legend" aria-hidden="true">
+        <span className="swatch swatch-failed" /> failure <span className="swatch restart-swatch" /> restart{shown}
       </p>
     </Card>
   );
@@ -120,7 +175,7 @@ function Cause({ entry }: { entry: Exception }) {
         {entry.taskName && <span>task {entry.taskName}</span>}
         {entry.taskManagerId && (
           <span>
-            on <a href={href(["task-managers", entry.taskManagerId, "log"])}>{entry.taskManagerId}</a>
+            on <Host id={entry.taskManagerId} />
           </span>
         )}
         {Object.entries(entry.failureLabels).map(([name, value]) => (

@@ -12,6 +12,7 @@ import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { hasEnded } from "../jobList";
 import { VertexPanel } from "../vertex/VertexPanel";
+import { Waiting } from "./Waiting";
 
 const JobGraph = later(() => import("../../graph/JobGraph").then((part) => part.JobGraph), "Drawing the graph");
 
@@ -125,6 +126,7 @@ export function GraphTab({ job }: { job: Job }) {
   return (
     <>
       <Failure error={error} what="The figures of the graph" />
+      <Waiting job={job} />
       <Summary job={job} flow={flow} />
       <div className={vertex ? "graph-and-panel" : ""}>
         <section className={`card graph-card ${graph.vertices.length > 3 ? "" : "graph-small"}`} aria-label="Job graph">
@@ -138,6 +140,7 @@ export function GraphTab({ job }: { job: Job }) {
               job={job}
               vertex={vertex}
               flow={flow?.vertices.find(({ id }) => id === vertex.id)}
+              now={flow?.now ?? job.now}
               onClose={() => setQuery({ vertex: null, tab: null })}
             />
           </div>

@@ -1,7 +1,7 @@
 /** A log file. It is read from its end in pieces: large files are never loaded whole. */
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { CallError, credentials, request } from "../../api/client";
+import { CallError, credentials } from "../../api/client";
 import { interval, live } from "../../api/poll";
 import { useStore } from "../../api/store";
 import { useQuery } from "../../app/router";
@@ -9,6 +9,7 @@ import { bytes as formatBytes } from "../../format/units";
 import { Card, Empty, Failure, Loading } from "../../parts/basic";
 import { chosen, joined, LEVELS, type Line, linesOf } from "./lines";
 import { KEPT, PIECE, read } from "./logs";
+import { LIMIT, save, streams } from "./save";
 
 interface Shown {
   start: number;
@@ -151,7 +152,7 @@ export function LogView({ file, name }: Props) {
       actions={
         <>
           {shown && <span className="faint nowrap">{formatBytes(shown.size)}</span>}
-          <Download file={file} name={name} onError={fail} />
+          <Download file={file} name={name} size={shown?.size ?? 0} onError={fail} />
         </>
       }
     >
@@ -227,7 +228,8 @@ function marked(text: string, search: string) {
 }
 
 /** The browser saves the file as it comes; only a token that must be sent along needs a script. */
-function Download({ file, name, onError }: { file: string; name: string; onError: (failure: unknown) => void }) {
+function Download({ file, name, size, onError }: { file: string; name: string; size: number; onError: (failure: unknown) => void }) {
+  const [saving, setSaving] = useState(false);
   const saved = `${name.replaceAll("/", "_")}${/\.\w+$/.test(name) ? "" : ".txt"}`;
   if (!credentials().Authorization) {
     return (
@@ -236,16 +238,18 @@ function Download({ file, name, onError }: { file: string; name: string; onError
       </a>
     );
   }
-  const save = async () => {
-    const response = await request(file);
-    const url = URL.createObjectURL(await response.blob());
-    const link = Object.assign(document.createElement("a"), { href: url, download: saved });
-    link.click();
-    URL.revokeObjectURL(url);
+  const begin = () => {
+    setSaving(true);
+    save(file, saved)
+      .catch(onError)
+      .finally(() => setSaving(false));
   };
   return (
-    <button type="button" onClick={() => save().catch(onError)}>
-      Download
-    </button>
+    <>
+      {!streams() && size > LIMIT && <span className="faint">the last {formatBytes(LIMIT)} of it:</span>}
+      <button type="button" disabled={saving} onClick={begin}>
+        {saving ? "Saving…" : "Download"}
+      </button>
+    </>
   );
 }

@@ -80,14 +80,18 @@ function TaskManagerFigures({ base }: { base: string }) {
       <Card title="Slots">
         <Facts
           facts={[
-            ["In use", `${used} of ${data.slotsNumber}`],
             ["Address", <code key="path">{data.path}</code>],
             ["CPU cores", data.hardware.cpuCores],
             ["Memory of the machine", bytes(data.hardware.physicalMemory)],
             ["Last heard of", data.timeSinceLastHeartbeat > 0 ? <Ago key="at" at={data.timeSinceLastHeartbeat} /> : NONE],
           ]}
         />
-        <Meter label="slots in use" share={data.slotsNumber > 0 ? used / data.slotsNumber : 0} kind="slots" />
+        <Meter
+          label="slots in use"
+          share={data.slotsNumber > 0 ? used / data.slotsNumber : 0}
+          kind="slots"
+          text={`${used} of ${data.slotsNumber} in use`}
+        />
         {data.allocatedSlots.length === 0 ? (
           <Empty>No job has a slot here.</Empty>
         ) : (

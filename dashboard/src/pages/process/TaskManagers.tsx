@@ -22,12 +22,12 @@ const COLUMNS: Column<TaskManager>[] = [
     title: "Slots in use",
     order: (one) => one.slotsNumber - one.freeSlots,
     cell: (one) => (
-      <span className="meter-line">
-        <Meter label="slots in use" share={one.slotsNumber > 0 ? (one.slotsNumber - one.freeSlots) / one.slotsNumber : 0} kind="slots" />
-        <span className="nowrap">
-          {one.slotsNumber - one.freeSlots} of {one.slotsNumber}
-        </span>
-      </span>
+      <Meter
+        label="slots in use"
+        share={one.slotsNumber > 0 ? (one.slotsNumber - one.freeSlots) / one.slotsNumber : 0}
+        kind="slots"
+        text={`${one.slotsNumber - one.freeSlots} of ${one.slotsNumber}`}
+      />
     ),
   },
   { id: "tasks", title: "Tasks", numeric: true, order: (one) => one.assignedTasks, cell: (one) => one.assignedTasks },

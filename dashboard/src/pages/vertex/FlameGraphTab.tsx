@@ -2,7 +2,7 @@
 
 import { type ReactNode, useMemo, useState } from "react";
 import { usePolled } from "../../api/poll";
-import type { FlameGraph, Frame } from "../../api/types";
+import type { FlameGraph, Frame, Vertex } from "../../api/types";
 import { useQuery } from "../../app/router";
 import { percent } from "../../format/units";
 import { Ago, Empty, Failure, Loading } from "../../parts/basic";
@@ -13,7 +13,11 @@ const KINDS: [string, string][] = [
   ["off_cpu", "Off CPU"],
 ];
 
-export function FlameGraphTab({ path, parallelism }: { path: string; parallelism: number }) {
+/** What the server says instead of a time, other than that it has no samples yet. */
+const ENDED = -1;
+const SWITCHED_OFF = -2;
+
+export function FlameGraphTab({ path, vertex }: { path: string; vertex: Vertex }) {
   const [kind, setKind] = useQuery("kind", "on_cpu");
   const [subtask, setSubtask] = useQuery("subtask");
   const query = `type=${kind}${subtask ? `&subtaskindex=${subtask}` : ""}`;
@@ -32,7 +36,7 @@ export function FlameGraphTab({ path, parallelism }: { path: string; parallelism
           Subtask
           <select value={subtask} onChange={(event) => setSubtask(event.target.value)}>
             <option value="">all</option>
-            {Array.from({ length: Math.min(parallelism, 1000) }, (_, at) => (
+            {Array.from({ length: Math.min(vertex.parallelism, 1000) }, (_, at) => (
               <option key={at} value={at}>
                 {at}
               </option>
@@ -42,15 +46,25 @@ export function FlameGraphTab({ path, parallelism }: { path: string; parallelism
       </div>
       <Failure error={error} what="The flame graph" />
       {!data && !error && <Loading />}
-      {data && <Flames graph={data} />}
+      {data && <Flames graph={data} status={vertex.status} />}
     </>
   );
 }
 
-function Flames({ graph }: { graph: FlameGraph }): ReactNode {
+/** Why there is no flame graph yet, or no more; `null`: samples are being taken. */
+export function absent(endTimestamp: number, status: string): string | null {
+  if (endTimestamp === SWITCHED_OFF) return "Flame graphs are switched off. Set `rest.flamegraph.enabled: true` for the cluster.";
+  if (endTimestamp === ENDED) return "The vertex does not run any more: samples are taken of running subtasks.";
+  if (endTimestamp < 0 && !["RUNNING", "INITIALIZING", "DEPLOYING"].includes(status))
+    return "The vertex waits to be started: samples are taken of running subtasks.";
+  return null;
+}
+
+function Flames({ graph, status }: { graph: FlameGraph; status: string }): ReactNode {
   const [zoomed, setZoomed] = useState<Frame | null>(null);
   const root = graph.data;
-  if (graph.endTimestamp === -2) return <Empty>Flame graphs are switched off. Set `rest.flamegraph.enabled: true` for the cluster.</Empty>;
+  const why = absent(graph.endTimestamp, status);
+  if (why) return <Empty>{why}</Empty>;
   if (graph.endTimestamp < 0 || !root) return <Loading what="Taking samples" />;
   const top = zoomed ?? root;
   if (top.value === 0) return <Empty>No sample: no thread was seen in this state.</Empty>;

@@ -5,7 +5,7 @@ import type { Job, Vertex, VertexFlow } from "../../api/types";
 import { href, useQuery } from "../../app/router";
 import { byteRate, bytes, compact, lag, NONE, percent, rate } from "../../format/units";
 import { operatorsOf, shownName } from "../../graph/model";
-import { Facts, State, useNow } from "../../parts/basic";
+import { Facts, State } from "../../parts/basic";
 import { Tabs } from "../../parts/Tabs";
 import { FlameGraphTab } from "./FlameGraphTab";
 import { MetricsTab } from "./MetricsTab";
@@ -27,12 +27,18 @@ interface Props {
   job: Job;
   vertex: Vertex;
   flow: VertexFlow | undefined;
+  /** When `flow` was told, by the server's clock. */
+  now: number;
   onClose: () => void;
 }
 
-export function VertexPanel({ job, vertex, flow, onClose }: Props) {
+function shares(flow: VertexFlow | undefined, which: "max" | "avg"): string {
+  if (!flow?.busy) return NONE;
+  return `busy ${percent(flow.busy[which])} · back-pressured ${percent(flow.backpressured?.[which])} · idle ${percent(flow.idle?.[which])}`;
+}
+
+export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
   const [tab] = useQuery("tab", "subtasks");
-  const now = useNow();
   useEffect(() => {
     const close = (event: KeyboardEvent) => {
       if (event.key === "Escape" && !document.querySelector("dialog[open]")) onClose();
@@ -66,8 +72,8 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
       <Facts
         facts={[
           ["Parallelism", `${vertex.parallelism} of at most ${vertex.maxParallelism}`],
-          ["Busy", flow?.busy ? `${percent(flow.busy.max)} at most, ${percent(flow.busy.avg)} on average` : NONE],
-          ["Back-pressured", percent(flow?.backpressured?.max)],
+          ["Load of any subtask, at most", shares(flow, "max")],
+          ["On average", shares(flow, "avg")],
           ["In", `${rate(flow?.["records-in-rate"])}, ${byteRate(flow?.["bytes-in-rate"])}`],
           ["Out", `${rate(flow?.["records-out-rate"])}, ${byteRate(flow?.["bytes-out-rate"])}`],
           ["Watermark lag", lag(flow?.watermark, now)],
@@ -76,13 +82,13 @@ export function VertexPanel({ job, vertex, flow, onClose }: Props) {
         ]}
       />
       <Tabs name="Pages of the vertex" tabs={tabs} current={tab} />
-      {tab === "subtasks" && <SubtasksTab path={path} />}
+      {tab === "subtasks" && <SubtasksTab path={path} job={job} vertex={vertex} />}
       {tab === "backpressure" && <BackpressureTab path={path} />}
       {tab === "metrics" && <MetricsTab path={path} />}
-      {tab === "watermarks" && <WatermarksTab path={path} />}
-      {tab === "task-managers" && <TaskManagersTab path={path} />}
+      {tab === "watermarks" && <WatermarksTab path={path} job={job} vertex={vertex} />}
+      {tab === "task-managers" && <TaskManagersTab path={path} job={job} vertex={vertex} />}
       {tab === "accumulators" && <AccumulatorsTab path={path} />}
-      {tab === "flame-graph" && <FlameGraphTab path={path} parallelism={vertex.parallelism} />}
+      {tab === "flame-graph" && <FlameGraphTab path={path} vertex={vertex} />}
       {tab === "tap" && <TapTab path={path} parallelism={vertex.parallelism} />}
     </section>
   );

@@ -1,71 +1,98 @@
 /** What is known of a vertex by subtask or TaskManager, in tables. */
 
 import { usePolled } from "../../api/poll";
-import type { Accumulator, Backpressure, Metric, OnTaskManager, Subtask, VertexDetail } from "../../api/types";
-import { href } from "../../app/router";
+import type { Accumulator, Backpressure, Job, OnTaskManager, Subtask, Vertex, VertexDetail } from "../../api/types";
 import { bytes, compact, count, duration, lag, NONE, percent } from "../../format/units";
-import { Empty, Failure, Loading, Meter, Since, State, Tasks, Time, useNow } from "../../parts/basic";
+import { Empty, Failure, Loading, Meter, Since, State, Tasks, Time } from "../../parts/basic";
+import { Host } from "../Host";
 import { type Column, Table } from "../../parts/Table";
+import { ASKED, endsOf, type Outside, useMetricOf, useOutside } from "./subtasks";
 
-/** Where a task runs that is nowhere yet. */
-const UNASSIGNED = "(unassigned)";
-
-function Host({ id }: { id: string }) {
-  if (!id || id === UNASSIGNED) return <span className="faint">{NONE}</span>;
-  return <a href={href(["task-managers", id, "log"])}>{id}</a>;
+export interface OfVertex {
+  path: string;
+  job: Job;
+  vertex: Vertex;
 }
 
-const SUBTASKS: Column<Subtask>[] = [
-  { id: "subtask", title: "Subtask", numeric: true, order: (one) => one.subtask, cell: (one) => one.subtask },
-  { id: "status", title: "Status", order: (one) => one.status, cell: (one) => <State state={one.status} /> },
-  {
-    id: "in",
-    title: "Received",
-    numeric: true,
-    order: (one) => one.metrics["read-records"],
-    cell: (one) => <Records records={one.metrics["read-records"]} size={one.metrics["read-bytes"]} />,
-  },
-  {
-    id: "out",
-    title: "Sent",
-    numeric: true,
-    order: (one) => one.metrics["write-records"],
-    cell: (one) => <Records records={one.metrics["write-records"]} size={one.metrics["write-bytes"]} />,
-  },
-  {
-    id: "busy",
-    title: "Busy so far",
-    numeric: true,
-    order: (one) => one.metrics["accumulated-busy-time"],
-    cell: (one) => duration(one.metrics["accumulated-busy-time"]),
-  },
-  { id: "host", title: "TaskManager", order: (one) => one["taskmanager-id"], cell: (one) => <Host id={one["taskmanager-id"]} /> },
-  { id: "attempt", title: "Attempt", numeric: true, order: (one) => one.attempt, cell: (one) => one.attempt },
-  {
-    id: "duration",
-    title: "Duration",
-    numeric: true,
-    order: (one) => one.duration,
-    cell: (one) => <Since start={one["start-time"]} end={one["end-time"]} />,
-  },
-];
-
-function Records({ records, size }: { records: number; size: number }) {
+/** Records and bytes, in or out; what is not known is a dash rather than nothing. */
+function Records({ records, size }: { records: number | undefined; size: number }) {
+  if (records === undefined) return <span className="faint">{NONE}</span>;
   return (
     <span className="nowrap" title={`${count(records)} records, ${count(size)} bytes`}>
-      {compact(records)} <span className="faint">{bytes(size)}</span>
+      {compact(records)} {size > 0 && <span className="faint">{bytes(size)}</span>}
     </span>
   );
 }
 
-export function SubtasksTab({ path }: { path: string }) {
+/** What subtasks have received. Of a source the task itself receives nothing. */
+function received(outside: Outside, own: Subtask["metrics"], subtasks: readonly number[]): number | undefined {
+  return outside.ends.source === null ? own["read-records"] : sumOf(outside.received, subtasks);
+}
+
+/** What subtasks have sent. Of a sink the task itself sends nothing. */
+function sent(outside: Outside, own: Subtask["metrics"], subtasks: readonly number[]): number | undefined {
+  return outside.ends.sink === null ? own["write-records"] : sumOf(outside.sent, subtasks);
+}
+
+/** The sum, if all are known. */
+export function sumOf(values: ReadonlyMap<number, number>, subtasks: readonly number[]): number | undefined {
+  let sum = 0;
+  for (const subtask of subtasks) {
+    const value = values.get(subtask);
+    if (value === undefined) return undefined;
+    sum += value;
+  }
+  return subtasks.length > 0 ? sum : undefined;
+}
+
+function subtaskColumns(outside: Outside): Column<Subtask>[] {
+  const into = (one: Subtask) => received(outside, one.metrics, [one.subtask]);
+  const out = (one: Subtask) => sent(outside, one.metrics, [one.subtask]);
+  return [
+    { id: "subtask", title: "Subtask", numeric: true, order: (one) => one.subtask, cell: (one) => one.subtask },
+    { id: "status", title: "Status", order: (one) => one.status, cell: (one) => <State state={one.status} /> },
+    {
+      id: "in",
+      title: "Received",
+      numeric: true,
+      order: into,
+      cell: (one) => <Records records={into(one)} size={one.metrics["read-bytes"]} />,
+    },
+    {
+      id: "out",
+      title: "Sent",
+      numeric: true,
+      order: out,
+      cell: (one) => <Records records={out(one)} size={one.metrics["write-bytes"]} />,
+    },
+    {
+      id: "busy",
+      title: "Busy",
+      numeric: true,
+      order: (one) => one.metrics["accumulated-busy-time"],
+      cell: (one) => duration(one.metrics["accumulated-busy-time"]),
+    },
+    { id: "host", title: "TaskManager", order: (one) => one["taskmanager-id"], cell: (one) => <Host id={one["taskmanager-id"]} /> },
+    { id: "attempt", title: "Attempt", numeric: true, order: (one) => one.attempt, cell: (one) => one.attempt },
+    {
+      id: "duration",
+      title: "Duration",
+      numeric: true,
+      order: (one) => one.duration,
+      cell: (one) => <Since start={one["start-time"]} end={one["end-time"]} />,
+    },
+  ];
+}
+
+export function SubtasksTab({ path, job, vertex }: OfVertex) {
   const { data, error } = usePolled<VertexDetail>(path);
+  const outside = useOutside(path, job, vertex.id, vertex.parallelism);
   if (!data) return error ? <Failure error={error} what="The subtasks" /> : <Loading />;
   return (
     <Table
       name="subtasks"
       rows={data.subtasks}
-      columns={SUBTASKS}
+      columns={subtaskColumns(outside)}
       rowKey={(one) => String(one.subtask)}
       text={(one) => `${one.subtask} ${one["taskmanager-id"]} ${one.status}`}
       limit={50}
@@ -102,15 +129,13 @@ export function BackpressureTab({ path }: { path: string }) {
   );
 }
 
-export function WatermarksTab({ path }: { path: string }) {
-  const { data, error } = usePolled<Metric[]>(`${path}/watermarks`);
-  const now = useNow();
-  if (!data) return error ? <Failure error={error} what="The watermarks" /> : <Loading />;
-  const rows = data.map(({ id, value }) => {
-    const at = Number(value);
-    // The least number stands for "none yet".
-    return { subtask: Number(id.split(".")[0]), at: at < -9e18 ? null : at };
-  });
+/** A source has no input whose watermark it could tell, but what it sends. */
+export function WatermarksTab({ path, job, vertex }: OfVertex) {
+  const source = endsOf(job.plan.nodes, vertex.id).source !== null;
+  const { values, error, at } = useMetricOf(path, vertex.parallelism, source ? "currentOutputWatermark" : "currentInputWatermark");
+  if (!values) return error ? <Failure error={error} what="The watermarks" /> : <Loading />;
+  // The least number stands for "none yet".
+  const rows = [...values].map(([subtask, at]) => ({ subtask, at: at < -9e18 ? null : at }));
   const columns: Column<(typeof rows)[number]>[] = [
     { id: "subtask", title: "Subtask", numeric: true, order: (one) => one.subtask, cell: (one) => one.subtask },
     {
@@ -119,44 +144,61 @@ export function WatermarksTab({ path }: { path: string }) {
       order: (one) => one.at,
       cell: (one) => (one.at === null ? <span className="faint">none yet</span> : one.at > 9e18 ? "end of input" : <Time at={one.at} />),
     },
-    { id: "lag", title: "Behind", numeric: true, order: (one) => (one.at === null ? null : -one.at), cell: (one) => lag(one.at, now) },
+    { id: "lag", title: "Behind", numeric: true, order: (one) => (one.at === null ? null : -one.at), cell: (one) => lag(one.at, at) },
   ];
   return (
-    <Table
-      name="watermarks"
-      rows={rows}
-      columns={columns}
-      rowKey={(one) => String(one.subtask)}
-      empty="No subtask has told a watermark yet."
-      limit={50}
-    />
+    <>
+      <p className="faint">
+        {source ? "Of what the source sends." : "Of what has come in: the lowest of all inputs."}
+        {vertex.parallelism > ASKED && ` Of the first ${ASKED} subtasks.`}
+      </p>
+      <Table
+        name="watermarks"
+        rows={rows}
+        columns={columns}
+        rowKey={(one) => String(one.subtask)}
+        empty="No subtask has told a watermark yet."
+        limit={50}
+      />
+    </>
   );
 }
 
-const HOSTS: Column<OnTaskManager>[] = [
-  { id: "host", title: "TaskManager", order: (one) => one["taskmanager-id"], cell: (one) => <Host id={one["taskmanager-id"]} /> },
-  { id: "status", title: "Status", order: (one) => one.status, cell: (one) => <State state={one.status} /> },
-  { id: "tasks", title: "Tasks", cell: (one) => <Tasks tasks={one["status-counts"]} /> },
-  {
-    id: "in",
-    title: "Received",
-    numeric: true,
-    order: (one) => one.metrics["read-records"],
-    cell: (one) => <Records records={one.metrics["read-records"]} size={one.metrics["read-bytes"]} />,
-  },
-  {
-    id: "out",
-    title: "Sent",
-    numeric: true,
-    order: (one) => one.metrics["write-records"],
-    cell: (one) => <Records records={one.metrics["write-records"]} size={one.metrics["write-bytes"]} />,
-  },
-];
+function hostColumns(outside: Outside, subtasks: readonly Subtask[] | undefined): Column<OnTaskManager>[] {
+  const there = (one: OnTaskManager) =>
+    (subtasks ?? []).filter((subtask) => subtask["taskmanager-id"] === one["taskmanager-id"]).map(({ subtask }) => subtask);
+  const into = (one: OnTaskManager) => received(outside, one.metrics, there(one));
+  const out = (one: OnTaskManager) => sent(outside, one.metrics, there(one));
+  return [
+    { id: "host", title: "TaskManager", order: (one) => one["taskmanager-id"], cell: (one) => <Host id={one["taskmanager-id"]} /> },
+    { id: "status", title: "Status", order: (one) => one.status, cell: (one) => <State state={one.status} /> },
+    { id: "tasks", title: "Tasks", cell: (one) => <Tasks tasks={one["status-counts"]} /> },
+    {
+      id: "in",
+      title: "Received",
+      numeric: true,
+      order: into,
+      cell: (one) => <Records records={into(one)} size={one.metrics["read-bytes"]} />,
+    },
+    {
+      id: "out",
+      title: "Sent",
+      numeric: true,
+      order: out,
+      cell: (one) => <Records records={out(one)} size={one.metrics["write-bytes"]} />,
+    },
+  ];
+}
 
-export function TaskManagersTab({ path }: { path: string }) {
+export function TaskManagersTab({ path, job, vertex }: OfVertex) {
   const { data, error } = usePolled<{ taskmanagers: OnTaskManager[] }>(`${path}/taskmanagers`);
+  const outside = useOutside(path, job, vertex.id, vertex.parallelism);
+  // Only where it is counted by subtask.
+  const subtasks = usePolled<VertexDetail>(outside.ends.source === null && outside.ends.sink === null ? null : path).data?.subtasks;
   if (!data) return error ? <Failure error={error} what="The TaskManagers" /> : <Loading />;
-  return <Table name="task managers" rows={data.taskmanagers} columns={HOSTS} rowKey={(one) => one["taskmanager-id"]} />;
+  return (
+    <Table name="task managers" rows={data.taskmanagers} columns={hostColumns(outside, subtasks)} rowKey={(one) => one["taskmanager-id"]} />
+  );
 }
 
 const ACCUMULATORS: Column<Accumulator>[] = [

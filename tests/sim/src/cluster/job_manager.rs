@@ -302,7 +302,7 @@ impl World {
         match role {
             Role::TaskManager(info) => {
                 manager.peers.remove(&connection);
-                manager.stepped.task_manager_gone(&info.id, connection, "its connection is over");
+                manager.stepped.task_manager_gone(&info.id, connection, "a TaskManager is gone: its connection is over");
             }
             Role::Worker(info) => {
                 if !manager.peers.remove(&connection) {
@@ -320,7 +320,7 @@ impl World {
 
     pub(crate) fn worker_lost(&mut self, process: Process, job: JobId, worker: u64) {
         if let Some(manager) = self.job_managers.get_mut(&process) {
-            manager.stepped.worker_lost(job, worker, "its connection is over");
+            manager.stepped.worker_lost(job, worker, "is gone: its connection is over");
             self.flush(process);
         }
     }

@@ -28,6 +28,9 @@ options! {
         "The port of the REST server.", between(0, 65535);
     REST_BIND_ADDRESS: String = "rest.bind-address", "localhost",
         "The host on which the REST server listens. One that other machines reach needs `security.ssl.rest.enabled` and `security.tokens.file`.";
+    REST_ALLOWED_HOSTS: Option<String> = "rest.allowed-hosts", "",
+        "Names of hosts, with commas between them, under which a proxy shows the REST server to browsers. One that listens on the loopback \
+         address refuses all others, so that no page of another site can use it.";
     REST_SERVER_MAX_CONTENT_LENGTH: MemorySize = "rest.server.max-content-length", "1 gb",
         "The largest executable that the REST server takes. Flink's default is 100 MB; debug builds are larger.",
         between(1048576, 1099511627776);

@@ -58,6 +58,61 @@ pub fn find(key: &str) -> Option<&'static OptionInfo> {
     all().find(|option| option.key == key)
 }
 
+/// Who reads an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// A job, where its program is compiled and when it is started.
+    Job,
+    /// A JobManager, its REST server included.
+    JobManager,
+    /// A TaskManager.
+    TaskManager,
+}
+
+/// Beginnings of the keys of options that jobs read.
+const OF_JOBS: [&str; 10] = [
+    "parallelism.",
+    "pipeline.",
+    "execution.",
+    "restart-strategy.",
+    "jobmanager.execution.",
+    "jobmanager.scheduler",
+    "jobmanager.adaptive-scheduler.",
+    "scheduler-mode",
+    "exchange.",
+    "sink.",
+];
+
+/// The same of TaskManagers.
+const OF_TASK_MANAGERS: [&str; 9] = [
+    "taskmanager.",
+    "jobmanager.rpc.",
+    "heartbeat.",
+    "io.tmp.dirs",
+    "env.log.",
+    "high-availability.",
+    "s3.",
+    "security.ssl.internal.",
+    "execution.checkpointing.local-backup.",
+];
+
+/// Whether `scope` reads the option `key`. What clients alone read concerns none.
+pub fn concerns(key: &str, scope: Scope) -> bool {
+    let is_in = |beginnings: &[&str]| beginnings.iter().any(|beginning| key.starts_with(beginning));
+    let local_backup = key.starts_with("execution.checkpointing.local-backup.");
+    let of_job = (is_in(&OF_JOBS) && !local_backup) || key.starts_with("metrics.latency.");
+    match scope {
+        Scope::Job => of_job,
+        Scope::TaskManager => is_in(&OF_TASK_MANAGERS),
+        // What it is configured for holds for jobs that say nothing else.
+        Scope::JobManager if key.contains("scheduler") => true,
+        Scope::JobManager => {
+            let of_clients = ["security.token", "security.token.file"].contains(&key);
+            !of_job && !local_backup && !of_clients && !key.starts_with("taskmanager.") && find(key).is_some()
+        }
+    }
+}
+
 /// Whether `key` is the beginning of keys, such as `execution.checkpointing`, and no key itself.
 pub(super) fn is_section(key: &str) -> bool {
     find(key).is_none() && all().any(|option| option.key.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))

@@ -1,6 +1,6 @@
 use crate::{
-    event::{JobEvent, JobNote},
-    testing::{Harness, millis, settings, topology},
+    event::{JobAction, JobEvent, JobNote},
+    testing::{Harness, lost, millis, settings, topology},
 };
 use flott_core::{
     exchange::PartitionKind::Hash,
@@ -63,6 +63,74 @@ fn a_change_waits_for_its_slots_takes_a_checkpoint_and_starts_all_tasks_from_it(
     assert_eq!(job.metadata(2).operators[1].parallelism, 2);
 }
 
+/// What the job has said of slots since it was asked last.
+fn slots(job: &mut Harness) -> Vec<JobAction> {
+    std::mem::take(&mut job.slots)
+}
+
+fn yields(held: &[u32], needed: u32) -> JobAction {
+    JobAction::YieldSlots { held: held.to_vec(), needed }
+}
+
+#[test]
+fn slots_that_are_too_few_for_a_change_are_given_back_and_all_that_it_lacks_wanted_at_once() {
+    let mut job = running(settings(false));
+    slots(&mut job);
+    job.client(5, exactly(20));
+    assert_eq!(slots(&mut job), [JobAction::RequestSlots(19)]);
+    job.event(JobEvent::Slots(vec![20, 21, 22]));
+    job.pass(millis(9_999));
+    assert_eq!(slots(&mut job), []);
+    assert_eq!(job.pass(millis(1)), NOTHING);
+    assert_eq!(slots(&mut job), [yields(&[20, 21, 22], 19)]);
+    assert_eq!((job.job.status(), job.job.overview().slots_wanted), (JobStatus::Running, 19));
+    // One that was on its way.
+    job.event(JobEvent::Slots(vec![23]));
+    job.pass(millis(100_000));
+    assert_eq!(slots(&mut job), [yields(&[23], 19)]);
+    // One in which it runs is replaced whatever happens.
+    job.event(lost([0]));
+    assert_eq!(slots(&mut job), [JobAction::RequestSlots(1)]);
+    assert!(job.event(JobEvent::Slots(vec![24])).last().unwrap().starts_with("deploy v0/0#1 v1/0#1"));
+    job.all_run();
+    // Nobody gives one slot to those who want nineteen at once.
+    job.client(6, exactly(2));
+    assert_eq!(slots(&mut job), [JobAction::WithdrawSlots(19), JobAction::RequestSlots(1)]);
+    assert_eq!(job.event(JobEvent::Slots(vec![25])), ["begin 1", "v0: snapshot 1"]);
+    job.pass(millis(20_000));
+    assert_eq!(slots(&mut job), [], "it is of use as soon as the checkpoint is complete");
+}
+
+#[test]
+fn a_job_waits_at_once_for_no_more_slots_than_those_from_which_on_each_is_of_use() {
+    let mut job = running(settings(false));
+    slots(&mut job);
+    job.client(5, JobRequest::Rescale(vec![ParallelismBounds { lower: 4, upper: 8 }; 2]));
+    job.event(JobEvent::Slots(vec![20, 21]));
+    job.pass(millis(10_000));
+    assert_eq!(slots(&mut job), [JobAction::RequestSlots(7), yields(&[20, 21], 3)]);
+    job.event(JobEvent::Slots(vec![22, 23, 24]));
+    assert_eq!(slots(&mut job), [JobAction::RequestSlots(4)]);
+    job.pass(millis(60_000));
+    checkpoint(&mut job, 1, &[(0, 0), (1, 0)]);
+    assert!(canceled(&mut job, &[(0, 0), (1, 0)])[1].contains("v1/3#1"));
+    assert_eq!(slots(&mut job), []);
+}
+
+#[test]
+fn a_job_that_lacks_slots_to_run_as_it_did_waits_for_these_and_not_for_those_of_a_change() {
+    let mut job = Harness::running(topology(&[2, 2], &[(0, 1, Hash)]), settings(false));
+    job.client(5, exactly(20));
+    slots(&mut job);
+    job.event(lost([0, 1]));
+    assert_eq!(slots(&mut job), [JobAction::RequestSlots(2)]);
+    job.event(JobEvent::Slots(vec![30]));
+    job.pass(millis(30_000));
+    assert_eq!(slots(&mut job), [yields(&[30], 2)]);
+    assert!(job.event(JobEvent::Slots(vec![31, 32])).last().unwrap().starts_with("deploy v0/0#1 v0/1#1"));
+    assert_eq!(slots(&mut job), [JobAction::RequestSlots(18)], "of these each may be on its way");
+}
+
 #[test]
 fn a_task_that_does_not_end_is_killed_and_the_change_goes_on() {
     let mut job = running(settings(false));
@@ -82,7 +150,7 @@ fn an_enumerator_that_speaks_of_a_reader_that_was_removed_is_not_heard() {
     job.client(5, exactly(1));
     checkpoint(&mut job, 1, &[(0, 0), (0, 1), (1, 0), (1, 1)]);
     // The new tasks lack their slot: the old enumerator is all there is.
-    job.event(JobEvent::SlotsLost(vec![0, 1]));
+    job.event(lost([0, 1]));
     let report = EnumeratorReport::Assign { subtask: 1, splits: vec![vec![7]] };
     let heard = JobEvent::Enumerator { vertex: VertexId(0), after: 1, report };
     assert_eq!(job.event(heard), NOTHING);
@@ -150,7 +218,7 @@ fn a_reactive_job_starts_with_what_there_is_grows_and_shrinks() {
     checkpoint(&mut job, 1, &all);
     assert!(canceled(&mut job, &all)[1].starts_with("deploy v0/0#1 v0/1#1 v0/2#1"));
     job.all_run();
-    let shown = job.event(JobEvent::SlotsLost(vec![0, 2]));
+    let shown = job.event(lost([0, 2]));
     assert_eq!(shown, ["v0/1#1: cancel", "v1/1#1: cancel"]);
     canceled(&mut job, &[(0, 1), (1, 1)]);
     assert_eq!(job.pass(millis(500)), ["v0: create Some([9])", "deploy v0/0#2 v1/0#2 from 1"]);

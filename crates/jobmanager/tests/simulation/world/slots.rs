@@ -12,8 +12,8 @@ pub(super) struct Slots {
     pub(super) held: BTreeSet<u32>,
     /// How many it wants more.
     pub(super) wanted: u32,
-    /// It wants all of them or none.
-    pub(super) at_once: bool,
+    /// How many more it wants all at once.
+    pub(super) at_once: u32,
     pub(super) next: u32,
 }
 
@@ -24,8 +24,11 @@ impl World {
     }
 
     pub(super) fn withdraw_slots(&mut self, count: u32) {
-        assert!(count <= self.supply.wanted, "{count} slots are withdrawn, {} are wanted", self.supply.wanted);
-        self.supply.wanted -= count;
+        let Slots { wanted, at_once, .. } = &mut self.supply;
+        assert!(count <= *wanted + *at_once, "{count} slots are withdrawn, {wanted} and {at_once} are wanted");
+        let one_by_one = count.min(*wanted);
+        *wanted -= one_by_one;
+        *at_once -= count - one_by_one;
     }
 
     pub(super) fn release_slots(&mut self, slots: &[u32]) {
@@ -40,9 +43,11 @@ impl World {
     /// Grants that were on their way come all the same; all that are still wanted come at once or not at all.
     pub(super) fn yield_slots(&mut self, held: &[u32], needed: u32) {
         assert!(!held.is_empty(), "nothing is given back");
-        assert!(self.slots.keys().all(|attempt| self.ended.contains(attempt)), "slots are given back while tasks run");
-        self.supply.wanted = needed;
-        self.supply.at_once = true;
+        self.summary.yields += 1;
+        if self.slots.keys().any(|attempt| !self.ended.contains(attempt)) {
+            self.summary.yields_beside_tasks += 1;
+        }
+        (self.supply.wanted, self.supply.at_once) = (0, needed);
         self.release_slots(held);
     }
 
@@ -53,11 +58,10 @@ impl World {
 
     pub(super) fn grant_slots(&mut self) {
         let free = self.supply.capacity.saturating_sub(self.supply.held.len() as u32);
-        let mut count = free.min(self.supply.wanted);
-        if self.supply.at_once && count < self.supply.wanted {
-            return;
+        if self.supply.at_once <= free {
+            self.supply.wanted += std::mem::take(&mut self.supply.at_once);
         }
-        self.supply.at_once = false;
+        let mut count = free.min(self.supply.wanted);
         if count > 1 && self.random.percent(30) {
             // Those of one TaskManager, and then those of another.
             count = 1 + self.random.below(u64::from(count) - 1) as u32;
@@ -97,7 +101,7 @@ impl World {
             self.worker(worker).ledger.lost(attempt);
         }
         self.supply.held.retain(|slot| !lost.contains(slot));
-        self.tell(JobEvent::SlotsLost(lost));
+        self.tell(JobEvent::SlotsLost { slots: lost, reason: "TaskManagers are gone".into() });
     }
 
     /// The next leader learns from workers which slots the job holds.
@@ -115,7 +119,7 @@ impl World {
     pub(super) fn forget_slots(&mut self) {
         self.supply.held.clear();
         self.supply.wanted = 0;
-        self.supply.at_once = false;
+        self.supply.at_once = 0;
     }
 
     /// Bounds as a client may ask for them, now and then such that cannot be.
@@ -123,6 +127,12 @@ impl World {
         let groups = self.topology.forward_groups();
         let common = 1 + self.random.below(4) as u32;
         let exact = self.random.percent(50);
+        if self.faulty() && self.random.percent(50) {
+            // The slots that come are too few, or there are none.
+            self.supply.capacity = self.supply.held.len() as u32 + self.random.below(3) as u32;
+            let end = self.now + FAULTS_UNTIL;
+            self.at(end, Happening::Capacity);
+        }
         let mut bounds: Vec<ParallelismBounds> = Vec::new();
         for (number, group) in groups.iter().enumerate() {
             let upper = if self.random.percent(60) { common } else { 1 + self.random.below(4) as u32 };
