@@ -373,3 +373,27 @@ fn a_parallelism_that_was_asked_for_and_has_no_slots_yet_is_known_to_the_next_le
     pair.flott().args(["cancel", &job]).output().unwrap();
     program.wait().unwrap();
 }
+
+#[test]
+fn top_shows_the_cluster_whichever_of_its_rest_servers_it_asks() {
+    let pair = Pair::start(&[1]);
+    let mut waiting = None;
+    eventually("one sends callers to the other", || {
+        waiting = pair.managers.iter().position(|manager| Cluster::status_of(&manager.rest, "/overview") == 307);
+        waiting.is_some()
+    });
+    let waiting = waiting.unwrap();
+    let (leader, other) = (1 - waiting, &pair.managers[waiting]);
+    eventually("the TaskManager is there", || {
+        Cluster::answer_of(&pair.managers[leader].rest, "/overview").1.contains("\"taskmanagers\":1")
+    });
+    let shown = |options: &[&str]| pair.flott().args(["top", "--once"]).args(options).output().unwrap();
+    let of_leader = shown(&["-m", &pair.managers[leader].rest]);
+    let of_other = shown(&["-m", &other.rest]);
+    assert!(of_other.status.success(), "{}", String::from_utf8_lossy(&of_other.stderr));
+    assert_eq!(String::from_utf8_lossy(&of_other.stdout), String::from_utf8_lossy(&of_leader.stdout));
+    // Both are on one host, so that one port is given; whoever has it knows the leader.
+    let port = other.rest.rsplit(':').next().unwrap();
+    let found = shown(&[&format!("-Drest.port={port}")]);
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+}
