@@ -169,8 +169,13 @@ impl Scheduler {
     /// Waiting ends with the last slot that was missing: for the next one it begins anew.
     fn end_wait(&mut self) {
         if !self.lacks_any() {
-            (self.deadline, self.yield_at) = (None, None);
+            self.wait_no_more();
         }
+    }
+
+    /// Nobody waits for those that are missing.
+    pub(crate) fn wait_no_more(&mut self) {
+        (self.deadline, self.yield_at) = (None, None);
     }
 
     /// The number of slots that the job holds.

@@ -145,6 +145,8 @@ impl JobMaster {
     pub(super) fn advance_slots(&mut self, now: Now, out: &mut Vec<JobAction>) {
         let quiet = self.failover.is_quiet();
         if quiet && !self.slots.wants_more_than_needed() {
+            // The slot of a task that has finished may be missing for good.
+            self.slots.wait_no_more();
             return;
         }
         if let Some(count) = self.slots.request(now.monotonic) {

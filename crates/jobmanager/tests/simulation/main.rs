@@ -47,7 +47,8 @@ fn every_record_is_committed_exactly_once_whatever_fails() {
     }
     println!("{sum:?}");
     assert!(failed.is_empty(), "seeds that failed: {failed:?}");
-    assert!(sum.yields > sum.yields_beside_tasks && sum.yields_beside_tasks > 0, "slots are given back rarely: {sum:?}");
+    let both = sum.yields > sum.yields_beside_tasks && sum.yields_beside_tasks > 0;
+    assert!(both || seeds().count() < 400, "slots are given back rarely: {sum:?}");
 }
 
 /// What a seed does changes with the simulation; what these have found is in their names.
@@ -56,7 +57,9 @@ fn seeds_that_have_found_something_hold() {
     let a_change_waits_for_a_task_that_was_killed = 349;
     let a_slot_in_which_a_task_runs_is_not_given_back_by_the_next_leader = 7821;
     let a_slot_is_adopted_for_one_place = 10567;
+    let nobody_waits_for_the_slot_of_a_task_that_has_finished = 3415;
     for seed in [
+        nobody_waits_for_the_slot_of_a_task_that_has_finished,
         a_change_waits_for_a_task_that_was_killed,
         a_slot_in_which_a_task_runs_is_not_given_back_by_the_next_leader,
         a_slot_is_adopted_for_one_place,
