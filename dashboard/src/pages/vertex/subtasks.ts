@@ -1,35 +1,11 @@
 /** What single subtasks say of themselves, beyond what tables of them have. */
 
 import { usePolled } from "../../api/poll";
-import type { Job, Metric, PlanNode } from "../../api/types";
-import { operatorsOf } from "../../graph/model";
+import type { Job, Metric } from "../../api/types";
+import { type Ends, endsOf, identifier } from "./ends";
 
 /** Of so many subtasks a metric is asked for: their names stand in the address of the call. */
 export const ASKED = 1000;
-
-/** Which way a vertex has to the outside of the job. */
-export interface Ends {
-  /** The operator that reads from outside; `null`: the vertex has inputs. */
-  source: string | null;
-  /** The operator that gives to the outside; `null`: another vertex reads what it sends. */
-  sink: string | null;
-}
-
-/** Of a source nobody counts what it receives but its operator, which sends it on; of a sink it is the other way round. */
-export function endsOf(nodes: readonly PlanNode[], vertex: string): Ends {
-  const node = nodes.find(({ id }) => id === vertex);
-  const operators = operatorsOf(node?.description ?? "");
-  const read = nodes.some(({ inputs }) => inputs?.some(({ id }) => id === vertex));
-  return {
-    source: node && !node.inputs?.length ? (operators[0] ?? null) : null,
-    sink: node && !read ? (operators.at(-1) ?? null) : null,
-  };
-}
-
-/** The name of an operator as part of the name of a metric. */
-export function identifier(operator: string): string {
-  return operator.replace(/[ .:,]/g, "_");
-}
 
 /** The values of one metric by subtask, and when they were told. Without a name nothing is asked. */
 export function useMetricOf(path: string, parallelism: number, name: string | null) {

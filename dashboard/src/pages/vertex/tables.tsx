@@ -6,7 +6,8 @@ import { bytes, compact, count, duration, lag, NONE, percent } from "../../forma
 import { Empty, Failure, Loading, Meter, Since, State, Tasks, Time } from "../../parts/basic";
 import { Host } from "../Host";
 import { type Column, Table } from "../../parts/Table";
-import { ASKED, endsOf, type Outside, useMetricOf, useOutside } from "./subtasks";
+import { endsOf } from "./ends";
+import { ASKED, type Outside, useMetricOf, useOutside } from "./subtasks";
 
 export interface OfVertex {
   path: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PlanNode } from "../../api/types";
-import { endsOf, identifier } from "./subtasks";
+import { endsOf, identifier } from "./ends";
 
 const node = (id: string, description: string, ...inputs: string[]): PlanNode => ({
   id,
