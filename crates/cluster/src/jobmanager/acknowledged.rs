@@ -59,6 +59,8 @@ mod tests {
     use super::*;
     use flott_core::id::VertexId;
 
+    const LAST: u64 = 2 * DETAILED as u64;
+
     fn record(id: u64) -> CheckpointRecord {
         CheckpointRecord {
             id: CheckpointId(id),
@@ -74,7 +76,7 @@ mod tests {
 
     fn run(subtasks: u32) -> VecDeque<CheckpointRecord> {
         let mut checkpoints = VecDeque::new();
-        for id in 1..=40 {
+        for id in 1..=LAST {
             checkpoints.push_front(record(id));
             forget_details(&mut checkpoints);
             for index in 0..subtasks {
@@ -90,7 +92,7 @@ mod tests {
         let checkpoints = run(3);
         let known = checkpoints.iter().take_while(|record| record.acknowledged.len() == 3).count();
         assert_eq!((known, checkpoints[known].acknowledged.len()), (DETAILED + 1, 0));
-        assert_eq!(checkpoints[0].acknowledged.values().map(|one| one.stats.bytes).collect::<Vec<_>>(), [40, 40, 40]);
+        assert_eq!(checkpoints[0].acknowledged.values().map(|one| one.stats.bytes).collect::<Vec<_>>(), [LAST; 3]);
     }
 
     #[test]
