@@ -10,6 +10,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
+    time::Duration,
 };
 
 /// In the environment of the child.
@@ -78,7 +79,13 @@ fn start() -> (Child, u32, u32) {
             break;
         }
     }
-    (child, busy.unwrap(), idle.unwrap())
+    let (busy, idle) = (busy.unwrap(), idle.unwrap());
+    // It says so shortly before.
+    let stat = format!("/proc/{}/task/{idle}/stat", child.id());
+    while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {
+        thread::sleep(Duration::from_millis(1));
+    }
+    (child, busy, idle)
 }
 
 fn request(threads: Vec<u32>, samples: u32) -> SampleRequest {
@@ -115,7 +122,7 @@ fn a_process_that_ends_meanwhile_is_no_harm() {
     let (mut child, busy, idle) = start();
     let process = child.id();
     let sampling = thread::spawn(move || sample(process, &request(vec![busy, idle], 2000)));
-    thread::sleep(std::time::Duration::from_millis(100));
+    thread::sleep(Duration::from_millis(100));
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success());
     let samples = sampling.join().unwrap();
