@@ -141,6 +141,8 @@ fn attempt(number: u32, records: f64) -> Attempt {
             ("numRecordsInPerSecond", 125.0),
             ("numRecordsOut", 0.0),
             ("numBytesIn", records * 29.0),
+            ("numBytesInPerSecond", 3625.0),
+            ("numBytesOutPerSecond", 0.0),
             ("accumulateBusyTimeMs", 1167.0),
             ("accumulateIdleTimeMs", 35_242.0),
             ("currentInputWatermark", i64::MIN as f64),
