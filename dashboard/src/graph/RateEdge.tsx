@@ -41,7 +41,8 @@ function RateEdgeView({ sourceX, sourceY, targetX, targetY, sourcePosition, targ
 function Rate({ edge, edges, figures }: { edge: GraphEdge; edges: readonly GraphEdge[]; figures: FlowFigures }) {
   const from = useStore(figures.vertex(edge.from)).flow;
   const to = useStore(figures.vertex(edge.to)).flow;
-  const records = edgeRate(edge, edges, from, to);
+  const told = useStore(figures.edge(edge.id));
+  const records = told === undefined ? edgeRate(edge, edges, from, to) : told;
   return records === null ? null : <b>{rate(records)}</b>;
 }
 

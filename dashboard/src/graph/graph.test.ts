@@ -117,9 +117,13 @@ describe("the graph", () => {
       "last-checkpoint": null,
       bottleneck: { vertex: "a", reason: "" },
       vertices: [flow("a", { "records-in-rate": now })],
+      ...(now > 1 ? { edges: [{ source: "a", target: "b", num: 0, "records-rate": now * 10 }] } : {}),
     });
+    figures.update(answer(0.5));
+    expect(figures.edge("a-b-0").get()).toBeUndefined();
     for (const now of [1, 2, 2, 3]) figures.update(answer(now));
-    expect(figures.vertex("a").get().past).toEqual([1, 2, 3]);
+    expect(figures.edge("a-b-0").get()).toBe(30);
+    expect(figures.vertex("a").get().past).toEqual([0.5, 1, 2, 3]);
     expect(figures.vertex("a").get().bottleneck).toBe(true);
   });
 });

@@ -148,7 +148,10 @@ export function LogView({ file, name }: Props) {
   const filtered = level !== "" || search !== "";
   const upwards = useSearch(file, level, search, border, missingOf(inside.length), fail);
   const { found, keep } = upwards;
-  const visible = useMemo(() => (found.length > 0 ? [...found, ...inside] : inside), [found, inside]);
+  const visible = useMemo(() => {
+    const above = filtered ? found.filter(({ at }) => at < (border ?? 0)) : [];
+    return above.length > 0 ? [...above, ...inside] : inside;
+  }, [filtered, found, inside, border]);
   const end = shown ? shown.start + shown.bytes.length : 0;
 
   // Of what makes place for later lines, those that were looked for stay.

@@ -68,8 +68,11 @@ export function useSearch(
       const readRange = async (start: number, end: number) => (await read(file, `${start}-${end - 1}`, own.signal))?.bytes ?? null;
       lookUp(readRange, from, level, search, (lines, from) => {
         if (own.signal.aborted) return false;
-        left -= lines.length;
-        setState(({ found }) => ({ found: [...lines, ...found].slice(-MOST), from, running: true }));
+        // What there is no place for is looked at again.
+        const kept = lines.slice(-left);
+        left -= kept.length;
+        const place = kept.length < lines.length ? (kept[0]?.at ?? from) : from;
+        setState(({ found }) => ({ found: [...kept, ...found], from: place, running: true }));
         return left > 0;
       })
         .catch((failure) => !own.signal.aborted && fail(failure))
@@ -98,11 +101,17 @@ export function useSearch(
   }, [known, level, search, begin]);
 
   const go = useCallback(() => {
-    const { from } = current.current;
-    if (from !== null && from > 0) begin(from, SCREEN);
+    const { from, found } = current.current;
+    if (from !== null && from > 0 && found.length < MOST) begin(from, SCREEN);
   }, [begin]);
   const keep = useCallback((lines: readonly Line[]) => {
-    if (lines.length > 0) setState((state) => (state.from === null ? state : { ...state, found: [...state.found, ...lines].slice(-MOST) }));
+    if (lines.length === 0) return;
+    setState((state) => {
+      if (state.from === null) return state;
+      const all = [...state.found, ...lines];
+      const found = all.slice(-MOST);
+      return { ...state, found, from: found.length < all.length ? (found[0]?.at ?? state.from) : state.from };
+    });
   }, []);
   return { ...state, go, stop, keep };
 }
