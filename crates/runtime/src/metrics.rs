@@ -1,6 +1,6 @@
 //! The figures of a task, updated once a batch or when it waits.
 
-use crate::latency::Latencies;
+use crate::{latency::Latencies, times::Times};
 use flott_core::{
     accumulator::Accumulators,
     id::SubtaskId,
@@ -29,12 +29,7 @@ pub struct TaskMetrics {
     pub(crate) bytes_out: Counter,
     pub(crate) watermark_in: Gauge,
     pub(crate) watermark_out: Gauge,
-    busy_ms: Gauge,
-    idle_ms: Gauge,
-    back_pressured_ms: Gauge,
-    idle: Duration,
-    back_pressured: Duration,
-    started: Duration,
+    pub(crate) times: Times,
 }
 
 impl TaskMetrics {
@@ -55,12 +50,7 @@ impl TaskMetrics {
             bytes_out: group.counter(names::NUM_BYTES_OUT),
             watermark_in,
             watermark_out,
-            busy_ms: group.gauge(names::BUSY_TIME),
-            idle_ms: group.gauge(names::IDLE_TIME),
-            back_pressured_ms: group.gauge(names::BACK_PRESSURED_TIME),
-            idle: Duration::ZERO,
-            back_pressured: Duration::ZERO,
-            started: now,
+            times: Times::new(now),
             group,
         }
     }
@@ -76,10 +66,14 @@ impl TaskMetrics {
     /// The figures of `subtask`, whose vertex is called `name`, at the monotonic time `now`.
     pub fn read(&self, subtask: SubtaskId, name: &str, now: Duration) -> TaskFigures {
         let distributions = |group: &MetricGroup| Distributions { meters: group.read_meters(now), histograms: group.read_histograms() };
+        let times = self.times.read(now);
+        let times = [(names::BUSY_TIME, times.busy), (names::IDLE_TIME, times.idle), (names::BACK_PRESSURED_TIME, times.back_pressured)];
+        let mut task = self.group.read();
+        task.extend(times.map(|(name, time)| (name.to_owned(), time)));
         TaskFigures {
             subtask,
             name: name.to_owned(),
-            task: self.group.read(),
+            task,
             operators: self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
             distributions: self.operators.iter().map(|(_, group)| distributions(group)).collect(),
             latencies: self.latencies.read(),
@@ -87,21 +81,5 @@ impl TaskMetrics {
             thread: self.thread.get().copied(),
             read_at_ms: now.as_millis() as u64,
         }
-    }
-
-    pub(crate) fn add_idle(&mut self, time: Duration) {
-        self.idle += time;
-        self.idle_ms.set(self.idle.as_millis() as i64);
-    }
-
-    pub(crate) fn add_back_pressured(&mut self, time: Duration) {
-        self.back_pressured += time;
-        self.back_pressured_ms.set(self.back_pressured.as_millis() as i64);
-    }
-
-    /// The rest of the time was work.
-    pub(crate) fn update_busy(&self, now: Duration) {
-        let busy = now.saturating_sub(self.started).saturating_sub(self.idle).saturating_sub(self.back_pressured);
-        self.busy_ms.set(busy.as_millis() as i64);
     }
 }

@@ -122,6 +122,22 @@ fn a_busy_task_says_so_while_it_is_busy() {
 }
 
 #[test]
+fn a_task_that_waits_for_long_says_so_while_it_waits() {
+    let env = env(1);
+    // One record in a quarter of an hour: nothing wakes the task meanwhile.
+    endless(&env, 0.001).name("quiet").rebalance().map(|n| n).name("starved").discard();
+    let client = env.execute_async("timed").unwrap();
+    let all_idle = |figures: &[flott::TaskFigures]| figures.len() == 2 && figures.iter().all(|task| task.task[names::IDLE_TIME] > 300);
+    eventually("both tasks are idle", || all_idle(&client.figures().unwrap()));
+    cancel(&client);
+    let ended = client.figures().unwrap();
+    assert_eq!(
+        client.figures().unwrap().iter().map(|task| &task.task).collect::<Vec<_>>(),
+        ended.iter().map(|task| &task.task).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn watermarks_follow_the_largest_timestamp_by_the_bound_and_end_with_the_input() {
     let env = env(2);
     env.set(&options::PIPELINE_AUTO_WATERMARK_INTERVAL, Duration::from_millis(1));
