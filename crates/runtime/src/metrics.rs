@@ -22,6 +22,8 @@ pub struct TaskMetrics {
     /// The accumulators of the task.
     pub accumulators: Accumulators,
     thread: Arc<OnceLock<u32>>,
+    /// Records sent into each edge that takes the task's output, with the edge's place in the graph; in the order of the outputs.
+    pub(crate) edges: Vec<(u32, Counter)>,
     pub(crate) latencies: Latencies,
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
@@ -33,8 +35,8 @@ pub struct TaskMetrics {
 }
 
 impl TaskMetrics {
-    /// For a task with these operators that starts at the monotonic time `now`.
-    pub fn new(operators: impl IntoIterator<Item = String>, now: Duration) -> Self {
+    /// For a task with these operators, that sends into these edges of the graph and starts at the monotonic time `now`.
+    pub fn new(operators: impl IntoIterator<Item = String>, edges: impl IntoIterator<Item = usize>, now: Duration) -> Self {
         let group = MetricGroup::default();
         let (watermark_in, watermark_out) = (group.gauge(names::CURRENT_INPUT_WATERMARK), group.gauge(names::CURRENT_OUTPUT_WATERMARK));
         watermark_in.set(i64::MIN);
@@ -43,6 +45,7 @@ impl TaskMetrics {
             operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
             accumulators: Accumulators::default(),
             thread: Arc::default(),
+            edges: edges.into_iter().map(|edge| (edge as u32, Counter::default())).collect(),
             latencies: Latencies::default(),
             records_in: group.counter(names::NUM_RECORDS_IN),
             records_out: group.counter(names::NUM_RECORDS_OUT),
@@ -76,6 +79,7 @@ impl TaskMetrics {
             task,
             operators: self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
             distributions: self.operators.iter().map(|(_, group)| distributions(group)).collect(),
+            edges: self.edges.iter().map(|(edge, records)| (*edge, records.get())).collect(),
             latencies: self.latencies.read(),
             accumulators: self.accumulators.snapshot(),
             thread: self.thread.get().copied(),

@@ -37,6 +37,8 @@ pub struct TaskRates {
     pub task: BTreeMap<&'static str, f64>,
     /// Of its operators, in the order of the chain.
     pub operators: Vec<BTreeMap<&'static str, f64>>,
+    /// Records that it sends into each edge, by the edge's place in the graph.
+    pub edges: BTreeMap<u32, f64>,
 }
 
 /// By the place in [`RATES`].
@@ -48,6 +50,7 @@ struct Reading {
     at: Duration,
     task: Counters,
     operators: Vec<Counters>,
+    edges: BTreeMap<u32, u64>,
 }
 
 impl Reading {
@@ -56,6 +59,7 @@ impl Reading {
             at: Duration::from_millis(figures.read_at_ms),
             task: counters(&figures.task),
             operators: figures.operators.iter().map(|(_, operator)| counters(operator)).collect(),
+            edges: figures.edges.clone(),
         }
     }
 
@@ -116,7 +120,10 @@ impl Window {
         {
             let seconds = (last.at - first.at).as_secs_f64();
             let operators = first.operators.iter().zip(&last.operators).map(|(from, to)| rates(from, to, seconds));
-            self.rates = TaskRates { task: rates(&first.task, &last.task, seconds), operators: operators.collect() };
+            let edges =
+                last.edges.iter().filter_map(|(edge, to)| Some((*edge, to.saturating_sub(*first.edges.get(edge)?) as f64 / seconds)));
+            self.rates =
+                TaskRates { task: rates(&first.task, &last.task, seconds), operators: operators.collect(), edges: edges.collect() };
         }
     }
 }
@@ -154,6 +161,7 @@ mod tests {
             task: [(names::NUM_RECORDS_IN.to_owned(), records), ("other".to_owned(), 1)].into(),
             operators: vec![("map".into(), [(names::NUM_RECORDS_OUT.to_owned(), 2 * records)].into())],
             distributions: Vec::new(),
+            edges: [(4, 3 * records as u64)].into(),
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: None,
@@ -177,6 +185,7 @@ mod tests {
             let late = second * 37 % 100;
             rates.report(&[figures(10_000 + 1000 * second + late, 500 + 2000 * second as i64 + 2 * late as i64)]);
             assert!((records_in(&rates).unwrap() - 2000.0).abs() < 1e-6);
+            assert!((rates.all().next().unwrap().1.edges[&4] - 6000.0).abs() < 1e-6);
         }
         rates.report(&[figures(21_000, 22_500)]);
         rates.report(&[figures(22_000, 22_500)]);
@@ -184,6 +193,7 @@ mod tests {
         assert_eq!(records_in(&rates), Some(0.0));
         let (_, all) = rates.all().next().unwrap();
         assert_eq!(all.operators, [[("numRecordsOutPerSecond", 0.0)].into()]);
+        assert_eq!(all.edges, [(4, 0.0)].into());
     }
 
     #[test]

@@ -65,6 +65,28 @@ fn records_of_tasks_are_those_that_came_in_and_went_out() {
 }
 
 #[test]
+fn each_edge_counts_what_is_sent_into_it() {
+    let env = env(2);
+    let numbers = env.from_sequence(1, 1000).name("numbers");
+    let few = numbers.filter(|n| *n <= 100).name("few");
+    // Three operators of one chain send into four edges; two of these meet.
+    let again = few.map(|n| n).name("again");
+    numbers.rebalance().map(|n| n).name("all").discard();
+    few.broadcast().map(|n| n).name("copied").discard();
+    few.rebalance().union(&again.rebalance()).map(|n| n).name("joined").discard();
+    let client = env.execute_async("counted").unwrap();
+    end_of(&client).unwrap();
+    let figures = client.figures().unwrap();
+    let mut edges = std::collections::BTreeMap::new();
+    for (edge, records) in figures.iter().flat_map(|task| &task.edges) {
+        *edges.entry(*edge).or_insert(0) += records;
+    }
+    let mut sent: Vec<u64> = edges.into_values().collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [100, 100, 200, 1000]);
+}
+
+#[test]
 fn bytes_that_a_file_source_reads_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("input"), "line\n".repeat(2000)).unwrap();
