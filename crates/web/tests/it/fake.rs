@@ -182,7 +182,8 @@ fn vertices() -> Vec<Vertex> {
         inputs,
         subtasks: subtasks(id),
     };
-    let input = Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None };
+    let input =
+        Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None, records: Some(726_944.0), records_rate: Some(250.0) };
     vec![vertex(SOURCE, &["Source: gen"], vec![]), vertex(COUNT, &["Keyed Aggregation", "Map", "Sink: Writer"], vec![input])]
 }
 
@@ -391,7 +392,6 @@ impl Cluster for Fake {
 
     fn job_manager(&self) -> Result<JobManager> {
         Ok(JobManager {
-            configuration: vec![given("rest.port", "0"), given("rest.password", "hunter2")],
             arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
             host: "vm".to_owned(),
             metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),
@@ -407,6 +407,15 @@ impl Cluster for Fake {
         assert_eq!(name, "flott.log");
         let end = LOG_BYTES.min(offset + length as u64);
         Ok((offset..end).map(|at| b'0' + (at % 10) as u8).collect())
+    }
+
+    fn configuration(&self, process: &Process) -> Result<Vec<Setting>> {
+        Ok(match process {
+            Process::JobManager => vec![given("rest.port", "0"), given("rest.password", "hunter2")],
+            Process::TaskManager(id) => {
+                vec![given("taskmanager.resource-id", id), given("s3.access-key", "hunter2"), given("rest.port", "0")]
+            }
+        })
     }
 
     fn threads(&self, _: &Process) -> Result<Vec<ThreadInfo>> {
