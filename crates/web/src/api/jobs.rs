@@ -66,7 +66,7 @@ pub(crate) fn overview(call: &Call) -> Handled {
 }
 
 impl<'a> JobDetails<'a> {
-    fn of(job: &'a JobSummary, now: Timestamp) -> Self {
+    pub(crate) fn of(job: &'a JobSummary, now: Timestamp) -> Self {
         JobDetails {
             jid: job.id.to_string(),
             name: &job.name,

@@ -122,6 +122,24 @@ fn an_ended_job_has_a_result_and_a_running_one_none() {
 }
 
 #[test]
+fn an_application_is_a_job_with_the_jobs_id() {
+    let served = Served::new();
+    let application = ask(&served, "/applications/:job");
+    assert_eq!((&application["id"], &application["name"]), (&json!(RUNNING.to_string()), &json!("recovery")));
+    assert_eq!(
+        (&application["status"], &application["start-time"], &application["duration"]),
+        (&json!("RUNNING"), &json!(START), &json!(30_000))
+    );
+    assert_eq!((&application["timestamps"]["RUNNING"], &application["timestamps"]["FINISHED"]), (&json!(START), &json!(0)));
+    assert_eq!(application["jobs"], json!([ask(&served, "/jobs/overview")["jobs"][0]]));
+    let failures = ask(&served, "/applications/:job/exceptions");
+    let first = &failures["exceptionHistory"]["entries"][0];
+    assert_eq!((&first["jobId"], &first["exceptionName"]), (&json!(RUNNING.to_string()), &json!("panic in `count`")));
+    let ended = ask(&served, &format!("/applications/{FINISHED}"));
+    assert_eq!((&ended["status"], &ended["end-time"]), (&json!("FINISHED"), &json!(START + 2043)));
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let served = Served::new();
     for path in
