@@ -1,6 +1,8 @@
 //! The tasks of a job in worker processes, as its JobMaster's shell sees them.
 
 use super::{
+    SharedHistory,
+    last_figures::AttemptFigures,
     questions::Questions,
     rates::{Rates, TaskRates},
 };
@@ -59,6 +61,11 @@ struct Said {
 pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Said>>>);
 
 impl WorkerFigures {
+    /// Of a job that has ended.
+    pub(super) fn of(tasks: Vec<TaskFigures>) -> Self {
+        WorkerFigures(Arc::new(Mutex::new([(0, Said { tasks, rates: Rates::default() })].into())))
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Said>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,11 +116,18 @@ pub(crate) struct RemoteHost {
     killed: HashSet<AttemptId>,
     failed_starts: u32,
     figures: WorkerFigures,
+    /// Where it is kept what attempts had counted.
+    history: SharedHistory,
     questions: Questions,
 }
 
 impl RemoteHost {
-    pub(crate) fn new(job: JobId, topology: JobTopology, cluster: Arc<dyn Cluster>, figures: WorkerFigures) -> Self {
+    pub(crate) fn new(
+        job: JobId,
+        topology: JobTopology,
+        cluster: Arc<dyn Cluster>,
+        (figures, history): (WorkerFigures, SharedHistory),
+    ) -> Self {
         RemoteHost {
             job,
             topology,
@@ -124,6 +138,7 @@ impl RemoteHost {
             killed: HashSet::new(),
             failed_starts: 0,
             figures,
+            history,
             questions: Questions::default(),
         }
     }
@@ -163,8 +178,28 @@ impl RemoteHost {
         if worker.slots.is_empty() { Vec::new() } else { vec![JobEvent::Slots(worker.slots.clone())] }
     }
 
+    /// Keeps with their attempts what tasks have last said, of which nothing more is to come.
+    fn keep_figures(&self, is_over: impl Fn(AttemptId, u64) -> bool) {
+        let all = &mut *self.figures.lock();
+        let over: HashMap<SubtaskId, (AttemptId, u64)> = self
+            .worker_of
+            .iter()
+            .filter(|(attempt, worker)| is_over(**attempt, **worker))
+            .map(|(attempt, worker)| (attempt.subtask, (*attempt, *worker)))
+            .collect();
+        let mut kept = Vec::new();
+        for (number, said) in all {
+            let ended = |task: &mut TaskFigures| over.get(&task.subtask).is_some_and(|(_, worker)| worker == number);
+            for task in said.tasks.extract_if(.., ended) {
+                kept.push((over[&task.subtask].0, AttemptFigures::of(&task)));
+            }
+        }
+        self.history.keep_figures(kept);
+    }
+
     fn lost(&mut self, number: u64, reason: &str) -> Vec<JobEvent> {
         let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
+        self.keep_figures(|_, at| at == number);
         self.figures.lock().remove(&number);
         self.worker_of.retain(|_, at| *at != number);
         self.questions.forget();
@@ -235,6 +270,7 @@ impl RemoteHost {
                 None => self.cluster.stop_worker(self.job, number),
             }
             self.cluster.retire_worker(self.job, number);
+            self.keep_figures(|_, at| at == number);
             self.figures.lock().remove(&number);
             self.worker_of.retain(|_, at| *at != number);
         }
@@ -270,6 +306,8 @@ impl TaskHost for RemoteHost {
     }
 
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
+        let again: HashSet<SubtaskId> = deployments.iter().map(|deployment| deployment.attempt.subtask).collect();
+        self.keep_figures(|attempt, _| again.contains(&attempt.subtask));
         if let Some(parallelism) = deployments.first().map(|deployment| deployment.parallelism.clone()) {
             // Subtasks that the job does not have any more.
             let there =
