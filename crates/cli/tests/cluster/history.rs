@@ -2,9 +2,9 @@
 
 use crate::{
     RECORDS,
-    processes::{Cluster, eventually, kill},
+    processes::{Cluster, eventually, job_program, kill},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const ARCHIVE: [&str; 1] = ["-Djobmanager.archive.fs.dir=history"];
 
@@ -43,4 +43,35 @@ fn figures_of_a_job_that_has_ended_and_of_earlier_attempts_outlive_the_job_manag
     assert!(records(first, "read-records") > 0, "{first}");
     cluster.restart_job_manager(&ARCHIVE);
     assert_eq!(all(&cluster), before);
+}
+
+#[test]
+fn uploaded_executables_outlive_the_job_manager_where_there_is_a_folder_for_them() {
+    let uploads = ["-Dweb.upload.dir=uploads"];
+    let mut cluster = Cluster::start_with(&uploads);
+    let mut body = b"--cut\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"my job\"\r\n\r\n".to_vec();
+    body.extend(std::fs::read(job_program()).unwrap());
+    body.extend(b"\r\n--cut--\r\n");
+    // The second time it takes the place of the first.
+    for _ in 0..2 {
+        let (status, uploaded) = cluster.call("POST", "/jars/upload", ("multipart/form-data; boundary=cut", &body));
+        assert_eq!(status, 200, "{uploaded}");
+    }
+    let files = |cluster: &Cluster| cluster.get("/jars")["files"].as_array().unwrap().clone();
+    let before = files(&cluster);
+    assert_eq!((before.len(), &before[0]["name"]), (1, &json!("my job")), "{before:?}");
+    // Nobody has asked for it in a week.
+    for folder in std::fs::read_dir(cluster.folder.path()).unwrap().flatten().map(|entry| entry.path().join("executables")) {
+        std::fs::read_dir(folder).into_iter().flatten().flatten().for_each(|file| std::fs::remove_file(file.path()).unwrap());
+    }
+    cluster.restart_job_manager(&uploads);
+    assert_eq!(files(&cluster), before);
+    let id = before[0]["id"].as_str().unwrap();
+    let request = json!({"programArgsList": ["plain", cluster.path("counts"), "10", "1e6"]}).to_string();
+    let (status, plan) = cluster.call("POST", &format!("/jars/{id}/plan"), ("application/json", request.as_bytes()));
+    assert_eq!(status, 200, "{plan}");
+    assert_eq!(cluster.call("DELETE", &format!("/jars/{id}"), ("text/plain", b"")).0, 200);
+    assert_eq!(std::fs::read_dir(cluster.path("uploads")).unwrap().count(), 0);
+    cluster.restart_job_manager(&uploads);
+    assert!(files(&cluster).is_empty());
 }
