@@ -101,8 +101,10 @@ fn rest(
         upload_folder: executables.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone(), rest_scheme(config)?)),
         assets: Some(Arc::new(dashboard)),
+        time_zone,
         ..Options::new(Arc::new(SystemClock::default()))
     };
+    let options = Options { revision: revision(&options.revision), ..options };
     let unusable = |error| {
         let text = format!("cannot listen on `{address}`: is another JobManager running there? Set `rest.port` to choose another port");
         Error::new(ErrorKind::Unavailable, text).with_source(error)
@@ -114,6 +116,23 @@ fn rest(
     let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs_and_uploads)?);
     let metrics = metrics_server(config, &host, &cluster, &options)?;
     Ok((Server::bind(address.as_str(), cluster, options).map_err(unusable)?, metrics))
+}
+
+/// The zone of this process (`TZ`, or that of the machine), and its present distance from UTC in ms.
+fn time_zone() -> (String, i64) {
+    let now = jiff::Zoned::now();
+    let (zone, offset) = (now.time_zone().iana_name(), now.offset());
+    // A rule instead of a name has none; and where nothing is set it is UTC.
+    (zone.map_or_else(|| offset.to_string(), str::to_owned), i64::from(offset.seconds()) * 1000)
+}
+
+/// What tools are told as `commit @ date`: the version, and when the file of this program was made.
+fn revision(version: &str) -> String {
+    let made = std::env::current_exe().and_then(|program| program.metadata()?.modified()).ok();
+    match made.and_then(|made| jiff::Timestamp::try_from(made).ok()) {
+        Some(made) => format!("{version} @ {}", made.strftime("%FT%TZ")),
+        None => version.to_owned(),
+    }
 }
 
 /// Starts the server for Prometheus on the first free port that it may have.

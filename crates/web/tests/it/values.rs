@@ -34,6 +34,14 @@ fn a_running_job_has_no_end_and_lasts_until_now() {
 }
 
 #[test]
+fn the_zone_is_that_of_the_moment_and_streaming_jobs_are_adaptive() {
+    let served = Served::with(|options| options.time_zone = || ("Europe/Berlin".to_owned(), 3_600_000));
+    let config = ask(&served, "/config");
+    assert_eq!((&config["timezone-name"], &config["timezone-offset"]), (&json!("Europe/Berlin"), &json!(3_600_000)));
+    assert_eq!(ask(&served, "/jobs/:job")["schedulerType"], "Adaptive");
+}
+
+#[test]
 fn a_vertex_sums_its_subtasks() {
     let served = Served::new();
     let job = ask(&served, "/jobs/:job");
