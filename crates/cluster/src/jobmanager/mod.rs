@@ -262,6 +262,16 @@ impl JobManager {
         Ok(job.handle())
     }
 
+    /// Whether there is a job of this number.
+    pub fn has_job(&self, job: JobId) -> bool {
+        self.lock().jobs.contains_key(&job)
+    }
+
+    /// Whether a job of this number is being submitted.
+    pub fn is_starting(&self, job: JobId) -> bool {
+        self.lock().starting.contains(&job)
+    }
+
     /// A job as it stands.
     ///
     /// # Errors
