@@ -111,7 +111,10 @@ fn subtask(
         .map(|record| {
             let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
             let task_manager = details.slots.get(&record.slot).cloned();
+            let figures = record.figures.as_deref();
             model::Attempt {
+                metrics: figures.map(|figures| values(&figures.task)).unwrap_or_default(),
+                accumulators: figures.map(|figures| figures.accumulators.clone()).unwrap_or_default(),
                 endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
                 ..attempt(record.number, status, record.entered.clone())
@@ -122,7 +125,6 @@ fn subtask(
     // The JobMaster knows best.
     current.status = status.unwrap_or(current.status);
     if let Some(figures) = figures {
-        let values = |figures: &BTreeMap<String, i64>| figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect();
         current.metrics = values(&figures.task);
         current.accumulators = figures.accumulators.clone();
         current.latencies = figures.latencies.clone();
@@ -143,6 +145,10 @@ fn subtask(
     }
     attempts.reverse();
     model::Subtask { current, earlier: attempts }
+}
+
+fn values(figures: &BTreeMap<String, i64>) -> model::Metrics {
+    figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect()
 }
 
 /// A failure, with what came with it.
