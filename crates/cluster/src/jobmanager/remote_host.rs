@@ -16,6 +16,7 @@ use flott_graph::{JobTopology, VertexTopology, plan};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
+    figures::EnumeratorFigures,
     gateway::TaskFigures,
     inventory::WorkerInventory,
     task::{EnumeratorCommand, TaskCommand, TaskDeployment, TaskReport},
@@ -51,6 +52,7 @@ pub(crate) trait Cluster: Send + Sync {
 #[derive(Debug, Default)]
 struct Said {
     tasks: Vec<TaskFigures>,
+    enumerators: Vec<EnumeratorFigures>,
     rates: Rates,
 }
 
@@ -63,11 +65,16 @@ impl WorkerFigures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn report(&self, worker: u64, tasks: Vec<TaskFigures>) {
+    fn report(&self, worker: u64, tasks: Vec<TaskFigures>, enumerators: Vec<EnumeratorFigures>) {
         let mut all = self.lock();
         let said = all.entry(worker).or_default();
         said.rates.report(&tasks);
-        said.tasks = tasks;
+        (said.tasks, said.enumerators) = (tasks, enumerators);
+    }
+
+    /// What enumerators say of themselves, by the vertex of their source.
+    pub(crate) fn enumerators(&self) -> BTreeMap<VertexId, EnumeratorFigures> {
+        self.lock().values().flat_map(|said| &said.enumerators).map(|enumerator| (enumerator.vertex, *enumerator)).collect()
     }
 
     /// What tasks do each second; as of [`WorkerFigures::read`].
@@ -206,8 +213,10 @@ impl RemoteHost {
                 // A subtask that has moved stays in the figures of where it was.
                 let here: HashSet<SubtaskId> =
                     self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
+                let mut enumerators: Vec<_> = figures.iter_mut().flat_map(|task| std::mem::take(&mut task.enumerators)).collect();
+                enumerators.retain(|one| self.enumerators.get(&one.vertex).is_some_and(|(_, at)| *at == worker));
                 figures.retain(|task| here.contains(&task.subtask));
-                self.figures.report(worker, figures);
+                self.figures.report(worker, figures, enumerators);
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
