@@ -220,7 +220,6 @@ impl Cluster for Rest {
         Ok(model::JobManager {
             metrics: task_managers::metrics(&figures),
             host: figures.host,
-            configuration: self.settings(),
             arguments: std::env::args().skip(1).collect(),
         })
     }
@@ -231,6 +230,13 @@ impl Cluster for Rest {
 
     fn read_log(&self, process: &model::Process, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
         logs::read(&self.manager, self.logs.as_ref(), process, name, offset, length)
+    }
+
+    fn configuration(&self, process: &model::Process) -> Result<Vec<model::Setting>> {
+        match process {
+            model::Process::JobManager => Ok(self.settings()),
+            model::Process::TaskManager(id) => logs::options(&self.manager, id),
+        }
     }
 
     fn threads(&self, process: &model::Process) -> Result<Vec<model::ThreadInfo>> {

@@ -396,7 +396,6 @@ impl Cluster for Fake {
 
     fn job_manager(&self) -> Result<JobManager> {
         Ok(JobManager {
-            configuration: vec![given("rest.port", "0"), given("rest.password", "hunter2")],
             arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
             host: "vm".to_owned(),
             metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),
@@ -412,6 +411,15 @@ impl Cluster for Fake {
         assert_eq!(name, "flott.log");
         let end = LOG_BYTES.min(offset + length as u64);
         Ok((offset..end).map(|at| b'0' + (at % 10) as u8).collect())
+    }
+
+    fn configuration(&self, process: &Process) -> Result<Vec<Setting>> {
+        Ok(match process {
+            Process::JobManager => vec![given("rest.port", "0"), given("rest.password", "hunter2")],
+            Process::TaskManager(id) => {
+                vec![given("taskmanager.resource-id", id), given("s3.access-key", "hunter2"), given("rest.port", "0")]
+            }
+        })
     }
 
     fn threads(&self, _: &Process) -> Result<Vec<ThreadInfo>> {

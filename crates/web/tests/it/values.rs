@@ -132,12 +132,29 @@ fn an_ended_job_has_a_result_and_a_running_one_none() {
 #[test]
 fn secrets_are_not_shown() {
     let served = Served::new();
-    for path in
-        ["/jobs/:job/configuration", "/jobmanager/config", "/jobmanager/environment", "/jobs/:job/config", "/jobs/:job/jobmanager/config"]
-    {
+    let of_task_manager = format!("/taskmanagers/{TASK_MANAGER}/configuration");
+    let of_jobs = ["/jobs/:job/configuration", "/jobs/:job/config", "/jobs/:job/jobmanager/config"];
+    let of_processes = ["/jobmanager/config", "/jobmanager/configuration", "/jobmanager/environment", &of_task_manager];
+    for path in of_jobs.into_iter().chain(of_processes) {
         let text = ask(&served, path).to_string();
         assert!(text.contains("******") && !text.contains("hunter2"), "{path}: {text}");
     }
+}
+
+#[test]
+fn processes_tell_of_their_options_in_the_form_that_jobs_do() {
+    let served = Served::new();
+    let own = ask(&served, "/jobmanager/configuration");
+    assert_eq!(own, ask(&served, "/jobmanager/config"));
+    assert_eq!(own[0]["value"], json!(served.address().port().to_string()), "the port that the server has got");
+    let of_task_manager = ask(&served, &format!("/taskmanagers/{TASK_MANAGER}/configuration"));
+    let id = json!({
+        "key": "taskmanager.resource-id",
+        "value": TASK_MANAGER,
+        "origin": format!("argument `-Dtaskmanager.resource-id={TASK_MANAGER}`"),
+    });
+    assert_eq!((&of_task_manager[0], &of_task_manager[2]["value"]), (&id, &json!("0")));
+    assert_eq!(get(served.address(), "/taskmanagers/other/configuration").status, 404);
 }
 
 #[test]
