@@ -144,7 +144,9 @@ impl Cluster for Rest {
         let details = self.manager.details(job).map_err(missing)?;
         let figures = self.manager.figures(job).map_err(missing)?;
         let rates = self.manager.rates(job).map_err(missing)?;
-        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), (&figures, &rates), outcome.as_ref()));
+        let enumerators = self.manager.enumerators(job).map_err(missing)?;
+        let measured = (&figures[..], &rates, &enumerators);
+        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), measured, outcome.as_ref()));
         let mut cache = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|_, (at, _)| at.elapsed() < JOB_AGE);
         cache.insert(job, (Instant::now(), described.clone()));

@@ -183,8 +183,10 @@ impl RemoteHost {
                 // A subtask that has moved stays in the figures of where it was.
                 let here: HashSet<SubtaskId> =
                     self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
+                let mut enumerators: Vec<_> = figures.iter_mut().flat_map(|task| std::mem::take(&mut task.enumerators)).collect();
+                enumerators.retain(|one| self.enumerators.get(&one.vertex).is_some_and(|(_, at)| *at == worker));
                 figures.retain(|task| here.contains(&task.subtask));
-                self.figures.report(worker, figures);
+                self.figures.report(worker, figures, enumerators);
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
