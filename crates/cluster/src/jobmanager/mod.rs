@@ -15,6 +15,7 @@ mod remote_host;
 mod starting;
 #[cfg(feature = "stepped")]
 pub(crate) mod stepped;
+mod worker_figures;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 pub use acknowledged::{Acknowledgement, Acknowledgements};
