@@ -94,6 +94,7 @@ mod tests {
             edges: BTreeMap::new(),
             buffers: None,
             enumerators: Vec::new(),
+            initialization: None,
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: Some(7),
