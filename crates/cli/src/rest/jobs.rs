@@ -126,18 +126,24 @@ fn subtask(
         .map(|record| {
             let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
             let task_manager = details.slots.get(&record.slot).cloned();
-            model::Attempt {
+            let figures = record.figures.as_deref();
+            let mut attempt = model::Attempt {
+                metrics: figures.map(|figures| values(&figures.task)).unwrap_or_default(),
+                accumulators: figures.map(|figures| figures.accumulators.clone()).unwrap_or_default(),
                 endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
                 ..attempt(record.number, status, record.entered.clone())
+            };
+            if let Some(opening) = figures.and_then(|figures| figures.initialization).filter(|opening| opening.attempt == attempt.number) {
+                initialized(&mut attempt, &opening);
             }
+            attempt
         })
         .collect();
     let mut current = attempts.pop().unwrap_or_else(|| attempt(0, TaskStatus::Created, vec![(TaskStatus::Created, details.started)]));
     // The JobMaster knows best.
     current.status = status.unwrap_or(current.status);
     if let Some(figures) = figures {
-        let values = |figures: &BTreeMap<String, i64>| figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect();
         current.metrics = values(&figures.task);
         current.accumulators = figures.accumulators.clone();
         if let Some(opening) = figures.initialization.filter(|opening| opening.attempt == current.number) {
@@ -166,6 +172,9 @@ fn subtask(
 
 /// The attempt has begun to open its operators. Tasks tell it with their figures alone, the JobMaster makes no difference.
 fn initialized(attempt: &mut model::Attempt, opening: &Initialization) {
+    if attempt.entered.iter().any(|(status, _)| *status == TaskStatus::Initializing) {
+        return;
+    }
     let deploying =
         |(status, _): &(TaskStatus, Timestamp)| matches!(status, TaskStatus::Created | TaskStatus::Scheduled | TaskStatus::Deploying);
     let place = attempt.entered.iter().take_while(|entered| deploying(entered)).count();
@@ -181,6 +190,10 @@ fn initialized(attempt: &mut model::Attempt, opening: &Initialization) {
     if attempt.status == TaskStatus::Deploying {
         attempt.status = TaskStatus::Initializing;
     }
+}
+
+fn values(figures: &BTreeMap<String, i64>) -> model::Metrics {
+    figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect()
 }
 
 /// A failure, with what came with it.

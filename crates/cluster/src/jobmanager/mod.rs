@@ -6,6 +6,7 @@ mod archive;
 mod connections;
 mod history;
 mod jobs;
+mod last_figures;
 mod leadership;
 mod observed;
 mod questions;
@@ -40,6 +41,7 @@ use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory, RestoreRecord};
 use jobs::Job;
+pub use last_figures::AttemptFigures;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
 pub use observed::{TaskThreads, WorkerAnswers};
@@ -260,6 +262,16 @@ impl JobManager {
         }
         let job = state.jobs.get(&id).ok_or_else(|| Error::invalid(format!("there is no job {id}")))?;
         Ok(job.handle())
+    }
+
+    /// Whether there is a job of this number.
+    pub fn has_job(&self, job: JobId) -> bool {
+        self.lock().jobs.contains_key(&job)
+    }
+
+    /// Whether a job of this number is being submitted.
+    pub fn is_starting(&self, job: JobId) -> bool {
+        self.lock().starting.contains(&job)
     }
 
     /// A job as it stands.

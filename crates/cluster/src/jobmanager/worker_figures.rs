@@ -1,7 +1,10 @@
 //! What the workers of a job have last said of its tasks.
 
-use super::rates::{Rates, TaskRates};
-use flott_core::id::{SubtaskId, VertexId};
+use super::{
+    last_figures::AttemptFigures,
+    rates::{Rates, TaskRates},
+};
+use flott_core::id::{AttemptId, SubtaskId, VertexId};
 use flott_rpc::figures::{EnumeratorFigures, TaskFigures};
 use std::{
     collections::BTreeMap,
@@ -28,6 +31,12 @@ struct Said {
 }
 
 impl WorkerFigures {
+    /// Of a job that has ended.
+    pub(super) fn of(tasks: Vec<TaskFigures>) -> Self {
+        let gone = tasks.into_iter().map(|task| (task.subtask, task)).collect();
+        WorkerFigures(Arc::new(Mutex::new(All { gone, ..All::default() })))
+    }
+
     fn lock(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -47,9 +56,18 @@ impl WorkerFigures {
         all.gone.extend(tasks.map(|task| (task.subtask, TaskFigures { thread: None, buffers: None, ..task })));
     }
 
-    /// Forgets, of the workers that are gone, the subtasks that the job does not have any more.
-    pub(super) fn keep(&self, there: impl Fn(SubtaskId) -> bool) {
-        self.lock().gone.retain(|subtask, _| there(*subtask));
+    /// What workers have last said of the tasks for which `attempt_of` a subtask and its worker gives an attempt.
+    pub(super) fn said(&self, attempt_of: impl Fn(SubtaskId, u64) -> Option<AttemptId>) -> Vec<(AttemptId, AttemptFigures)> {
+        let all = self.lock();
+        let tasks = all.workers.iter().flat_map(|(worker, said)| said.tasks.iter().map(move |task| (*worker, task)));
+        tasks.filter_map(|(worker, task)| Some((attempt_of(task.subtask, worker)?, AttemptFigures::of(task)))).collect()
+    }
+
+    /// Forgets what has been said of subtasks: they are about to run anew, or the job does not have them any more.
+    pub(super) fn forget(&self, which: impl Fn(SubtaskId) -> bool) {
+        let all = &mut *self.lock();
+        all.gone.retain(|subtask, _| !which(*subtask));
+        all.workers.values_mut().for_each(|said| said.tasks.retain(|task| !which(task.subtask)));
     }
 
     /// What enumerators say of themselves, by the vertex of their source.
@@ -125,11 +143,12 @@ mod tests {
     }
 
     #[test]
-    fn subtasks_that_the_job_does_not_have_any_more_are_forgotten() {
+    fn subtasks_that_run_anew_or_are_no_more_are_forgotten() {
         let all = WorkerFigures::default();
         all.report(1, vec![figures(0, 10), figures(1, 20)], vec![]);
         all.worker_gone(1);
-        all.keep(|subtask| subtask.index < 1);
+        all.report(2, vec![figures(2, 30)], vec![]);
+        all.forget(|subtask| subtask.index > 0);
         assert_eq!(read(&all), [(0, 10)]);
     }
 }
