@@ -64,7 +64,7 @@ pub(super) fn store_new(store: &JobStore, id: JobId, record: &RunningRecord) -> 
 
 /// Stores in the `record` of a job what its parallelism may be from now on.
 pub(super) fn keep_bounds(store: JobStore, id: JobId, record: RunningRecord) -> KeepBounds {
-    Box::new(move |bounds| {
+    Arc::new(move |bounds| {
         let record = RunningRecord { bounds: Some(bounds.to_vec()), ..record.clone() };
         let stored = records::encode(&record).and_then(|bytes| {
             let put = store.put_job(id, &bytes);
