@@ -8,11 +8,14 @@ use flott_cluster::{
 };
 use flott_core::{
     Error, ErrorKind,
-    config::{Configuration, HighAvailabilityType, options},
+    config::{
+        Configuration, HighAvailabilityType,
+        options::{self, Scope},
+    },
 };
 use flott_executable::Machine;
 use flott_graph::settings::SchedulerSettings;
-use flott_rpc::observe::{SampleRequest, StackSamples};
+use flott_rpc::observe::{OptionValue, SampleRequest, StackSamples};
 use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
 use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
 use std::{
@@ -227,6 +230,11 @@ pub(crate) fn task_manager_options(config: &Configuration, logs: Option<log::Fil
         output: logs.as_ref().map(|files| files.output.clone()),
         logs: logs.map(|files| files.folder),
         sampler: Some(Arc::new(Sampler)),
+        configuration: config
+            .effective(Scope::TaskManager)
+            .into_iter()
+            .map(|(key, value, origin)| OptionValue { key: key.to_owned(), value: value.to_owned(), origin })
+            .collect(),
     };
     let (heartbeat_interval, heartbeat_timeout) = heartbeat(config)?;
     Ok(TaskManagerOptions {

@@ -1,6 +1,6 @@
 //! What the JobManager asks a TaskManager so that people can look into it: its log files, its threads, the stacks of its tasks.
 
-use flott_core::{Timestamp, id::JobId};
+use flott_core::{Timestamp, config::Origin, id::JobId};
 use serde::{Deserialize, Serialize};
 
 /// A question to a TaskManager. Each is answered, in any order.
@@ -21,6 +21,8 @@ pub enum Question {
     Threads,
     /// Where threads of a worker are, time and again.
     Sample(SampleRequest),
+    /// What it was started with.
+    Configuration,
 }
 
 /// The longest part of a log file in one answer.
@@ -37,10 +39,23 @@ pub enum Answer {
     Threads(Vec<ThreadInfo>),
     /// The stacks.
     Samples(StackSamples),
+    /// Every option that it reads, and others that it was given.
+    Configuration(Vec<OptionValue>),
     /// What was named is not there.
     Missing(String),
     /// It cannot be told: why.
     Failed(String),
+}
+
+/// An option of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OptionValue {
+    /// Its key.
+    pub key: String,
+    /// Its value; empty for none, hidden if it is a secret.
+    pub value: String,
+    /// Where the value was given.
+    pub origin: Origin,
 }
 
 /// A log file.

@@ -126,9 +126,12 @@ impl Wiring<'_> {
             channels.sort_by_key(|(receiver, _)| *receiver);
             (*edge, channels.into_iter().map(|(_, channel)| channel).collect())
         });
-        let outputs = outputs.collect();
+        let outputs: Vec<(usize, Vec<ChannelSender>)> = outputs.collect();
         let (gate, channel_edges) = self.gates.remove(&subtask).map_or((None, Vec::new()), |(gate, edges)| (Some(gate), edges));
         let operators = vertex.operators.iter().map(|operator| operator.name.clone());
+        let mut metrics = TaskMetrics::new(operators, outputs.iter().map(|(edge, _)| *edge), now);
+        metrics.input = gate.as_ref().map(InputGate::watch);
+        metrics.output = outputs.iter().flat_map(|(_, channels)| channels).map(ChannelSender::watch).collect();
         TaskSpec {
             deployment,
             graph: self.graph.clone(),
@@ -138,7 +141,7 @@ impl Wiring<'_> {
             outputs,
             mailbox: Mailbox::default(),
             tap: Tap::default(),
-            metrics: TaskMetrics::new(operators, now),
+            metrics,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The cluster as the server sees it.
 
 use crate::model::{
-    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, Rescales, RunRequest, Stacks, TapWanted, Tapped,
-    TaskManager, ThreadInfo, VertexBounds,
+    Checkpoints, Executable, Failure, Job, JobManager, JobSummary, LogFile, Plan, Process, Rescales, RunRequest, Setting, Stacks,
+    TapWanted, Tapped, TaskManager, ThreadInfo, VertexBounds,
 };
 use flott_core::id::{JobId, OperatorId};
 use flott_rpc::client::SnapshotTaken;
@@ -87,6 +87,9 @@ pub trait Cluster: Send + Sync + 'static {
     /// Up to `length` bytes from `offset` of the log file `name`, which is one that [`Cluster::logs`] has listed; fewer only at its
     /// end.
     fn read_log(&self, process: &Process, name: &str, offset: u64, length: usize) -> Result<Vec<u8>>;
+
+    /// The options that a process reads, and others that it was given. Values that look like secrets never leave the server.
+    fn configuration(&self, process: &Process) -> Result<Vec<Setting>>;
 
     /// What the threads of a process are doing.
     fn threads(&self, process: &Process) -> Result<Vec<ThreadInfo>>;

@@ -329,12 +329,14 @@ const PROCESSES: &[Route] = &[
         .query(&["get"]),
 ];
 
-/// Calls about what a process writes, below `/jobmanager` and `/taskmanagers/{tm}`.
+/// Calls about what a process writes and was started with, below `/jobmanager` and `/taskmanagers/{tm}`.
 const LOGS: &[Route] = &[
     log("/log", LOG, "The log"),
     log("/stdout", STDOUT, "What the process printed"),
     json("GET", "/logs", processes::logs, "The log files").gives::<processes::Logs>(),
     log("/logs/{file}", Which::Named, "A log file"),
+    json("GET", "/configuration", processes::config, "The options of the process, each with where it was given (not Flink's)")
+        .gives::<Vec<processes::ConfigEntry>>(),
     json("GET", "/thread-dump", processes::thread_dump, "What the threads are doing").gives::<processes::ThreadDump>(),
 ];
 

@@ -6,13 +6,13 @@ use flott_core::{
     Timestamp,
     config::options::{self, Scope},
     context::RuntimeMode,
-    id::{JobId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId, VertexId},
 };
 use flott_graph::settings::{CheckpointMode, RestartSettings, Retention};
 use flott_rpc::{
     client::{JobOutcome, JobOverview},
     control::JobSummary,
-    figures::{TaskFigures, merged_accumulators},
+    figures::{EnumeratorFigures, TaskFigures, merged_accumulators},
     status::TaskStatus,
 };
 use flott_web::model;
@@ -44,7 +44,7 @@ pub(super) fn job(
     overview: &JobOverview,
     details: &JobDetails,
     hosts: &BTreeMap<String, String>,
-    (figures, rates): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>),
+    (figures, rates, enumerators): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>, &BTreeMap<VertexId, EnumeratorFigures>),
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
     // What the JobManager has added is in the program's; what its code has set, in the settings.
@@ -58,7 +58,17 @@ pub(super) fn job(
             let subtask = SubtaskId { vertex: vertex.id, index };
             self::subtask(subtask, status.get(&subtask).copied(), details, hosts, (figures.get(&subtask).copied(), rates.get(&subtask)))
         });
-        model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) }
+        let mut described = model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) };
+        let edges = details.topology.edges.iter().enumerate().filter(|(_, edge)| edge.to == vertex.id);
+        for (input, (place, edge)) in described.inputs.iter_mut().zip(edges) {
+            let place = place as u32;
+            let senders = || figures.iter().filter(|(subtask, _)| subtask.vertex == edge.from);
+            let running = |subtask: &SubtaskId| status.get(subtask).is_some_and(|status| !status.is_terminal());
+            input.records = sum(senders().filter_map(|(_, figures)| figures.edges.get(&place)).map(|records| *records as f64));
+            let rates = senders().filter(|(subtask, _)| running(subtask)).filter_map(|(subtask, _)| rates.get(subtask)?.edges.get(&place));
+            input.records_rate = sum(rates.copied());
+        }
+        described
     });
     model::Job {
         id,
@@ -77,9 +87,22 @@ pub(super) fn job(
         },
         restarts: overview.restarts,
         accumulators: outcome.map_or_else(|| merged_accumulators(all), |outcome| outcome.accumulators.clone()),
-        metrics: BTreeMap::new(),
-        coordinator_metrics: BTreeMap::new(),
+        metrics: BTreeMap::from([("numRescales".to_owned(), overview.rescale_totals.completed as f64)]),
+        coordinator_metrics: if overview.status.is_terminal() { BTreeMap::new() } else { coordinator_metrics(details, enumerators) },
     }
+}
+
+/// What the enumerators of sources say of themselves, by the head of the vertex, under Flink's names.
+fn coordinator_metrics(details: &JobDetails, enumerators: &BTreeMap<VertexId, EnumeratorFigures>) -> BTreeMap<OperatorId, model::Metrics> {
+    let vertices = details.topology.vertices.iter().filter_map(|vertex| Some((vertex.operators[0].id, enumerators.get(&vertex.id)?)));
+    let named =
+        |one: &EnumeratorFigures| BTreeMap::from([("coordinator.enumerator.unassignedSplits".to_owned(), one.unassigned_splits as f64)]);
+    vertices.map(|(head, one)| (head, named(one))).collect()
+}
+
+/// The sum; `None` of nothing.
+fn sum(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.reduce(|sum, value| sum + value)
 }
 
 fn subtask(
@@ -113,6 +136,7 @@ fn subtask(
         current.metrics = values(&figures.task);
         current.accumulators = figures.accumulators.clone();
         current.latencies = figures.latencies.clone();
+        current.buffers = figures.buffers.filter(|_| !current.status.is_terminal());
         current.operator_metrics = figures.operators.iter().map(|(name, figures)| (name.clone(), values(figures))).collect();
         for (place, distributions) in figures.distributions.iter().enumerate() {
             if let Some((_, metrics)) = current.operator_metrics.get_mut(place) {
@@ -157,6 +181,7 @@ fn attempt(number: u32, status: TaskStatus, entered: Vec<(TaskStatus, Timestamp)
         metrics: BTreeMap::new(),
         operator_metrics: Vec::new(),
         histograms: Vec::new(),
+        buffers: None,
         latencies: Vec::new(),
         accumulators: BTreeMap::new(),
     }

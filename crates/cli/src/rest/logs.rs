@@ -1,8 +1,8 @@
-//! Log files and threads of processes: of this one, and of TaskManagers, which are asked.
+//! Log files, threads and options of processes: of this one, and of TaskManagers, which are asked.
 
 use crate::log::Files;
 use flott_cluster::JobManager;
-use flott_rpc::observe::{Answer, LogInfo, MOST_LOG_BYTES, Question};
+use flott_rpc::observe::{Answer, LogInfo, MOST_LOG_BYTES, OptionValue, Question};
 use flott_web::{ClusterError, Result, model};
 use std::{path::Path, time::Duration};
 
@@ -70,6 +70,15 @@ pub(super) fn read(
                 other => Err(strange(&other)),
             }
         }
+    }
+}
+
+/// The options of a TaskManager.
+pub(super) fn options(manager: &JobManager, task_manager: &str) -> Result<Vec<model::Setting>> {
+    let shown = |OptionValue { key, value, origin }| model::Setting { key, value, origin };
+    match ask(manager, task_manager, Question::Configuration, TIMEOUT)? {
+        Answer::Configuration(all) => Ok(all.into_iter().map(shown).collect()),
+        other => Err(strange(&other)),
     }
 }
 

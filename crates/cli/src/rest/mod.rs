@@ -144,7 +144,9 @@ impl Cluster for Rest {
         let details = self.manager.details(job).map_err(missing)?;
         let figures = self.manager.figures(job).map_err(missing)?;
         let rates = self.manager.rates(job).map_err(missing)?;
-        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), (&figures, &rates), outcome.as_ref()));
+        let enumerators = self.manager.enumerators(job).map_err(missing)?;
+        let measured = (&figures[..], &rates, &enumerators);
+        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), measured, outcome.as_ref()));
         let mut cache = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|_, (at, _)| at.elapsed() < JOB_AGE);
         cache.insert(job, (Instant::now(), described.clone()));
@@ -224,7 +226,6 @@ impl Cluster for Rest {
         Ok(model::JobManager {
             metrics: task_managers::metrics(&figures),
             host: figures.host,
-            configuration: self.settings(),
             arguments: std::env::args().skip(1).collect(),
         })
     }
@@ -235,6 +236,13 @@ impl Cluster for Rest {
 
     fn read_log(&self, process: &model::Process, name: &str, offset: u64, length: usize) -> Result<Vec<u8>> {
         logs::read(&self.manager, self.logs.as_ref(), process, name, offset, length)
+    }
+
+    fn configuration(&self, process: &model::Process) -> Result<Vec<model::Setting>> {
+        match process {
+            model::Process::JobManager => Ok(self.settings()),
+            model::Process::TaskManager(id) => logs::options(&self.manager, id),
+        }
     }
 
     fn threads(&self, process: &model::Process) -> Result<Vec<model::ThreadInfo>> {

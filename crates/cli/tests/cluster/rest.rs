@@ -172,6 +172,15 @@ fn every_option_says_where_it_was_given() {
     assert_eq!(own("rest.port"), (rest_port, "argument `-Drest.port=0`".to_owned()));
     assert_eq!(own("jobmanager.rpc.port").0, cluster.port());
 
+    assert_eq!(option("/jobmanager/configuration", "jobmanager.rpc.port").0, cluster.port());
+
+    let answers = || cluster.send("GET", "/taskmanagers/tm0/configuration", "", b"").0 == 200;
+    eventually("the TaskManager answers", answers);
+    let of_task_manager = |key| option("/taskmanagers/tm0/configuration", key);
+    assert_eq!(of_task_manager("taskmanager.resource-id"), ("tm0".to_owned(), "argument `-Dtaskmanager.resource-id=tm0`".to_owned()));
+    assert_eq!(of_task_manager("heartbeat.timeout"), ("5 s".to_owned(), "default".to_owned()));
+    assert_eq!(cluster.send("GET", "/taskmanagers/tm1/configuration", "", b"").0, 404);
+
     let of_job = |key| option(&format!("/jobs/{job}/configuration"), key);
     let given = "argument `-Dexecution.checkpointing.interval=50 ms`".to_owned();
     assert_eq!(of_job("execution.checkpointing.interval"), ("50 ms".to_owned(), given));

@@ -1,18 +1,19 @@
 //! A job of a JobManager, from outside its thread.
 
-use super::{history::SharedHistory, rates::TaskRates, records::EndedRecord, remote_host::WorkerFigures};
+use super::{history::SharedHistory, rates::TaskRates, records::EndedRecord, worker_figures::WorkerFigures};
 use crate::{
     host::WorkerNotice,
     job::{Ended, Message},
 };
 use flott_core::{
     Error, ErrorKind, Timestamp,
-    id::{JobId, OperatorId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId, VertexId},
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::Program,
+    figures::EnumeratorFigures,
     gateway::TaskFigures,
 };
 use std::{
@@ -292,6 +293,10 @@ impl JobHandle {
 
     pub(super) fn rates(&self) -> BTreeMap<SubtaskId, TaskRates> {
         self.figures.rates()
+    }
+
+    pub(super) fn enumerators(&self) -> BTreeMap<VertexId, EnumeratorFigures> {
+        self.figures.enumerators()
     }
 
     pub(super) fn figures(&self) -> Vec<TaskFigures> {

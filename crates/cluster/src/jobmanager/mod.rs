@@ -16,13 +16,14 @@ mod remote_host;
 mod starting;
 #[cfg(feature = "stepped")]
 pub(crate) mod stepped;
+mod worker_figures;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 pub use acknowledged::{Acknowledgement, Acknowledgements};
 use archive::Archive;
 use flott_core::{
     Error, ErrorKind, Timestamp,
-    id::{JobId, OperatorId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId, VertexId},
     time::Clock,
 };
 use flott_graph::{
@@ -34,6 +35,7 @@ use flott_jobmanager::resource_manager::{ResourceManager, SlotGrant};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::{ExecutableId, JobSummary, Program, TaskManagerInfo, ToTaskManager},
+    figures::EnumeratorFigures,
     gateway::TaskFigures,
 };
 use flott_security::{Entrance, Stream};
@@ -341,6 +343,14 @@ impl JobManager {
     /// There is no job of this number.
     pub fn figures(&self, job: JobId) -> Result<Vec<TaskFigures>, Error> {
         Ok(self.handle(job)?.figures())
+    }
+
+    /// What the enumerators of a job's sources say of themselves, by vertex, up to a second old.
+    ///
+    /// # Errors
+    /// There is no job of this number.
+    pub fn enumerators(&self, job: JobId) -> Result<BTreeMap<VertexId, EnumeratorFigures>, Error> {
+        Ok(self.handle(job)?.enumerators())
     }
 
     /// What a job's tasks do each second, on the mean of the last two.

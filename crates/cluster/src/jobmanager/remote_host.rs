@@ -1,11 +1,6 @@
 //! The tasks of a job in worker processes, as its JobMaster's shell sees them.
 
-use super::{
-    SharedHistory,
-    last_figures::AttemptFigures,
-    questions::Questions,
-    rates::{Rates, TaskRates},
-};
+use super::{SharedHistory, questions::Questions, worker_figures::WorkerFigures};
 use crate::{
     control::Link,
     host::{AnswerTo, TaskHost, WorkerNotice},
@@ -18,14 +13,13 @@ use flott_graph::{JobTopology, VertexTopology, plan};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
-    gateway::TaskFigures,
     inventory::WorkerInventory,
     task::{EnumeratorCommand, TaskCommand, TaskDeployment, TaskReport},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 /// Workers in a row that may fail to start before the job does: a program that crashes while it builds its graph always will.
@@ -47,53 +41,6 @@ pub(crate) trait Cluster: Send + Sync {
     fn stop_worker(&self, job: JobId, worker: u64);
     /// The job knows again what runs where.
     fn recovered(&self, job: JobId);
-}
-
-/// What a worker has said of its tasks.
-#[derive(Debug, Default)]
-struct Said {
-    tasks: Vec<TaskFigures>,
-    rates: Rates,
-}
-
-/// The figures of a job's tasks, as its workers have last sent them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Said>>>);
-
-impl WorkerFigures {
-    /// Of a job that has ended.
-    pub(super) fn of(tasks: Vec<TaskFigures>) -> Self {
-        WorkerFigures(Arc::new(Mutex::new([(0, Said { tasks, rates: Rates::default() })].into())))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Said>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self, worker: u64, tasks: Vec<TaskFigures>) {
-        let mut all = self.lock();
-        let said = all.entry(worker).or_default();
-        said.rates.report(&tasks);
-        said.tasks = tasks;
-    }
-
-    /// What tasks do each second; as of [`WorkerFigures::read`].
-    pub(crate) fn rates(&self) -> BTreeMap<SubtaskId, TaskRates> {
-        self.lock().values().flat_map(|said| said.rates.all()).map(|(subtask, rates)| (subtask, rates.clone())).collect()
-    }
-
-    /// The worker of each task that has a thread, and the thread's number; a subtask that has moved is with its newest worker.
-    pub(crate) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
-        let all = self.lock();
-        let of_worker = all.iter().flat_map(|(worker, said)| said.tasks.iter().map(move |task| (*worker, task)));
-        of_worker.filter_map(|(worker, task)| Some((task.subtask, (worker, task.thread?)))).collect()
-    }
-
-    /// Those of the newest attempts; a subtask that has moved is with its newest worker.
-    pub(crate) fn read(&self) -> Vec<TaskFigures> {
-        let all: BTreeMap<_, _> = self.lock().values().flat_map(|said| &said.tasks).map(|task| (task.subtask, task.clone())).collect();
-        all.into_values().collect()
-    }
 }
 
 #[derive(Debug, Default)]
@@ -180,27 +127,20 @@ impl RemoteHost {
 
     /// Keeps with their attempts what tasks have last said, of which nothing more is to come.
     fn keep_figures(&self, is_over: impl Fn(AttemptId, u64) -> bool) {
-        let all = &mut *self.figures.lock();
         let over: HashMap<SubtaskId, (AttemptId, u64)> = self
             .worker_of
             .iter()
             .filter(|(attempt, worker)| is_over(**attempt, **worker))
             .map(|(attempt, worker)| (attempt.subtask, (*attempt, *worker)))
             .collect();
-        let mut kept = Vec::new();
-        for (number, said) in all {
-            let ended = |task: &mut TaskFigures| over.get(&task.subtask).is_some_and(|(_, worker)| worker == number);
-            for task in said.tasks.extract_if(.., ended) {
-                kept.push((over[&task.subtask].0, AttemptFigures::of(&task)));
-            }
-        }
+        let kept = self.figures.said(|subtask, by| over.get(&subtask).filter(|(_, worker)| *worker == by).map(|(attempt, _)| *attempt));
         self.history.keep_figures(kept);
     }
 
     fn lost(&mut self, number: u64, reason: &str) -> Vec<JobEvent> {
         let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
         self.keep_figures(|_, at| at == number);
-        self.figures.lock().remove(&number);
+        self.figures.worker_gone(number);
         self.worker_of.retain(|_, at| *at != number);
         self.questions.forget();
         self.cluster.release_slots(self.job, &worker.slots);
@@ -237,12 +177,16 @@ impl RemoteHost {
                 vec![JobEvent::Enumerator { vertex, after, report }]
             }
             FromWorker::Enumerator { .. } => Vec::new(),
+            // It was told to end, and says nothing new.
+            FromWorker::Figures(_) if !self.workers.contains_key(&worker) => Vec::new(),
             FromWorker::Figures(mut figures) => {
                 // A subtask that has moved stays in the figures of where it was.
                 let here: HashSet<SubtaskId> =
                     self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
+                let mut enumerators: Vec<_> = figures.iter_mut().flat_map(|task| std::mem::take(&mut task.enumerators)).collect();
+                enumerators.retain(|one| self.enumerators.get(&one.vertex).is_some_and(|(_, at)| *at == worker));
                 figures.retain(|task| here.contains(&task.subtask));
-                self.figures.report(worker, figures);
+                self.figures.report(worker, figures, enumerators);
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
@@ -271,7 +215,7 @@ impl RemoteHost {
             }
             self.cluster.retire_worker(self.job, number);
             self.keep_figures(|_, at| at == number);
-            self.figures.lock().remove(&number);
+            self.figures.worker_gone(number);
             self.worker_of.retain(|_, at| *at != number);
         }
     }
@@ -308,11 +252,13 @@ impl TaskHost for RemoteHost {
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
         let again: HashSet<SubtaskId> = deployments.iter().map(|deployment| deployment.attempt.subtask).collect();
         self.keep_figures(|attempt, _| again.contains(&attempt.subtask));
+        self.figures.forget(|subtask| again.contains(&subtask));
         if let Some(parallelism) = deployments.first().map(|deployment| deployment.parallelism.clone()) {
             // Subtasks that the job does not have any more.
             let there =
                 |subtask: SubtaskId| parallelism.get(subtask.vertex.0 as usize).is_none_or(|parallelism| subtask.index < *parallelism);
             self.worker_of.retain(|attempt, _| there(attempt.subtask));
+            self.figures.forget(|subtask| !there(subtask));
         }
         let mut lost = Vec::new();
         let mut region = Vec::new();

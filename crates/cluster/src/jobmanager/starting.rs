@@ -6,7 +6,8 @@ use super::{
     jobs::{Job, JobParts},
     last_figures,
     records::{self, BegunRecord, EndedRecord, RunningRecord},
-    remote_host::{RemoteHost, WorkerFigures},
+    remote_host::RemoteHost,
+    worker_figures::WorkerFigures,
 };
 use crate::{
     job::{Ended, JobThread, KeepBounds, KeepEnd, Message},

@@ -12,7 +12,7 @@ use crate::{
 use flott_core::Error;
 use flott_rpc::{
     control::FromTaskManager,
-    observe::{Answer, MOST_LOG_BYTES, Question, SampleRequest, StackSamples, ThreadInfo},
+    observe::{Answer, MOST_LOG_BYTES, OptionValue, Question, SampleRequest, StackSamples, ThreadInfo},
 };
 use std::{
     fmt, io,
@@ -43,6 +43,8 @@ pub struct Visible {
     pub output: Option<WorkerOutput>,
     /// Takes stacks; `None`: there are none.
     pub sampler: Option<Arc<dyn StackSampler>>,
+    /// What it was started with, without secrets.
+    pub configuration: Vec<OptionValue>,
 }
 
 /// Where what workers write goes to.
@@ -109,6 +111,7 @@ impl Answering {
         let answer = match question {
             Question::Logs => of(self.visible.logs.as_ref().map_or(Ok(Vec::new()), |logs| logs.list()).map(Answer::Logs)),
             Question::ReadLog { name, offset, length } => self.read_log(&name, offset, length),
+            Question::Configuration => Answer::Configuration(self.visible.configuration.clone()),
             Question::Threads => of(self.threads().map(Answer::Threads)),
             Question::Sample(request) => match self.sample(number, request) {
                 Ok(()) => return,

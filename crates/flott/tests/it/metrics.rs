@@ -65,6 +65,28 @@ fn records_of_tasks_are_those_that_came_in_and_went_out() {
 }
 
 #[test]
+fn each_edge_counts_what_is_sent_into_it() {
+    let env = env(2);
+    let numbers = env.from_sequence(1, 1000).name("numbers");
+    let few = numbers.filter(|n| *n <= 100).name("few");
+    // Three operators of one chain send into four edges; two of these meet.
+    let again = few.map(|n| n).name("again");
+    numbers.rebalance().map(|n| n).name("all").discard();
+    few.broadcast().map(|n| n).name("copied").discard();
+    few.rebalance().union(&again.rebalance()).map(|n| n).name("joined").discard();
+    let client = env.execute_async("counted").unwrap();
+    end_of(&client).unwrap();
+    let figures = client.figures().unwrap();
+    let mut edges = std::collections::BTreeMap::new();
+    for (edge, records) in figures.iter().flat_map(|task| &task.edges) {
+        *edges.entry(*edge).or_insert(0) += records;
+    }
+    let mut sent: Vec<u64> = edges.into_values().collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [100, 100, 200, 1000]);
+}
+
+#[test]
 fn bytes_that_a_file_source_reads_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("input"), "line\n".repeat(2000)).unwrap();
@@ -122,6 +144,22 @@ fn a_busy_task_says_so_while_it_is_busy() {
 }
 
 #[test]
+fn a_task_that_waits_for_long_says_so_while_it_waits() {
+    let env = env(1);
+    // One record in a quarter of an hour: nothing wakes the task meanwhile.
+    endless(&env, 0.001).name("quiet").rebalance().map(|n| n).name("starved").discard();
+    let client = env.execute_async("timed").unwrap();
+    let all_idle = |figures: &[flott::TaskFigures]| figures.len() == 2 && figures.iter().all(|task| task.task[names::IDLE_TIME] > 300);
+    eventually("both tasks are idle", || all_idle(&client.figures().unwrap()));
+    cancel(&client);
+    let ended = client.figures().unwrap();
+    assert_eq!(
+        client.figures().unwrap().iter().map(|task| &task.task).collect::<Vec<_>>(),
+        ended.iter().map(|task| &task.task).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn watermarks_follow_the_largest_timestamp_by_the_bound_and_end_with_the_input() {
     let env = env(2);
     env.set(&options::PIPELINE_AUTO_WATERMARK_INTERVAL, Duration::from_millis(1));
@@ -155,6 +193,28 @@ fn watermarks_follow_the_largest_timestamp_by_the_bound_and_end_with_the_input()
     for task in client.figures().unwrap().iter().filter(|task| task.name == "behind") {
         assert_eq!(task.task[names::CURRENT_INPUT_WATERMARK], i64::MAX, "the input has ended");
     }
+}
+
+#[test]
+fn a_source_tells_how_far_it_is_behind_the_clock_if_its_records_have_a_time() {
+    let env = env(1);
+    env.set(&options::PIPELINE_AUTO_WATERMARK_INTERVAL, Duration::from_millis(1));
+    // Everything happens in the first seconds of 1970.
+    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::ZERO).with_timestamp_assigner(|n: &u64, _| *n as i64);
+    let source = flott::connector::datagen::GeneratorSource::unbounded(|index, _| index).records_per_second(5000.0);
+    env.from_source(source, strategy, "timed").name("timed").discard();
+    endless(&env, 5000.0).name("timeless").discard();
+    let client = env.execute_async("lags").unwrap();
+    let lags = |operator: &str| -> Vec<i64> {
+        let figures = client.figures().unwrap();
+        let of_operator = figures.iter().flat_map(|task| &task.operators).filter(|(name, _)| name == operator);
+        let names = [names::CURRENT_EMIT_EVENT_TIME_LAG, names::WATERMARK_LAG];
+        of_operator.flat_map(|(_, figures)| names.map(|name| figures.get(name).copied())).flatten().collect()
+    };
+    eventually("the lags are there", || lags("timed").len() == 2 && of(&client, "timeless", names::NUM_RECORDS_OUT) > 0);
+    assert!(lags("timed").iter().all(|lag| *lag > 1_000_000_000_000), "{:?}", lags("timed"));
+    assert_eq!(lags("timeless"), []);
+    cancel(&client);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{
         call::Call,
         log_file::process,
     },
-    model::Setting,
+    model::{Process, Setting},
 };
 use flott_core::config::{Origin, options};
 use schemars::JsonSchema;
@@ -38,15 +38,17 @@ impl<'a> ConfigEntry<'a> {
     }
 }
 
-/// `GET /jobmanager/config`
+/// `GET /jobmanager/config`, and in the same form `/jobmanager/configuration` and `/taskmanagers/:tm/configuration`, which Flink has not.
 pub(crate) fn config(call: &Call) -> Handled {
-    let mut job_manager = call.cluster().job_manager()?;
+    let process = process(call);
+    check_process(call, &process)?;
+    let mut settings = call.cluster().configuration(&process)?;
     // 0 stands for any port: this server knows which one it has.
-    let port = job_manager.configuration.iter_mut().find(|setting| setting.key == options::REST_PORT.key() && setting.value == "0");
-    if let Some(port) = port {
+    let port = settings.iter_mut().find(|setting| setting.key == options::REST_PORT.key() && setting.value == "0");
+    if let Some(port) = port.filter(|_| process == Process::JobManager) {
         port.value = call.app.address.port().to_string();
     }
-    ok(&ConfigEntry::all(&job_manager.configuration))
+    ok(&ConfigEntry::all(&settings))
 }
 
 /// `GET /jobs/:job/jobmanager/config`

@@ -38,8 +38,6 @@ impl Setting {
 /// What is known of the JobManager.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct JobManager {
-    /// The options that it reads, and others that it was given. Values that look like secrets never leave the server.
-    pub configuration: Vec<Setting>,
     /// Its command line, without the name of the program.
     pub arguments: Vec<String>,
     /// The name of its machine.

@@ -10,7 +10,7 @@ use flott_core::{
 };
 use flott_rpc::{
     client::{ParallelismBounds, RescaleCause, RescaleState, RescaleSummary, RescaleTotals, SnapshotTaken},
-    figures::Latency,
+    figures::{BufferFigures, Latency, QueueFigures},
     status::{JobStatus, TaskStatus},
     tap::{TapDirection, TapShown, TappedRecord},
     task::SubtaskCheckpointStats,
@@ -154,6 +154,10 @@ fn attempt(number: u32, records: f64) -> Attempt {
             .map(|name| (name.to_owned(), named(&[("numRecordsIn", records), ("numRecordsInPerSecond", 125.0)])))
             .to_vec(),
         histograms: Vec::new(),
+        buffers: Some(BufferFigures {
+            input: QueueFigures { batches: 3, capacity: 4, records: 500 },
+            output: QueueFigures { batches: 0, capacity: 8, records: 0 },
+        }),
         latencies: Vec::new(),
         accumulators: BTreeMap::from([("lines".to_owned(), AccumulatorValue::Long(records as i64))]),
     }
@@ -182,7 +186,8 @@ fn vertices() -> Vec<Vertex> {
         inputs,
         subtasks: subtasks(id),
     };
-    let input = Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None };
+    let input =
+        Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None, records: Some(726_944.0), records_rate: Some(250.0) };
     vec![vertex(SOURCE, &["Source: gen"], vec![]), vertex(COUNT, &["Keyed Aggregation", "Map", "Sink: Writer"], vec![input])]
 }
 
@@ -391,7 +396,6 @@ impl Cluster for Fake {
 
     fn job_manager(&self) -> Result<JobManager> {
         Ok(JobManager {
-            configuration: vec![given("rest.port", "0"), given("rest.password", "hunter2")],
             arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
             host: "vm".to_owned(),
             metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),
@@ -407,6 +411,15 @@ impl Cluster for Fake {
         assert_eq!(name, "flott.log");
         let end = LOG_BYTES.min(offset + length as u64);
         Ok((offset..end).map(|at| b'0' + (at % 10) as u8).collect())
+    }
+
+    fn configuration(&self, process: &Process) -> Result<Vec<Setting>> {
+        Ok(match process {
+            Process::JobManager => vec![given("rest.port", "0"), given("rest.password", "hunter2")],
+            Process::TaskManager(id) => {
+                vec![given("taskmanager.resource-id", id), given("s3.access-key", "hunter2"), given("rest.port", "0")]
+            }
+        })
     }
 
     fn threads(&self, _: &Process) -> Result<Vec<ThreadInfo>> {

@@ -61,6 +61,14 @@ fn a_vertex_sums_its_subtasks() {
 }
 
 #[test]
+fn the_flow_of_a_job_tells_what_each_edge_carries() {
+    let flow = ask(&Served::new(), "/jobs/:job/flow");
+    let (source, target) = (&flow["vertices"][0]["id"], &flow["vertices"][1]["id"]);
+    let edge = json!({"source": source, "target": target, "num": 0, "records": 726_944.0, "records-rate": 250.0});
+    assert_eq!(flow["edges"], json!([edge]));
+}
+
+#[test]
 fn metrics_are_texts_and_may_be_aggregated() {
     let served = Served::new();
     let path = "/jobs/:job/vertices/:vertex/metrics?get=0.numRecordsIn,1.Sink__Writer.numRecordsIn&get=0.unknown";
@@ -150,12 +158,29 @@ fn an_application_is_a_job_with_the_jobs_id() {
 #[test]
 fn secrets_are_not_shown() {
     let served = Served::new();
-    for path in
-        ["/jobs/:job/configuration", "/jobmanager/config", "/jobmanager/environment", "/jobs/:job/config", "/jobs/:job/jobmanager/config"]
-    {
+    let of_task_manager = format!("/taskmanagers/{TASK_MANAGER}/configuration");
+    let of_jobs = ["/jobs/:job/configuration", "/jobs/:job/config", "/jobs/:job/jobmanager/config"];
+    let of_processes = ["/jobmanager/config", "/jobmanager/configuration", "/jobmanager/environment", &of_task_manager];
+    for path in of_jobs.into_iter().chain(of_processes) {
         let text = ask(&served, path).to_string();
         assert!(text.contains("******") && !text.contains("hunter2"), "{path}: {text}");
     }
+}
+
+#[test]
+fn processes_tell_of_their_options_in_the_form_that_jobs_do() {
+    let served = Served::new();
+    let own = ask(&served, "/jobmanager/configuration");
+    assert_eq!(own, ask(&served, "/jobmanager/config"));
+    assert_eq!(own[0]["value"], json!(served.address().port().to_string()), "the port that the server has got");
+    let of_task_manager = ask(&served, &format!("/taskmanagers/{TASK_MANAGER}/configuration"));
+    let id = json!({
+        "key": "taskmanager.resource-id",
+        "value": TASK_MANAGER,
+        "origin": format!("argument `-Dtaskmanager.resource-id={TASK_MANAGER}`"),
+    });
+    assert_eq!((&of_task_manager[0], &of_task_manager[2]["value"]), (&id, &json!("0")));
+    assert_eq!(get(served.address(), "/taskmanagers/other/configuration").status, 404);
 }
 
 #[test]
