@@ -12,6 +12,8 @@ use std::{error::Error, hint::black_box, time::Instant};
 const WORK: Duration = Duration::from_micros(500);
 
 struct Observed {
+    /// How long it waits for each number.
+    wait: Option<Duration>,
     seen: Counter,
     calls: Meter,
     sizes: Histogram,
@@ -28,6 +30,7 @@ impl ProcessFunction for Observed {
         context.accumulate("numbers", AccumulatorValue::Long(1))?;
         println!("printed {number}");
         eprintln!("logged {number}");
+        self.wait.inspect(|time| wait_for_the_world(*time));
         context.emit(burn_the_processor(number));
         Ok(())
     }
@@ -44,13 +47,20 @@ fn burn_the_processor(number: u64) -> u64 {
     hash
 }
 
+/// Something for a thread dump to find.
+#[inline(never)]
+fn wait_for_the_world(time: Duration) {
+    std::thread::sleep(black_box(time));
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
+    let wait = std::env::args().nth(1).map(|ms| ms.parse().map(Duration::from_millis)).transpose()?;
     let env = StreamExecutionEnvironment::get()?;
     let source = GeneratorSource::new(u64::MAX, |index, _| index).records_per_second(500.0);
     let numbers = env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers").uid("numbers");
-    let observed = numbers.rebalance().process(|context| {
+    let observed = numbers.rebalance().process(move |context| {
         let metrics = context.metrics();
-        Ok(Observed { seen: metrics.counter("seen"), calls: metrics.meter("calls"), sizes: metrics.histogram("sizes") })
+        Ok(Observed { wait, seen: metrics.counter("seen"), calls: metrics.meter("calls"), sizes: metrics.histogram("sizes") })
     });
     observed.uid("observed").sink_to(DiscardSink).uid("nothing");
     env.execute("observed")?;

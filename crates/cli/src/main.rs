@@ -14,6 +14,7 @@ mod rescale;
 mod rest;
 mod run;
 mod security;
+mod stacks;
 mod tap;
 mod top;
 
@@ -76,6 +77,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = stacks::looks_at_parent() {
+        return code;
+    }
     log::init();
     let (config, rest) = match configuration() {
         Ok(split) => split,

@@ -15,7 +15,7 @@ use flott_core::{
 };
 use flott_executable::Machine;
 use flott_graph::settings::SchedulerSettings;
-use flott_rpc::observe::{OptionValue, SampleRequest, StackSamples};
+use flott_rpc::observe::{OptionValue, SampleRequest, StackSamples, ThreadStack};
 use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
 use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
 use std::{
@@ -165,6 +165,10 @@ struct Sampler;
 impl StackSampler for Sampler {
     fn sample(&self, process: u32, request: &SampleRequest) -> StackSamples {
         flott_profile::sample(process, request)
+    }
+
+    fn stacks(&self, process: u32, threads: &[u32]) -> Vec<ThreadStack> {
+        if process == std::process::id() { crate::stacks::own(threads) } else { flott_profile::stacks(process, threads) }
     }
 }
 

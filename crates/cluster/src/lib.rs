@@ -34,6 +34,7 @@ mod taps;
 pub mod taskmanager;
 mod tasks;
 mod thread;
+mod threads;
 mod worker;
 
 pub use embedded::EmbeddedCluster;
@@ -44,9 +45,10 @@ pub use jobmanager::{
 };
 pub use logs::LogFolder;
 pub use plan_only::PlanOnly;
-pub use process::{ProcessWatch, host_name, threads};
+pub use process::{ProcessWatch, host_name};
 pub use remote::{JobManagerClient, RemoteCluster};
 pub use restore::{LATEST, check_start};
 pub use rolling::{RollingFile, Rotation};
 pub use thread::SystemClock;
+pub use threads::threads;
 pub use worker::WorkerExecutor;

@@ -101,24 +101,6 @@ pub fn host_name() -> String {
     if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
 }
 
-/// The threads of a process: name, and what the system says that each does.
-///
-/// # Errors
-/// The process is gone, or the system does not tell.
-pub fn threads(process: u32) -> std::io::Result<Vec<(String, String)>> {
-    let mut threads = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
-        // One may end meanwhile.
-        let Ok(name) = fs::read_to_string(entry.path().join("comm")) else { continue };
-        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let state = status.lines().find_map(|line| line.strip_prefix("State:")).unwrap_or_default().trim().to_owned();
-        let wait = fs::read_to_string(entry.path().join("wchan")).unwrap_or_default();
-        let text = format!("{state} {}", wait.trim_matches('0'));
-        threads.push((name.trim().to_owned(), text.trim().to_owned()));
-    }
-    Ok(threads)
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -132,19 +114,5 @@ mod tests {
         let gone = watch.read(&[u32::MAX]);
         assert!(gone.cpu_time_ns >= figures.cpu_time_ns);
         assert!((0.0..=1.0).contains(&gone.cpu_load));
-    }
-
-    #[test]
-    fn threads_have_names() {
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let (ready, runs) = std::sync::mpsc::channel();
-        // A thread takes its name itself, as the first thing that it does.
-        let run = move || ready.send(()).is_ok() && stopped.recv().is_ok();
-        let named = std::thread::Builder::new().name("count 1/2".to_owned()).spawn(run).unwrap();
-        runs.recv().unwrap();
-        let all = threads(std::process::id()).unwrap();
-        assert!(all.iter().any(|(name, state)| name == "count 1/2" && !state.is_empty()), "{all:?}");
-        drop(stop);
-        named.join().unwrap();
     }
 }

@@ -33,6 +33,12 @@ fn parse(line: &str) -> Option<Mapping> {
     Some(Mapping { range, executable, offset, name })
 }
 
+/// Who has started a process, or has taken it over from who did.
+pub(crate) fn parent_of(process: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Where the file of a mapping can be read: the program itself even if its file has been removed meanwhile.
 pub(crate) fn path_of(process: u32, mapping: &Mapping) -> Option<PathBuf> {
     if !mapping.name.starts_with('/') {

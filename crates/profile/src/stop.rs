@@ -1,4 +1,4 @@
-//! Stops a thread of a child process, copies its registers and the upper end of its stack, lets it go.
+//! Stops a thread of another process, copies its registers and the upper end of its stack, lets it go.
 
 use crate::maps::Mapping;
 use framehop::UnwindRegsNative;
@@ -62,7 +62,7 @@ impl Copy {
     }
 }
 
-/// Copies what a thread has. It must not be the first of its process.
+/// Copies what a thread has. It must not be the first of a child of this process.
 pub(crate) fn copy(process: u32, thread: u32, mappings: &[Mapping]) -> Result<Copy, NoCopy> {
     let state = state(process, thread).ok_or(NoCopy::Gone)?;
     match state {
@@ -128,7 +128,7 @@ fn of(error: Errno, what: &str) -> NoCopy {
     match error {
         Errno::ESRCH => NoCopy::Gone,
         Errno::EPERM | Errno::EACCES | Errno::ENOSYS => NoCopy::Denied(format!(
-            "the system does not let the TaskManager {what} of its workers ({error}): `kernel.yama.ptrace_scope` must be 0 or 1, and \
+            "the system does not let Flott {what} ({error}): `kernel.yama.ptrace_scope` must be 0 or 1, and \
              `ptrace` and `process_vm_readv` must be allowed to the container"
         )),
         other => NoCopy::Denied(format!("cannot {what}: {other}")),

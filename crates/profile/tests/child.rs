@@ -2,7 +2,7 @@
 #![cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
 
 use flott_core::id::JobId;
-use flott_profile::sample;
+use flott_profile::{sample, stacks};
 use flott_rpc::observe::{SampleRequest, StackSamples};
 use std::{
     hint::black_box,
@@ -112,6 +112,25 @@ fn a_busy_thread_and_a_waiting_one_are_told_apart_and_go_on() {
     assert!(samples.stacks.iter().filter(|stack| stack.thread == idle).all(|stack| !stack.on_cpu), "{samples:#?}");
     assert!(samples.stacks.iter().all(|stack| stack.thread == busy || stack.thread == idle), "the first thread is never looked at");
     assert!(samples.frames.iter().all(|name| !name.contains("__rust_begin_short_backtrace")), "{:#?}", samples.frames);
+    assert_eq!(child.try_wait().unwrap(), None, "it goes on");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
+#[test]
+fn one_look_finds_functions_with_their_lines_or_says_why_not() {
+    let (mut child, busy, idle) = start();
+    let process = child.id();
+    let found = thread::spawn(move || stacks(process, &[busy, idle, process, u32::MAX])).join().unwrap();
+    let of = |thread: u32| found.iter().find(|stack| stack.thread == thread).unwrap();
+    let calls = |thread: u32, function: &str| of(thread).frames.iter().any(|frame| frame.contains(function) && frame.contains("child.rs:"));
+    assert!(calls(busy, "burns_the_processor (") && calls(idle, "waits_for_ever ("), "{found:#?}");
+    assert!(of(idle).frames.iter().any(|frame| frame.contains("(library/std/src/")), "{found:#?}");
+    let missing = |thread: u32| of(thread).missing.clone().unwrap();
+    assert!(
+        of(busy).missing.is_none() && missing(process).contains("first thread") && missing(u32::MAX).contains("has ended"),
+        "{found:#?}"
+    );
     assert_eq!(child.try_wait().unwrap(), None, "it goes on");
     drop(child.stdin.take());
     assert_eq!(child.wait().unwrap().code(), Some(7));

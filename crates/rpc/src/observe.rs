@@ -70,12 +70,30 @@ pub struct LogInfo {
 }
 
 /// A thread.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ThreadInfo {
     /// Its name.
     pub name: String,
-    /// What it does, for people.
+    /// What it does, for people: begins with the name in quotation marks; behind the first line its stack, innermost call first.
     pub text: String,
+    /// The number that the operating system has for it; 0 if it has not said.
+    #[serde(default)]
+    pub id: u32,
+    /// The worker that it belongs to, if it is one's: its job and its number there.
+    #[serde(default)]
+    pub worker: Option<(JobId, u64)>,
+}
+
+/// Where a thread was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ThreadStack {
+    /// The thread, by the number of the operating system.
+    pub thread: u32,
+    /// Its calls, innermost first: a function, and file and line where they are known.
+    pub frames: Vec<String>,
+    /// Why there are none.
+    #[serde(default)]
+    pub missing: Option<String>,
 }
 
 /// Which threads are to be looked at, and how often.

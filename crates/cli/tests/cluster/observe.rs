@@ -90,11 +90,47 @@ fn logs_of_workers_are_kept_in_bounds_and_served_through_the_job_manager() {
     for name in ["secret", "..%2flogs%2fsecret", "%2fetc%2fpasswd", ".flott-taskmanager.lock"] {
         assert_eq!(cluster.send("GET", &format!("/taskmanagers/tm0/logs/{name}"), "", b"").0, 404, "{name}");
     }
-    let threads = cluster.get("/taskmanagers/tm0/thread-dump");
-    let texts: Vec<&str> =
-        threads["threadInfos"].as_array().unwrap().iter().map(|one| one["stringifiedThreadInfo"].as_str().unwrap()).collect();
-    let of_worker = format!("worker 0 of job {job}");
-    assert!(texts.iter().any(|text| text.starts_with("\"Process 2/2\"") && text.contains(&of_worker)), "{texts:?}");
+}
+
+/// The threads of a process, by name.
+fn threads(cluster: &Cluster, process: &str) -> Vec<(String, String)> {
+    let dump = cluster.get(&format!("{process}/thread-dump"));
+    let text = |thread: &serde_json::Value, key: &str| thread[key].as_str().unwrap().to_owned();
+    let infos = dump["threadInfos"].as_array().unwrap().iter();
+    infos.map(|thread| (text(thread, "threadName"), text(thread, "stringifiedThreadInfo"))).collect()
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn a_thread_dump_shows_the_calls_of_tasks_of_the_task_manager_and_of_the_job_manager() {
+    let cluster = Cluster::with_task_managers(&[2]);
+    // Its tasks are in their function almost all of the time.
+    let output = cluster.flott().args(["run", "-d", "-p", "2"]).arg(example("observed_job")).arg("200").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let job = cluster.job();
+    let is_task = |name: &str| name.starts_with("Process") && name.ends_with(" (2/2)");
+    let mut all = Vec::new();
+    // It is known a moment after it runs.
+    eventually("the task is found in its function", || {
+        all = threads(&cluster, "/taskmanagers/tm0");
+        let task = all.iter().find(|(name, _)| is_task(name));
+        task.is_some_and(|(_, text)| text.contains("\tat observed_job::wait_for_the_world (") && text.contains("observed_job.rs:"))
+    });
+    let (name, text) = all.iter().find(|(name, _)| is_task(name)).unwrap();
+    assert!(text.starts_with(&format!("\"{name}\" Id=")) && text.contains(&format!(", worker 0 of job {job}\n")), "{text}");
+    assert!(text.contains("\tat flott_runtime::task::") && text.contains("crates/runtime/src/task/drive.rs:"), "{text}");
+    let find =
+        |all: &[(String, String)], named: &str| all.iter().find(|(name, _)| name == named).unwrap_or_else(|| panic!("{all:?}")).1.clone();
+    let observer = find(&all, "flott-observer");
+    assert!(observer.contains("recv_timeout") && observer.contains("taskmanager/observer.rs:"), "{observer}");
+    let main = all.iter().filter(|(_, text)| text.contains("the first thread of a child is not stopped")).count();
+    assert_eq!(main, 1, "the worker's: {all:?}");
+
+    let own = threads(&cluster, "/jobmanager");
+    let main = find(&own, "flott");
+    assert!(main.contains("\tat flott::processes::job_manager (") && main.contains("WAITING"), "{main}");
+    assert!(own.iter().all(|(_, text)| text.contains("\n\tat ") || text.contains("has ended")), "{own:?}");
+    assert!(cluster.get(&format!("/jobs/{job}"))["state"] == "RUNNING", "nothing has happened to the job");
 }
 
 #[test]

@@ -2,25 +2,15 @@
 //! waits for a disk.
 
 use super::workers::Processes;
-use crate::{
-    control::Link,
-    launch::no_thread,
-    logs::LogFolder,
-    process::{ProcessWatch, threads},
-    rolling::RollingFile,
-};
+use crate::{control::Link, launch::no_thread, logs::LogFolder, process::ProcessWatch, rolling::RollingFile, threads::threads};
 use flott_core::Error;
 use flott_rpc::{
     control::FromTaskManager,
-    observe::{Answer, MOST_LOG_BYTES, OptionValue, Question, SampleRequest, StackSamples, ThreadInfo},
+    observe::{Answer, MOST_LOG_BYTES, OptionValue, Question, SampleRequest, StackSamples, ThreadInfo, ThreadStack},
 };
 use std::{
     fmt, io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -32,6 +22,9 @@ const FIGURES_INTERVAL: Duration = Duration::from_secs(1);
 pub trait StackSampler: Send + Sync {
     /// Takes the samples that are asked for of `process`, a child of this one. Blocks meanwhile.
     fn sample(&self, process: u32, request: &SampleRequest) -> StackSamples;
+
+    /// Looks once at `threads` of `process`, which is this one or a child of it. Blocks meanwhile.
+    fn stacks(&self, process: u32, threads: &[u32]) -> Vec<ThreadStack>;
 }
 
 /// What of a TaskManager can be seen.
@@ -71,7 +64,8 @@ pub(super) struct Observer {
 impl Observer {
     pub(super) fn start(link: Link<FromTaskManager>, workers: Processes, visible: Visible) -> Result<Self, Error> {
         let (questions, asked) = mpsc::channel();
-        let answering = Answering { link, workers, visible, watch: ProcessWatch::default(), sampling: Arc::default() };
+        let (watch, sampling, dumps) = (ProcessWatch::default(), Arc::default(), Arc::default());
+        let answering = Answering { link, workers, visible, watch, sampling, dumps };
         let run = move || answering.run(&asked);
         thread::Builder::new().name("flott-observer".to_owned()).spawn(run).map(|_| Observer { questions }).map_err(no_thread)
     }
@@ -88,7 +82,31 @@ struct Answering {
     workers: Processes,
     visible: Visible,
     watch: ProcessWatch,
-    sampling: Arc<AtomicBool>,
+    /// Whether somebody looks into workers: a thread can be stopped by one alone.
+    sampling: Arc<Looking>,
+    /// The questions that the dump of threads under way answers; empty: there is none.
+    dumps: Arc<Mutex<Vec<u64>>>,
+}
+
+/// Who looks into workers. Samples are refused while others are taken, a dump waits for its turn.
+#[derive(Default)]
+struct Looking(Mutex<bool>, Condvar);
+
+impl Looking {
+    fn try_begin(&self) -> bool {
+        let mut busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !std::mem::replace(&mut *busy, true)
+    }
+
+    fn begin(&self) {
+        let busy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.1.wait_while(busy, |busy| *busy).unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.1.notify_one();
+    }
 }
 
 impl Answering {
@@ -112,7 +130,10 @@ impl Answering {
             Question::Logs => of(self.visible.logs.as_ref().map_or(Ok(Vec::new()), |logs| logs.list()).map(Answer::Logs)),
             Question::ReadLog { name, offset, length } => self.read_log(&name, offset, length),
             Question::Configuration => Answer::Configuration(self.visible.configuration.clone()),
-            Question::Threads => of(self.threads().map(Answer::Threads)),
+            Question::Threads => match self.threads(number) {
+                Ok(()) => return,
+                Err(reason) => Answer::Failed(reason),
+            },
             Question::Sample(request) => match self.sample(number, request) {
                 Ok(()) => return,
                 Err(reason) => Answer::Failed(reason),
@@ -130,15 +151,32 @@ impl Answering {
         }
     }
 
-    fn threads(&self) -> io::Result<Vec<ThreadInfo>> {
-        let named = |(name, text)| ThreadInfo { text: format!("\"{name}\" {text}"), name };
-        let mut all: Vec<ThreadInfo> = threads(std::process::id())?.into_iter().map(named).collect();
-        for (job, worker, process) in self.workers.list() {
-            // One that has just ended has no threads.
-            let of_worker = threads(process).unwrap_or_default().into_iter();
-            all.extend(of_worker.map(|(name, text)| ThreadInfo { text: format!("\"{name}\" worker {worker} of job {job}: {text}"), name }));
+    /// Looks at all threads on a thread of its own, which answers everybody who has asked meanwhile.
+    fn threads(&self, number: u64) -> Result<(), String> {
+        let mut asked = self.dumps.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.push(number);
+        if asked.len() > 1 {
+            return Ok(());
         }
-        Ok(all)
+        let (link, looking, dumps) = (self.link.clone(), self.sampling.clone(), self.dumps.clone());
+        let (workers, sampler) = (self.workers.clone(), self.visible.sampler.clone());
+        let run = move || {
+            looking.begin();
+            let dump = flott_runtime::panics::catching(|| dump(&workers, sampler.as_deref()));
+            looking.end();
+            let answer = match dump {
+                Ok(Ok(threads)) => Answer::Threads(threads),
+                Ok(Err(error)) => Answer::Failed(error.to_string()),
+                Err(panic) => Answer::Failed(format!("the sampler panicked: {}", panic.message)),
+            };
+            for number in std::mem::take(&mut *dumps.lock().unwrap_or_else(PoisonError::into_inner)) {
+                link.send(FromTaskManager::Answer(number, answer.clone()));
+            }
+        };
+        thread::Builder::new().name("flott-dump".to_owned()).spawn(run).map(|_| ()).map_err(|error| {
+            asked.clear();
+            format!("cannot start a thread: {error}")
+        })
     }
 
     /// Takes samples on a thread of their own, which answers.
@@ -146,22 +184,38 @@ impl Answering {
         let sampler = self.visible.sampler.clone().ok_or("this TaskManager cannot look into its workers")?;
         let found = self.workers.list().into_iter().find(|(job, worker, _)| (*job, *worker) == (request.job, request.worker));
         let (_, _, process) = found.ok_or_else(|| format!("worker {} of job {} does not run here", request.worker, request.job))?;
-        if self.sampling.swap(true, Ordering::Acquire) {
+        if !self.sampling.try_begin() {
             return Err("samples are being taken already: try again later".to_owned());
         }
         let (link, sampling) = (self.link.clone(), self.sampling.clone());
         let run = move || {
             // What is looked at is a program of users: nothing that is found there may end this process.
             let samples = flott_runtime::panics::catching(|| sampler.sample(process, &request));
-            sampling.store(false, Ordering::Release);
+            sampling.end();
             let answer = samples.map_or_else(|panic| Answer::Failed(format!("the sampler panicked: {}", panic.message)), Answer::Samples);
             link.send(FromTaskManager::Answer(number, answer));
         };
         thread::Builder::new().name("flott-sampler".to_owned()).spawn(run).map(|_| ()).map_err(|error| {
-            self.sampling.store(false, Ordering::Release);
+            self.sampling.end();
             format!("cannot start a thread: {error}")
         })
     }
+}
+
+/// The threads of this process and of its workers.
+fn dump(workers: &Processes, sampler: Option<&dyn StackSampler>) -> io::Result<Vec<ThreadInfo>> {
+    let stacks = |process: u32| move |threads: &[u32]| sampler.map(|sampler| sampler.stacks(process, threads)).unwrap_or_default();
+    let own = std::process::id();
+    let mut all = threads(own, stacks(own))?;
+    for (job, worker, process) in workers.list() {
+        // One that has just ended has no threads.
+        let of_worker = threads(process, stacks(process)).unwrap_or_default().into_iter();
+        all.extend(of_worker.map(|thread| {
+            let (first, stack) = thread.text.split_once('\n').unwrap_or((&thread.text, ""));
+            ThreadInfo { text: format!("{first}, worker {worker} of job {job}\n{stack}"), worker: Some((job, worker)), ..thread }
+        }));
+    }
+    Ok(all)
 }
 
 fn of(result: io::Result<Answer>) -> Answer {
