@@ -54,7 +54,7 @@ pub(super) mod shared {
 /// What is stored of the `figures` of a job's tasks, and of those in its `history`: less of each, the more tasks there are.
 pub(super) fn to_store(mut figures: Vec<TaskFigures>, history: &mut JobHistory) -> Vec<TaskFigures> {
     for task in &mut figures {
-        (task.thread, task.read_at_ms) = (None, 0);
+        (task.thread, task.buffers, task.read_at_ms) = (None, None, 0);
         task.distributions.clear();
         task.latencies.clear();
     }
@@ -91,6 +91,9 @@ mod tests {
             task: counters(20).chain([(names::NUM_RECORDS_IN.to_owned(), 7)]).collect(),
             operators: vec![("map".to_owned(), counters(30).collect())],
             distributions: Vec::new(),
+            edges: BTreeMap::new(),
+            buffers: None,
+            enumerators: Vec::new(),
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: Some(12),
