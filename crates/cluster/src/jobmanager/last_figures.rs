@@ -2,7 +2,7 @@
 
 use super::JobHistory;
 use flott_core::{accumulator::AccumulatorValue, metrics::names};
-use flott_rpc::figures::TaskFigures;
+use flott_rpc::figures::{Initialization, TaskFigures};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,11 +29,14 @@ pub struct AttemptFigures {
     /// Its accumulators.
     #[serde(default)]
     pub accumulators: BTreeMap<String, AccumulatorValue>,
+    /// When it opened its operators.
+    #[serde(default)]
+    pub initialization: Option<Initialization>,
 }
 
 impl AttemptFigures {
     pub(super) fn of(figures: &TaskFigures) -> Self {
-        AttemptFigures { task: figures.task.clone(), accumulators: figures.accumulators.clone() }
+        AttemptFigures { task: figures.task.clone(), accumulators: figures.accumulators.clone(), initialization: figures.initialization }
     }
 }
 
@@ -54,9 +57,10 @@ pub(super) mod shared {
 /// What is stored of the `figures` of a job's tasks, and of those in its `history`: less of each, the more tasks there are.
 pub(super) fn to_store(mut figures: Vec<TaskFigures>, history: &mut JobHistory) -> Vec<TaskFigures> {
     for task in &mut figures {
-        (task.thread, task.buffers, task.read_at_ms) = (None, None, 0);
+        (task.thread, task.read_at_ms) = (None, 0);
         task.distributions.clear();
         task.latencies.clear();
+        (task.buffers, task.enumerators) = (None, Vec::new());
     }
     let bytes = |figures: &[TaskFigures], history: &JobHistory| {
         let earlier: Vec<&AttemptFigures> = history.figures().collect();
@@ -94,6 +98,7 @@ mod tests {
             edges: BTreeMap::new(),
             buffers: None,
             enumerators: Vec::new(),
+            initialization: None,
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: Some(12),
