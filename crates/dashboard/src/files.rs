@@ -32,9 +32,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BnUfmKyF.js",
+        path: "assets/index-CBxNK1tE.js",
         content_type: "text/javascript",
-        tag: "\"c071573a966baa36\"",
+        tag: "\"aba17d44e032785b\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
@@ -46,9 +46,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-B5vVMTQI.js",
+        path: "assets/main-DNgtaFwJ.js",
         content_type: "text/javascript",
-        tag: "\"7efea569d4705f39\"",
+        tag: "\"8e721bad0b073ecd\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -62,7 +62,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"fd59e6f38c12213f\"",
+        tag: "\"70ecea5995a7bb91\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
