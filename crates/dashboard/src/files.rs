@@ -32,9 +32,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-CBxNK1tE.js",
+        path: "assets/index-Dz88bJ_y.js",
         content_type: "text/javascript",
-        tag: "\"aba17d44e032785b\"",
+        tag: "\"1474af8f403124ee\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
@@ -46,9 +46,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-DNgtaFwJ.js",
+        path: "assets/main-C4cx6-85.js",
         content_type: "text/javascript",
-        tag: "\"8e721bad0b073ecd\"",
+        tag: "\"1158dc34647a6004\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -62,7 +62,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"70ecea5995a7bb91\"",
+        tag: "\"868f88a91fb405b9\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
