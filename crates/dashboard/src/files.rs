@@ -4,13 +4,6 @@ use crate::File;
 
 pub(crate) const FILES: &[File] = &[
     File {
-        path: "assets/Chart-Bq6MkaiG.js",
-        content_type: "text/javascript",
-        tag: "\"d4f92f2405388bf2\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/Chart.js.gz"),
-    },
-    File {
         path: "assets/Chart-CnsZ1jie.css",
         content_type: "text/css",
         tag: "\"0fd9465202f6dfce\"",
@@ -18,9 +11,16 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/Chart.css.gz"),
     },
     File {
-        path: "assets/JobGraph-DpF5opv5.js",
+        path: "assets/Chart-UupMtiTp.js",
         content_type: "text/javascript",
-        tag: "\"e400144cf8cbff94\"",
+        tag: "\"2290012936076e74\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/Chart.js.gz"),
+    },
+    File {
+        path: "assets/JobGraph-VAAmNfFK.js",
+        content_type: "text/javascript",
+        tag: "\"475ea0c4947690ca\"",
         immutable: true,
         gzip: include_bytes!("../assets/JobGraph.js.gz"),
     },
@@ -32,13 +32,6 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BnUfmKyF.js",
-        content_type: "text/javascript",
-        tag: "\"c071573a966baa36\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
         path: "assets/index-JqXgOkF0.css",
         content_type: "text/css",
         tag: "\"b8e10d3bc31c26b9\"",
@@ -46,23 +39,30 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-B5vVMTQI.js",
+        path: "assets/index-MpQFA7Jl.js",
         content_type: "text/javascript",
-        tag: "\"7efea569d4705f39\"",
+        tag: "\"7e5fa73b3597a42c\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
+        path: "assets/main-DESA0H_a.js",
+        content_type: "text/javascript",
+        tag: "\"009ec92a9a171ad8\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
     File {
-        path: "assets/units-CXSguvDc.js",
+        path: "assets/units-Detu42ZV.js",
         content_type: "text/javascript",
-        tag: "\"b64200d65cab173f\"",
+        tag: "\"63f9333c14605349\"",
         immutable: true,
         gzip: include_bytes!("../assets/units.js.gz"),
     },
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"fd59e6f38c12213f\"",
+        tag: "\"c996f635938e9f74\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
