@@ -62,6 +62,7 @@ pub(crate) fn start_job_manager(config: &Configuration, logs: Option<log::Files>
         heartbeat_timeout,
         scheduler: SchedulerSettings::from_config(config)?,
         archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
+        savepoints: config.get(&options::CHECKPOINTING_SAVEPOINT_DIR)?.map(PathBuf::from),
         elected: store.is_some(),
     })?;
     let (rest, metrics) = rest(config, &manager, logs)?;

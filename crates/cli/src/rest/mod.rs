@@ -12,7 +12,7 @@ mod task_managers;
 use crate::log::Files;
 use executables::Executables;
 use flames::Flames;
-use flott_cluster::{JobDetails, JobManager, ProcessWatch};
+use flott_cluster::{DisposeError, JobDetails, JobManager, ProcessWatch};
 use flott_core::{
     Error, ErrorKind,
     config::{
@@ -200,8 +200,12 @@ impl Cluster for Rest {
         self.changes_of_parallelism(job)
     }
 
-    fn dispose_savepoint(&self, _: &str) -> Result<()> {
-        Err(ClusterError::BadRequest("savepoints cannot be removed by REST yet: remove the savepoint's folder".to_owned()))
+    fn dispose_savepoint(&self, location: &str) -> Result<()> {
+        self.manager.dispose_savepoint(location).map_err(|error| match error {
+            DisposeError::Unknown { .. } => ClusterError::NotFound(error.to_string()),
+            DisposeError::Checkpoint { .. } | DisposeError::InUse { .. } => ClusterError::Conflict(error.to_string()),
+            other => of(&other.into()),
+        })
     }
 
     fn task_managers(&self) -> Result<Vec<model::TaskManager>> {

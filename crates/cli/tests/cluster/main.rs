@@ -9,6 +9,7 @@ mod processes;
 mod rescale;
 mod rest;
 mod results;
+mod savepoints;
 mod scripts;
 mod security;
 mod shortage;

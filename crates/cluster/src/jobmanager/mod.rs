@@ -12,6 +12,7 @@ mod questions;
 mod rates;
 mod records;
 mod remote_host;
+mod savepoints;
 mod starting;
 #[cfg(feature = "stepped")]
 pub(crate) mod stepped;
@@ -43,6 +44,7 @@ pub use leadership::HighAvailability;
 pub use observed::{TaskThreads, WorkerAnswers};
 pub use rates::TaskRates;
 use remote_host::Cluster;
+pub use savepoints::DisposeError;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::{SocketAddr, TcpListener},
@@ -71,6 +73,8 @@ pub struct JobManagerOptions {
     pub scheduler: SchedulerSettings,
     /// Where jobs that have ended are kept over a restart, if no other JobManager keeps them.
     pub archive: Option<PathBuf>,
+    /// Where savepoints are put, if that is configured: those in it may be removed, whoever has taken them.
+    pub savepoints: Option<PathBuf>,
     /// Whether others may lead: then this one serves nobody until [`JobManager::stand`] has made it the leader.
     pub elected: bool,
 }

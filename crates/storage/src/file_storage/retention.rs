@@ -168,7 +168,11 @@ fn remove_snapshot(files: &dyn FileSystem, folder: &Path, metadata: &CheckpointM
             _ => {}
         }
     }
-    files.remove_empty_folder(folder).map_err(|error| StorageError::io("remove", folder, error))
+    match files.remove_empty_folder(folder) {
+        // What else is in it is not ours.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => removed.map_err(|error| StorageError::io("remove", folder, error)),
+    }
 }
 
 /// Removes a folder with all that is in it, if it is there.
