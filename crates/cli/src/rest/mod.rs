@@ -11,15 +11,15 @@ mod task_managers;
 
 use crate::log::Files;
 use executables::Executables;
-use flames::Flames;
-use flott_cluster::{DisposeError, JobDetails, JobManager, ProcessWatch};
+use flames::{Flames, Key};
+use flott_cluster::{AttemptRecord, DisposeError, JobDetails, JobManager, ProcessWatch};
 use flott_core::{
     Error, ErrorKind,
     config::{
         Configuration,
         options::{self, Scope},
     },
-    id::{JobId, OperatorId},
+    id::{JobId, OperatorId, SubtaskId},
 };
 use flott_executable::Machine;
 use flott_rpc::{
@@ -28,7 +28,7 @@ use flott_rpc::{
 };
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -254,7 +254,10 @@ impl Cluster for Rest {
         if overview.status.is_terminal() || tasks.all(|(_, status)| *status == TaskStatus::Finished) {
             return Ok(model::Stacks::Ended);
         }
-        Ok(self.flames.get(job, found.id, vertex))
+        let newest = |(subtask, attempts): (&SubtaskId, &VecDeque<AttemptRecord>)| Some((subtask.index, attempts.back()?.number));
+        let of_vertex = details.history.attempts.iter().filter(|(subtask, _)| subtask.vertex == found.id);
+        let attempts = of_vertex.filter_map(newest).collect();
+        Ok(self.flames.get(Key { job, vertex: found.id, operator: vertex, attempts }))
     }
 
     fn tap(&self, job: JobId, vertex: OperatorId, wanted: model::TapWanted) -> Result<model::Tapped> {
