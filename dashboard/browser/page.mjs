@@ -1,7 +1,7 @@
 /** A browser that notices what goes wrong on a page. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,22 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** Where pictures go. */
 export const pictures = process.env.DASHBOARD_PICTURES ?? fileURLToPath(new URL("../../target/dashboard", import.meta.url));
 mkdirSync(pictures, { recursive: true });
+
+/** A folder that vite has built: pages come from there rather than from the programs, so that a change can be tried without compiling it. */
+const built = process.env.DASHBOARD_BUILT;
+
+/** The answer keeps the headers of the server, and with them its policy. */
+async function serveBuilt(route) {
+  const path = new URL(route.request().url()).pathname;
+  const file = join(built, path === "/" ? "index.html" : path);
+  if (path !== "/" && !path.startsWith("/assets/")) return route.fallback();
+  const headers = (await route.fetch({ url: new URL("/", route.request().url()).href }).catch(() => null))?.headers();
+  if (!headers || !existsSync(file)) return route.fallback();
+  const type = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", svg: "image/svg+xml" }[file.split(".").at(-1)];
+  delete headers["content-encoding"];
+  delete headers["content-length"];
+  return route.fulfill({ headers: { ...headers, "content-type": type }, body: readFileSync(file) });
+}
 
 export const SIZES = [
   { width: 1400, height: 900 },
@@ -26,6 +42,7 @@ export function launch() {
 /** A page that remembers errors and requests that failed. `expected` are patterns of those that a test provokes. */
 export async function open(browser, { size = SIZES[0], scheme = "light", expected = [] } = {}) {
   const context = await browser.newContext({ viewport: size, colorScheme: scheme, acceptDownloads: true });
+  if (built) await context.route(/^http:/, serveBuilt);
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
   const wrong = [];

@@ -4,6 +4,8 @@
 //!     watched_job panic    # the sink panics at its 500th record, each time that it is started
 //!     watched_job even     # nothing waits
 //!     watched_job wide     # 100 vertices
+//!     watched_job shop     # what the pictures of the guide show: records of some size, and a sink that is a bit too slow
+//!     watched_job closed   # the same, with a sink that panics after a while
 
 use flott::{connector::datagen::GeneratorSource, prelude::*};
 use std::{
@@ -39,14 +41,50 @@ fn wide() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The work of the shop's sink on an order.
+const DELIVERY: Duration = Duration::from_millis(2);
+
+/// Orders that are delivered before the shop breaks.
+const UNTIL_CLOSED: usize = 900;
+
+fn shop(closes: bool) -> Result<(), Box<dyn Error>> {
+    type Entry = (u64, String);
+    let env = StreamExecutionEnvironment::get()?;
+    let time = || WatermarkStrategy::for_monotonous_timestamps().with_timestamp_assigner(|_: &Entry, _| now_ms());
+    let order = |index: u64, _| (index * 7919 % 5000, format!("order {index}: {}", "a thing that someone wants; ".repeat(6)));
+    let address = |index: u64, _| (index * 104_729 % 5000, format!("customer {index}: {}", "a street with a number; ".repeat(4)));
+    let orders = env.from_source(GeneratorSource::new(u64::MAX, order).records_per_second(2400.0), time(), "orders").uid("orders");
+    let addresses = env.from_source(GeneratorSource::new(u64::MAX, address).records_per_second(200.0), time(), "addresses").uid("addresses");
+    let paid = orders.filter(|(customer, _)| customer % 12 != 0).name("paid").uid("paid");
+    let both = paid.rebalance().union(&addresses.rebalance()).map(|(customer, text)| (customer, text.replace("someone", "a customer")));
+    let latest = both.name("normalize").uid("normalize").key_by(|entry| entry.0).reduce(|_, other| other).name("latest by customer").uid("latest");
+    let mut delivered = 0;
+    latest
+        .rebalance()
+        .map(move |entry| {
+            std::thread::sleep(DELIVERY);
+            delivered += 1;
+            assert!(!closes || delivered < UNTIL_CLOSED, "the shop has closed, order of customer {} cannot be delivered", entry.0);
+            entry
+        })
+        .name("delivery")
+        .uid("delivery")
+        .discard();
+    env.execute("shop")?;
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = flott::program_arguments()?;
     let mode = arguments.get(1).map_or("even", String::as_str).to_owned();
     if mode == "wide" {
         return wide();
     }
+    if mode == "shop" || mode == "closed" {
+        return shop(mode == "closed");
+    }
     if !["slow", "panic", "even"].contains(&mode.as_str()) {
-        return Err(format!("`{mode}` is none of `slow`, `panic`, `even`, `wide`").into());
+        return Err(format!("`{mode}` is none of `slow`, `panic`, `even`, `wide`, `shop`, `closed`").into());
     }
     let env = StreamExecutionEnvironment::get()?;
     let source = |rate| GeneratorSource::new(u64::MAX, |index, _| index).records_per_second(rate);

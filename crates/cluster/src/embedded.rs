@@ -53,7 +53,7 @@ impl EmbeddedCluster {
             // A job that has ended hears no more.
             move |event: JobEvent| drop(messages.send(Message::Event(event)))
         };
-        let figures = Figures::default();
+        let figures = Figures::new(self.clock);
         let env = TaskEnv {
             clock: clock.clone(),
             reporter: Arc::new(ReportToJob(Mutex::new(messages.clone()))),

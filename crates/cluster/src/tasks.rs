@@ -22,14 +22,18 @@ use std::{
 };
 
 /// The newest attempt of each subtask and its figures, shared with whoever watches.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Figures {
     tasks: Arc<Mutex<BTreeMap<SubtaskId, (String, TaskMetrics)>>>,
-    /// The time by which rates are reckoned.
+    /// That of the tasks: it tells how long they have waited so far, and rates are reckoned by it.
     clock: SystemClock,
 }
 
 impl Figures {
+    pub(crate) fn new(clock: SystemClock) -> Self {
+        Figures { tasks: Arc::default(), clock }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<SubtaskId, (String, TaskMetrics)>> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -22,6 +22,9 @@ pub struct TaskFigures {
     /// The meters and histograms of its operators, in the order of the chain.
     #[serde(default)]
     pub distributions: Vec<Distributions>,
+    /// Records that it has sent into each edge, by the edge's place in the graph. A copy for each receiver counts.
+    #[serde(default)]
+    pub edges: BTreeMap<u32, u64>,
     /// How long marks of sources were on their way to its operators.
     #[serde(default)]
     pub latencies: Vec<Latency>,

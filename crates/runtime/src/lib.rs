@@ -21,6 +21,7 @@ mod restore;
 mod snapshot;
 mod tap;
 mod task;
+mod times;
 mod upload;
 pub mod valve;
 pub mod wiring;

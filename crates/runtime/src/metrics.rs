@@ -1,6 +1,6 @@
 //! The figures of a task, updated once a batch or when it waits.
 
-use crate::latency::Latencies;
+use crate::{latency::Latencies, times::Times};
 use flott_core::{
     accumulator::Accumulators,
     id::SubtaskId,
@@ -22,6 +22,8 @@ pub struct TaskMetrics {
     /// The accumulators of the task.
     pub accumulators: Accumulators,
     thread: Arc<OnceLock<u32>>,
+    /// Records sent into each edge that takes the task's output, with the edge's place in the graph; in the order of the outputs.
+    pub(crate) edges: Vec<(u32, Counter)>,
     pub(crate) latencies: Latencies,
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
@@ -29,17 +31,12 @@ pub struct TaskMetrics {
     pub(crate) bytes_out: Counter,
     pub(crate) watermark_in: Gauge,
     pub(crate) watermark_out: Gauge,
-    busy_ms: Gauge,
-    idle_ms: Gauge,
-    back_pressured_ms: Gauge,
-    idle: Duration,
-    back_pressured: Duration,
-    started: Duration,
+    pub(crate) times: Times,
 }
 
 impl TaskMetrics {
-    /// For a task with these operators that starts at the monotonic time `now`.
-    pub fn new(operators: impl IntoIterator<Item = String>, now: Duration) -> Self {
+    /// For a task with these operators, that sends into these edges of the graph and starts at the monotonic time `now`.
+    pub fn new(operators: impl IntoIterator<Item = String>, edges: impl IntoIterator<Item = usize>, now: Duration) -> Self {
         let group = MetricGroup::default();
         let (watermark_in, watermark_out) = (group.gauge(names::CURRENT_INPUT_WATERMARK), group.gauge(names::CURRENT_OUTPUT_WATERMARK));
         watermark_in.set(i64::MIN);
@@ -48,6 +45,7 @@ impl TaskMetrics {
             operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
             accumulators: Accumulators::default(),
             thread: Arc::default(),
+            edges: edges.into_iter().map(|edge| (edge as u32, Counter::default())).collect(),
             latencies: Latencies::default(),
             records_in: group.counter(names::NUM_RECORDS_IN),
             records_out: group.counter(names::NUM_RECORDS_OUT),
@@ -55,12 +53,7 @@ impl TaskMetrics {
             bytes_out: group.counter(names::NUM_BYTES_OUT),
             watermark_in,
             watermark_out,
-            busy_ms: group.gauge(names::BUSY_TIME),
-            idle_ms: group.gauge(names::IDLE_TIME),
-            back_pressured_ms: group.gauge(names::BACK_PRESSURED_TIME),
-            idle: Duration::ZERO,
-            back_pressured: Duration::ZERO,
-            started: now,
+            times: Times::new(now),
             group,
         }
     }
@@ -76,32 +69,21 @@ impl TaskMetrics {
     /// The figures of `subtask`, whose vertex is called `name`, at the monotonic time `now`.
     pub fn read(&self, subtask: SubtaskId, name: &str, now: Duration) -> TaskFigures {
         let distributions = |group: &MetricGroup| Distributions { meters: group.read_meters(now), histograms: group.read_histograms() };
+        let times = self.times.read(now);
+        let times = [(names::BUSY_TIME, times.busy), (names::IDLE_TIME, times.idle), (names::BACK_PRESSURED_TIME, times.back_pressured)];
+        let mut task = self.group.read();
+        task.extend(times.map(|(name, time)| (name.to_owned(), time)));
         TaskFigures {
             subtask,
             name: name.to_owned(),
-            task: self.group.read(),
+            task,
             operators: self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
             distributions: self.operators.iter().map(|(_, group)| distributions(group)).collect(),
+            edges: self.edges.iter().map(|(edge, records)| (*edge, records.get())).collect(),
             latencies: self.latencies.read(),
             accumulators: self.accumulators.snapshot(),
             thread: self.thread.get().copied(),
             read_at_ms: now.as_millis() as u64,
         }
-    }
-
-    pub(crate) fn add_idle(&mut self, time: Duration) {
-        self.idle += time;
-        self.idle_ms.set(self.idle.as_millis() as i64);
-    }
-
-    pub(crate) fn add_back_pressured(&mut self, time: Duration) {
-        self.back_pressured += time;
-        self.back_pressured_ms.set(self.back_pressured.as_millis() as i64);
-    }
-
-    /// The rest of the time was work.
-    pub(crate) fn update_busy(&self, now: Duration) {
-        let busy = now.saturating_sub(self.started).saturating_sub(self.idle).saturating_sub(self.back_pressured);
-        self.busy_ms.set(busy.as_millis() as i64);
     }
 }

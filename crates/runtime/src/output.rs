@@ -25,6 +25,9 @@ pub(crate) struct OutputEdge {
 
 struct Channels {
     all: Vec<OutputChannel>,
+    /// Of this edge.
+    records_out: Counter,
+    /// Of the task.
     bytes_out: Counter,
     /// The channel that the next latency marker takes.
     next_marked: usize,
@@ -32,15 +35,16 @@ struct Channels {
 
 impl ChannelOutput for Channels {
     fn push(&mut self, channel: usize, batch: AnyBatch) {
+        self.records_out.add(batch.len() as u64);
         self.bytes_out.add(batch.estimated_bytes() as u64);
         self.all[channel].pending.push_back(StreamElement::Batch(batch));
     }
 }
 
 impl OutputEdge {
-    pub(crate) fn new(partitioner: Box<dyn Partitioner>, senders: Vec<ChannelSender>, bytes_out: Counter) -> Self {
+    pub(crate) fn new(partitioner: Box<dyn Partitioner>, senders: Vec<ChannelSender>, records_out: Counter, bytes_out: Counter) -> Self {
         let all = senders.into_iter().map(|sender| OutputChannel { sender, pending: VecDeque::new() }).collect();
-        OutputEdge { partitioner, channels: Channels { all, bytes_out, next_marked: 0 } }
+        OutputEdge { partitioner, channels: Channels { all, records_out, bytes_out, next_marked: 0 } }
     }
 
     /// Spreads a batch. Nothing is sent before [`OutputEdge::send`].

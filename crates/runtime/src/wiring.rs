@@ -126,7 +126,7 @@ impl Wiring<'_> {
             channels.sort_by_key(|(receiver, _)| *receiver);
             (*edge, channels.into_iter().map(|(_, channel)| channel).collect())
         });
-        let outputs = outputs.collect();
+        let outputs: Vec<(usize, Vec<ChannelSender>)> = outputs.collect();
         let (gate, channel_edges) = self.gates.remove(&subtask).map_or((None, Vec::new()), |(gate, edges)| (Some(gate), edges));
         let operators = vertex.operators.iter().map(|operator| operator.name.clone());
         TaskSpec {
@@ -135,10 +135,10 @@ impl Wiring<'_> {
             gate,
             channel_inputs: channel_edges.iter().map(|edge| self.topology.edges[*edge].input).collect(),
             channel_edges,
+            metrics: TaskMetrics::new(operators, outputs.iter().map(|(edge, _)| *edge), now),
             outputs,
             mailbox: Mailbox::default(),
             tap: Tap::default(),
-            metrics: TaskMetrics::new(operators, now),
         }
     }
 }

@@ -76,6 +76,15 @@ export interface VertexFlow {
   "state-size": number | null;
 }
 
+/** An edge in `/jobs/:job/flow`. */
+export interface EdgeFlow {
+  source: string;
+  target: string;
+  /** The number of the target's input, as in the plan. */
+  num: number;
+  "records-rate": number | null;
+}
+
 /** `/jobs/:job/flow` */
 export interface GraphFlow {
   jid: string;
@@ -88,6 +97,8 @@ export interface GraphFlow {
   "last-checkpoint": LastCheckpoint | null;
   bottleneck: { vertex: string; reason: string } | null;
   vertices: VertexFlow[];
+  /** An older server does not tell. */
+  edges?: EdgeFlow[];
 }
 
 export interface PlanInput {

@@ -15,6 +15,15 @@ export const theme = stored<Theme>("flott.theme", ["auto", "light", "dark"], "au
 
 export const zone = stored<"local" | "utc">("flott.zone", ["local", "utc"], "local");
 
+/** Lines of charts of metrics: of all subtasks together, or of each. */
+export const metricLines = stored<"together" | "subtasks">("flott.metrics.lines", ["together", "subtasks"], "together");
+
+/** The metrics that were chosen last, for a vertex whose address names none. */
+export const lastMetrics = {
+  read: (): string | null => localStorage.getItem("flott.metrics"),
+  write: (names: string): void => localStorage.setItem("flott.metrics", names),
+};
+
 const darkPreferred = window.matchMedia("(prefers-color-scheme: dark)");
 
 /** Whether the page is dark now. Charts draw their colours anew when it changes. */

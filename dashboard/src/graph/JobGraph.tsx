@@ -15,6 +15,7 @@ import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useStore } from "../api/store";
 import { useRoute } from "../app/router";
 import { dark } from "../app/settings";
+import { type Columned, columnLayout, fitsColumn } from "./column";
 import type { FlowFigures } from "./flow";
 import { FarView } from "./FarView";
 import { layout, NODE_HEIGHT, NODE_WIDTH, within } from "./layout";
@@ -65,6 +66,34 @@ function Refit() {
   return null;
 }
 
+/** Left and right of a column, px. */
+const SIDE = 10;
+
+/** Above a column, where the first vertex may have a mark, and below it, where the legend is, px. */
+const [ABOVE, BELOW] = [18, 40];
+
+function columnScale({ left }: Columned, width: number): number {
+  return Math.min(1.1, (width - 2 * SIDE) / (left + NODE_WIDTH));
+}
+
+/** A height, rounded so that it settles. */
+function columnHeight(column: Columned, width: number): number {
+  return width === 0 ? 320 : Math.round(column.height * columnScale(column, width)) + ABOVE + BELOW;
+}
+
+/** Shows all of a column, as wide as there is room for. */
+function Refill({ column }: { column: Columned }) {
+  const width = useFlowStore((state) => state.width);
+  const { setViewport } = useReactFlow();
+  useEffect(() => {
+    if (width === 0) return;
+    const zoom = columnScale(column, width);
+    const spare = width - (column.left + NODE_WIDTH) * zoom;
+    void setViewport({ x: spare / 2 + column.left * zoom, y: ABOVE, zoom });
+  }, [width, column, setViewport]);
+  return null;
+}
+
 /** Where edges start and end: told as well as measured, so that edges are drawn at once. */
 function handles(downwards: boolean): NodeHandle[] {
   const handle = { width: 1, height: 1 };
@@ -102,7 +131,9 @@ function Drawing({ graph, figures }: Props) {
   const narrow = useNarrow();
   const many = graph.vertices.length > MANY;
   const far = useFlowStore((state) => many && state.transform[2] < READABLE);
-  const places = useMemo(() => layout(graph, narrow), [graph, narrow]);
+  const column = useMemo(() => (narrow && fitsColumn(graph) ? columnLayout(graph) : null), [graph, narrow]);
+  const places = useMemo(() => column?.places ?? layout(graph, narrow), [graph, narrow, column]);
+  const height = useFlowStore((state) => (column ? columnHeight(column, state.width) : 0));
   const nodes = useMemo<VertexNodeData[]>(() => {
     const ends = handles(narrow);
     return graph.vertices.map((vertex) => ({
@@ -124,10 +155,10 @@ function Drawing({ graph, figures }: Props) {
         source: edge.from,
         target: edge.to,
         type: "rate",
-        data: { edge, edges: graph.edges, figures },
+        data: { edge, edges: graph.edges, figures, bypass: column?.bypasses.get(edge.id) },
         ariaLabel: `${edge.strategy.toLowerCase()} edge`,
       })),
-    [graph, figures],
+    [graph, figures, column],
   );
   const enter = useCallback<NodeMouseHandler>(
     (_, node) =>
@@ -140,29 +171,33 @@ function Drawing({ graph, figures }: Props) {
   );
   const leave = useCallback(() => figures.lit.set(null), [figures]);
   return (
-    <ReactFlow
-      nodes={nodes}
-      edges={far ? NO_EDGES : edges}
-      nodeTypes={NODE_TYPES}
-      edgeTypes={EDGE_TYPES}
-      colorMode={isDark ? "dark" : "light"}
-      minZoom={0.03}
-      maxZoom={1.6}
-      nodesDraggable={false}
-      nodesConnectable={false}
-      nodesFocusable={false}
-      edgesFocusable={false}
-      elementsSelectable={false}
-      onlyRenderVisibleElements={many}
-      onNodeMouseEnter={enter}
-      onNodeMouseLeave={leave}
-      zoomOnScroll={false}
-      preventScrolling={false}
-      zoomActivationKeyCode="Control"
-    >
-      {far ? <FarView graph={graph} places={places} figures={figures} downwards={narrow} /> : <Background gap={24} size={1} />}
-      <Controls showInteractive={false} fitViewOptions={FIT} />
-      <Refit />
-    </ReactFlow>
+    <div className={column ? "graph-column" : "graph-whole"} style={column ? { height } : undefined}>
+      <ReactFlow
+        // All of a column is shown: the page scrolls rather than the graph.
+        {...(column ? { panOnDrag: false, zoomOnPinch: false, zoomOnDoubleClick: false } : {})}
+        nodes={nodes}
+        edges={far ? NO_EDGES : edges}
+        nodeTypes={NODE_TYPES}
+        edgeTypes={EDGE_TYPES}
+        colorMode={isDark ? "dark" : "light"}
+        minZoom={0.03}
+        maxZoom={1.6}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        nodesFocusable={false}
+        edgesFocusable={false}
+        elementsSelectable={false}
+        onlyRenderVisibleElements={many}
+        onNodeMouseEnter={enter}
+        onNodeMouseLeave={leave}
+        zoomOnScroll={false}
+        preventScrolling={false}
+        zoomActivationKeyCode="Control"
+      >
+        {far ? <FarView graph={graph} places={places} figures={figures} downwards={narrow} /> : <Background gap={24} size={1} />}
+        {!column && <Controls showInteractive={false} fitViewOptions={FIT} />}
+        {column ? <Refill column={column} /> : <Refit />}
+      </ReactFlow>
+    </div>
   );
 }

@@ -89,8 +89,10 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
       {flow.status === "RUNNING" ? (
         <span className="load">
           <LoadBar busy={flow.busy?.max ?? 0} waits={flow.backpressured?.max ?? 0} />
-          <span className="load-text" title={`of any subtask the most; on average ${averages(flow)}`}>
-            busy <b>{percent(flow.busy?.max)}</b> · back-pressured {percent(flow.backpressured?.max)} · idle {percent(flow.idle?.max)}
+          <span className="load-shares" title={`of any subtask the most; on average ${averages(flow)}`}>
+            <LoadShare what="busy" share={flow.busy?.max} />
+            <LoadShare what="back-pressured" share={flow.backpressured?.max} />
+            <LoadShare what="idle" share={flow.idle?.max} />
           </span>
         </span>
       ) : (
@@ -121,6 +123,15 @@ function Figures({ store }: { store: Store<VertexFigures> }) {
         )}
       </span>
     </>
+  );
+}
+
+/** A share with its word below it: beside each other three of them would need more room than there is. */
+function LoadShare({ what, share }: { what: string; share: number | undefined }) {
+  return (
+    <span className="load-share">
+      <b>{percent(share)}</b> <span>{what}</span>
+    </span>
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { Store } from "../api/store";
 import type { GraphFlow, VertexFlow } from "../api/types";
-import type { GraphEdge } from "./model";
+import { edgeId, type GraphEdge } from "./model";
 
 /** Values that a small line shows. */
 const KEPT = 40;
@@ -28,6 +28,7 @@ export class FlowFigures {
   /** The time of the last update. */
   readonly changed = new Store(0);
   private readonly vertices = new Map<string, Store<VertexFigures>>();
+  private readonly edges = new Map<string, Store<number | null | undefined>>();
 
   constructor(flow?: GraphFlow) {
     if (flow) this.update(flow);
@@ -38,6 +39,16 @@ export class FlowFigures {
     if (!store) {
       store = new Store<VertexFigures>({ flow: null, past: [], bottleneck: false, now: 0 });
       this.vertices.set(id, store);
+    }
+    return store;
+  }
+
+  /** Records a second that are sent into an edge; `undefined` where the server does not tell. */
+  edge(id: string): Store<number | null | undefined> {
+    let store = this.edges.get(id);
+    if (!store) {
+      store = new Store<number | null | undefined>(undefined);
+      this.edges.set(id, store);
     }
     return store;
   }
@@ -53,6 +64,7 @@ export class FlowFigures {
       if (rate !== null && past.push(rate) > KEPT) past.shift();
       store.set({ flow: vertex, past, bottleneck: flow.bottleneck?.vertex === vertex.id, now: flow.now });
     }
+    for (const edge of flow.edges ?? []) this.edge(edgeId(edge.source, edge.target, edge.num)).set(edge["records-rate"]);
     this.changed.set(flow.now);
   }
 }
@@ -70,7 +82,7 @@ export function share(part: number | null | undefined): number {
 }
 
 /**
- * Records a second on an edge. A task counts what it sends and what it gets, over all its edges: where its receiver has no other input,
+ * Records a second on an edge whose own are not told. A task counts what it sends and what it gets, over all its edges: where its receiver has no other input,
  * that is what it gets; otherwise what the sender sends, as every edge carries all of it.
  */
 export function edgeRate(edge: GraphEdge, edges: readonly GraphEdge[], from: VertexFlow | null, to: VertexFlow | null): number | null {

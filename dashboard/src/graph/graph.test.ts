@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { VertexFlow } from "../api/types";
 import { mix, parse } from "./colors";
+import { bypassPath, columnLayout, columnOrder } from "./column";
 import { edgeRate, FlowFigures, loadColor } from "./flow";
 import { layout, NODE_HEIGHT, NODE_WIDTH, quickLayout, within } from "./layout";
 import { type Graph, operatorsOf, reachable } from "./model";
@@ -60,6 +61,21 @@ describe("the graph", () => {
     }
     expect(layout(large).get("499")?.x).toBeGreaterThan(layout(large).get("0")?.x ?? 0);
   });
+  it("stands in a column where the page is narrow, and edges that go further have lanes beside it", () => {
+    expect(columnOrder(graph)).toEqual(["a", "b", "c", "d"]);
+    const fork: Graph = { ...graph, edges: [...graph.edges, edge("a", "c"), edge("a", "d")] };
+    const { places, bypasses, left, height } = columnLayout(fork);
+    const y = (id: string) => places.get(id)?.y ?? Number.NaN;
+    expect([...bypasses.keys()].sort()).toEqual(["a-c", "a-d", "b-d"]);
+    // `a-c` passes b, `b-d` passes c, `a-d` passes both.
+    expect(["b-d", "a-c", "a-d"].map((id) => bypasses.get(id)?.lane)).toEqual([0, 1, 2]);
+    expect(left).toBe(39);
+    expect(height).toBe(y("d") + NODE_HEIGHT);
+    // Where two labels stand one below the other, the gap is wide enough.
+    const labels = ["a-c", "a-d"].map((id) => bypassPath({ x: 0, y: 0 }, { x: 0, y: 900 }, bypasses.get(id) ?? { lane: 9, label: 9 }).y);
+    expect(labels[1]).toBeGreaterThanOrEqual((labels[0] ?? 0) + 30);
+    expect(y("b")).toBeGreaterThanOrEqual((labels[1] ?? 0) + 30);
+  });
   it("takes the operators of a chain from its description, and markup for what it is", () => {
     expect(operatorsOf("Keyed<br/>+- Map<br/>   +- Sink: a &lt;b&gt; &amp;lt;<br/>")).toEqual(["Keyed", "Map", "Sink: a <b> &lt;"]);
   });
@@ -101,9 +117,13 @@ describe("the graph", () => {
       "last-checkpoint": null,
       bottleneck: { vertex: "a", reason: "" },
       vertices: [flow("a", { "records-in-rate": now })],
+      ...(now > 1 ? { edges: [{ source: "a", target: "b", num: 0, "records-rate": now * 10 }] } : {}),
     });
+    figures.update(answer(0.5));
+    expect(figures.edge("a-b-0").get()).toBeUndefined();
     for (const now of [1, 2, 2, 3]) figures.update(answer(now));
-    expect(figures.vertex("a").get().past).toEqual([1, 2, 3]);
+    expect(figures.edge("a-b-0").get()).toBe(30);
+    expect(figures.vertex("a").get().past).toEqual([0.5, 1, 2, 3]);
     expect(figures.vertex("a").get().bottleneck).toBe(true);
   });
 });

@@ -3,10 +3,14 @@
 import dagre from "@dagrejs/dagre";
 import type { Graph } from "./model";
 
-export const NODE_WIDTH = 260;
-export const NODE_HEIGHT = 112;
+export const NODE_WIDTH = 264;
+export const NODE_HEIGHT = 128;
 
 const BETWEEN = 28;
+
+/** Between layers: there edges have their labels. */
+const ACROSS = 92;
+const DOWN = 56;
 
 export interface Place {
   x: number;
@@ -22,7 +26,7 @@ export function layout(graph: Graph, downwards = false): Map<string, Place> {
 
 function thoroughLayout(graph: Graph, downwards: boolean): Map<string, Place> {
   const drawn = new dagre.graphlib.Graph();
-  drawn.setGraph({ rankdir: downwards ? "TB" : "LR", nodesep: BETWEEN, ranksep: downwards ? 56 : 108, marginx: 8, marginy: 8 });
+  drawn.setGraph({ rankdir: downwards ? "TB" : "LR", nodesep: BETWEEN, ranksep: downwards ? DOWN : ACROSS, marginx: 8, marginy: 8 });
   drawn.setDefaultEdgeLabel(() => ({}));
   for (const { id } of graph.vertices) drawn.setNode(id, { width: NODE_WIDTH, height: NODE_HEIGHT });
   for (const { from, to } of graph.edges) drawn.setEdge(from, to);
@@ -54,7 +58,7 @@ export function quickLayout(graph: Graph, downwards: boolean): Map<string, Place
       for (const [at, id] of layer.entries()) rank.set(id, at);
     }
   }
-  const [step, gap] = downwards ? [NODE_HEIGHT + 56, NODE_WIDTH + BETWEEN] : [NODE_WIDTH + 108, NODE_HEIGHT + BETWEEN];
+  const [step, gap] = downwards ? [NODE_HEIGHT + DOWN, NODE_WIDTH + BETWEEN] : [NODE_WIDTH + ACROSS, NODE_HEIGHT + BETWEEN];
   const places = new Map<string, Place>();
   for (const [depth, layer] of layers.entries()) {
     for (const [at, id] of layer.entries()) {

@@ -23,6 +23,11 @@ export interface Graph {
   key: string;
 }
 
+/** The name of an edge: the input of a vertex. */
+export function edgeId(from: string, to: string, input: number): string {
+  return `${from}-${to}-${input}`;
+}
+
 /** The name of a chain with arrows as people draw them. */
 export function shownName(name: string): string {
   return name.replaceAll(" -> ", " → ");
@@ -55,7 +60,7 @@ export function graphOf(plan: Plan, vertices: readonly Vertex[] = []): Graph {
     edges: nodes.flatMap((node) =>
       (node.inputs ?? [])
         .filter((input) => known.has(input.id))
-        .map((input) => ({ id: `${input.id}-${node.id}-${input.num}`, from: input.id, to: node.id, strategy: input.ship_strategy })),
+        .map((input) => ({ id: edgeId(input.id, node.id, input.num), from: input.id, to: node.id, strategy: input.ship_strategy })),
     ),
   };
   return { ...graph, key: JSON.stringify(graph) };

@@ -29,6 +29,10 @@ interface Props {
   binary?: boolean;
 }
 
+/** Lines beyond the number of colours have strokes of their own. */
+const COLORS = 6;
+const STROKES = [[], [6, 3], [2, 3]];
+
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 /** Between two marks of the time, s: times are written without fractions. */
@@ -79,11 +83,12 @@ export function Chart({ label, times, series, values, format, height = 160, bars
         series: [
           { label: "time", value: (_, at) => (at === null ? "–" : clock(at * 1000, utc)) },
           ...names.split("\n").map((name, at) => {
-            const stroke = color(series[at]?.color ?? `--series-${(at % 6) + 1}`);
+            const stroke = color(series[at]?.color ?? `--series-${(at % COLORS) + 1}`);
             return {
               label: name,
               stroke,
               width: 1.5,
+              dash: STROKES[Math.floor(at / COLORS) % STROKES.length] ?? [],
               points: { show: bars, size: 5 },
               value: (_: uPlot, value: number | null) => formatted.current(value),
               ...(bars && uPlot.paths.bars ? { paths: uPlot.paths.bars({ size: [0.6, 24] }), fill: stroke, points: { show: false } } : {}),

@@ -2,6 +2,7 @@ import { useMemo } from "react";
 import type { KeyValue } from "../api/types";
 import { useQuery } from "../app/router";
 import { NONE } from "../format/units";
+import { Sentence } from "./basic";
 import { type Column, Table } from "./Table";
 
 const isDefault = ({ origin }: KeyValue) => origin === "default";
@@ -23,7 +24,11 @@ const COLUMNS: Column<KeyValue>[] = [
     title: "Set by",
     // What someone has set comes before what nobody has.
     order: (option) => (isDefault(option) ? "\uffff" : option.origin),
-    cell: ({ origin }) => <span className="faint wrap">{origin}</span>,
+    cell: ({ origin }) => (
+      <span className="faint wrap">
+        <Sentence text={origin} />
+      </span>
+    ),
   },
 ];
 

@@ -1,4 +1,4 @@
-//! Flott's side: the example `word_count_bench` of the crate `flott`.
+//! Flott's sides: the example `word_count_bench` of the crate `flott`, in one process and on a cluster.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,6 +6,7 @@ use std::process::Command;
 use super::input::Input;
 use super::measure::{self, Usage};
 use super::side::{Side, SideName};
+use crate::chaos::cluster::{Cluster, Programs, eventually};
 use crate::error::{Error, Result};
 use crate::{paths, process};
 
@@ -50,6 +51,54 @@ impl Side for Flott {
 
     fn run(&mut self, input: &Input, parallelism: u32) -> Result<Usage> {
         paths::remove_dir(&self.checkpoints)?;
-        measure::run(&mut self.command(input, parallelism), self.name.as_str(), &[])
+        measure::run(&mut self.command(input, parallelism), self.name.as_str(), &[], || Ok(()))
+    }
+}
+
+/// TaskManagers of the cluster, with a slot each: half of the words cross the network.
+const TASK_MANAGERS: u32 = 2;
+
+/// Flott with an inline small string a word, on a cluster on loopback.
+#[derive(Debug)]
+pub(super) struct OnCluster {
+    cluster: Cluster,
+    program: PathBuf,
+    checkpoints: PathBuf,
+}
+
+impl OnCluster {
+    /// Builds the programs and starts the cluster.
+    pub(super) fn prepare() -> Result<OnCluster> {
+        let programs = Programs::build(false, &[EXAMPLE])?;
+        let (program, folder) = (programs.example(EXAMPLE), paths::bench()?.join("flott-cluster"));
+        paths::remove_dir(&folder)?;
+        let folder = paths::create_dir(folder)?;
+        let checkpoints = folder.join("checkpoints");
+        let mut cluster = Cluster::start(programs, folder, &[], 1)?;
+        for number in 1..=TASK_MANAGERS {
+            cluster.add_task_manager(&format!("taskmanager-{number}"), 1)?;
+        }
+        Ok(OnCluster { cluster, program, checkpoints })
+    }
+}
+
+impl Side for OnCluster {
+    fn name(&self) -> SideName {
+        SideName::FlottCluster
+    }
+
+    fn only(&self) -> Option<u32> {
+        Some(TASK_MANAGERS)
+    }
+
+    fn run(&mut self, input: &Input, parallelism: u32) -> Result<Usage> {
+        paths::remove_dir(&self.checkpoints)?;
+        let mut command = self.cluster.client();
+        command.args(["run", "-p", &parallelism.to_string()]).arg(&self.program).arg("--input").arg(&input.file);
+        command.args(["--parallelism", &parallelism.to_string(), "--words", "compact"]);
+        command.args(["--checkpoint-interval", "1000", "--checkpoint-dir"]).arg(&self.checkpoints);
+        // The CPU time of a worker counts when it has ended: it belongs to its TaskManager then.
+        let settled = || eventually("the job's workers end", || self.cluster.workers().is_empty().then_some(()));
+        measure::run(&mut command, self.name().as_str(), &self.cluster.processes(), settled)
     }
 }

@@ -13,6 +13,8 @@ use crate::{paths, process};
 
 /// How often memory is looked at, and whether the program has ended.
 const POLL: Duration = Duration::from_millis(10);
+/// Daemons, which may have hundreds of threads, are looked at each so many times only.
+const DAEMON_POLLS: u32 = 20;
 /// Linux shows CPU time in ticks of 10 ms on every platform that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
@@ -41,11 +43,12 @@ pub(super) struct Summary {
     pub(super) job_ms: Option<u64>,
 }
 
-/// Runs a program to its end. The CPU time and memory of `daemons` (process ids), which work for it, are counted too.
+/// Runs a program to its end. The CPU time and memory of `daemons` (process ids), which work for it, are counted too, with those of their
+/// children that have ended when `settled` returns: it waits for them, and its time does not count.
 ///
 /// # Errors
 /// When the program cannot be started, fails, or does not print its summary.
-pub(super) fn run(command: &mut Command, name: &str, daemons: &[u32]) -> Result<Usage> {
+pub(super) fn run(command: &mut Command, name: &str, daemons: &[u32], settled: impl FnOnce() -> Result<()>) -> Result<Usage> {
     let logs = paths::create_dir(paths::bench()?.join("logs"))?;
     let (out, err) = (logs.join(format!("{name}.out")), logs.join(format!("{name}.err")));
     let create = |path: &PathBuf| File::create(path).map_err(Error::io("create", path));
@@ -54,19 +57,22 @@ pub(super) fn run(command: &mut Command, name: &str, daemons: &[u32]) -> Result<
     let before = cpu_ticks_of_children()? + cpu_ticks(daemons)?;
     let start = Instant::now();
     let mut child = command.spawn().map_err(process::start_error(command))?;
-    let mut peaks = BTreeMap::new();
+    let (mut peaks, mut polls) = (BTreeMap::new(), 0_u32);
     let status = loop {
         sample_memory(child.id(), &mut peaks);
+        if polls % DAEMON_POLLS == 0 {
+            daemons.iter().for_each(|daemon| sample_memory(*daemon, &mut peaks));
+        }
+        polls += 1;
         if let Some(status) = child.try_wait().map_err(process::start_error(command))? {
             break status;
         }
         std::thread::sleep(POLL);
     };
     let wall_s = start.elapsed().as_secs_f64();
+    daemons.iter().for_each(|daemon| sample_memory(*daemon, &mut peaks));
+    settled()?;
     let after = cpu_ticks_of_children()? + cpu_ticks(daemons)?;
-    for &daemon in daemons {
-        sample_memory(daemon, &mut peaks);
-    }
     let stdout = std::fs::read_to_string(&out).map_err(Error::io("read", &out))?;
     let summary = summary(command, status, &stdout, &err)?;
     let cpu_s = (after - before) as f64 / TICKS_PER_SECOND;
@@ -171,14 +177,14 @@ mod tests {
     #[test]
     fn a_child_that_works_costs_cpu_time_and_memory_and_a_grandchild_is_counted() {
         let script = "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; echo '{\"words\":5}'";
-        let usage = run(Command::new("sh").args(["-c", script]), "test-child", &[]).unwrap();
+        let usage = run(Command::new("sh").args(["-c", script]), "test-child", &[], || Ok(())).unwrap();
         assert_eq!(usage.summary.words, 5);
         assert!(usage.cpu_s > 0.02 && usage.wall_s > 0.0 && usage.peak_bytes > 100_000, "{usage:?}");
     }
 
     #[test]
     fn a_program_that_fails_is_an_error_with_the_end_of_what_it_said() {
-        let error = run(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"]), "test-failure", &[]).unwrap_err();
+        let error = run(Command::new("sh").args(["-c", "echo no such luck >&2; exit 3"]), "test-failure", &[], || Ok(())).unwrap_err();
         assert!(error.to_string().contains("no such luck"), "{error}");
     }
 }

@@ -123,8 +123,8 @@ fn prepare(names: &[SideName], input: &Input) -> Result<Vec<Box<dyn Side>>> {
 fn cases(sides: &[Box<dyn Side>], parallelism: &[u32]) -> Vec<Case> {
     let mut cases = Vec::new();
     for (index, side) in sides.iter().enumerate() {
-        let parallelism = if side.parallel() { parallelism } else { &[1] };
-        for &parallelism in parallelism {
+        let parallelism = side.only().map_or_else(|| parallelism.to_vec(), |only| vec![only]);
+        for parallelism in parallelism {
             let row = Row::new(side.name(), parallelism);
             cases.push(Case { side: index, parallelism, row, failure: None });
         }

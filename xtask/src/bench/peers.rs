@@ -33,16 +33,16 @@ impl Side for Peer {
         self.name
     }
 
-    fn parallel(&self) -> bool {
-        self.name == SideName::Timely
+    fn only(&self) -> Option<u32> {
+        (self.name == SideName::Loop).then_some(1)
     }
 
     fn run(&mut self, input: &Input, parallelism: u32) -> Result<Usage> {
         let mut command = process::tied_command(&self.program);
         command.arg("--input").arg(&input.file);
-        if self.parallel() {
+        if self.name == SideName::Timely {
             command.args(["-w", &parallelism.to_string()]);
         }
-        measure::run(&mut command, self.name.as_str(), &[])
+        measure::run(&mut command, self.name.as_str(), &[], || Ok(()))
     }
 }

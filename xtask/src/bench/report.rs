@@ -88,9 +88,12 @@ impl Report {
         cells.collect()
     }
 
-    /// Median of the ratios to Flink's run of the same round; at the same parallelism if there is one.
+    /// Median of the ratios to Flink's run of the same round; at the same parallelism if there is one. Two TaskManagers are compared with
+    /// two.
     fn times_flink(&self, row: &Row) -> Option<f64> {
-        let mut flink = self.rows.iter().filter(|row| row.side == SideName::Flink);
+        let on_two = matches!(row.side, SideName::FlottCluster | SideName::FlinkCluster);
+        let flink = if on_two { SideName::FlinkCluster } else { SideName::Flink };
+        let mut flink = self.rows.iter().filter(|row| row.side == flink);
         let flink = flink.clone().find(|flink| flink.parallelism == row.parallelism).or_else(|| flink.next())?;
         let pairs = row.runs.iter().filter_map(|(round, usage)| {
             let (_, flink) = flink.runs.iter().find(|(flink_round, _)| flink_round == round)?;

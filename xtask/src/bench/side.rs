@@ -14,8 +14,12 @@ pub(crate) enum SideName {
     FlottString,
     /// Flott with a small string that is stored inline
     FlottCompact,
+    /// Flott with an inline small string a word, on two TaskManagers on loopback
+    FlottCluster,
     /// Apache Flink, a standalone cluster on loopback
     Flink,
+    /// The same with two TaskManagers
+    FlinkCluster,
     /// timely dataflow
     Timely,
     /// One loop over one hash map
@@ -28,7 +32,9 @@ impl SideName {
         match self {
             SideName::FlottString => "flott-string",
             SideName::FlottCompact => "flott-compact",
+            SideName::FlottCluster => "flott-cluster",
             SideName::Flink => "flink",
+            SideName::FlinkCluster => "flink-cluster",
             SideName::Timely => "timely",
             SideName::Loop => "loop",
         }
@@ -46,9 +52,9 @@ pub(super) trait Side {
     /// Which one it is.
     fn name(&self) -> SideName;
 
-    /// Whether it can run at another parallelism than 1.
-    fn parallel(&self) -> bool {
-        true
+    /// The only parallelism that it can run at, if there is but one.
+    fn only(&self) -> Option<u32> {
+        None
     }
 
     /// Counts the words of the input once.
@@ -62,7 +68,8 @@ pub(super) trait Side {
 pub(super) fn prepare(name: SideName, input: &Input) -> Result<Box<dyn Side>> {
     Ok(match name {
         SideName::FlottString | SideName::FlottCompact => Box::new(flott::Flott::prepare(name)?),
-        SideName::Flink => Box::new(flink::Flink::prepare(input)?),
+        SideName::FlottCluster => Box::new(flott::OnCluster::prepare()?),
+        SideName::Flink | SideName::FlinkCluster => Box::new(flink::Flink::prepare(name, input)?),
         SideName::Timely | SideName::Loop => Box::new(peers::Peer::prepare(name)?),
     })
 }

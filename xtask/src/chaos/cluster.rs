@@ -251,6 +251,11 @@ impl Cluster {
         job.map(ToOwned::to_owned).ok_or_else(|| Error::other(format!("the job is not listed:\n{listed}")))
     }
 
+    /// The process ids of JobManagers and TaskManagers that run.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.job_managers.iter().filter_map(JobManager::id).chain(self.task_managers.values().filter_map(TaskManager::id)).collect()
+    }
+
     /// The worker processes, which are started from this cluster's folder.
     pub(crate) fn workers(&self) -> Vec<u32> {
         let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };

@@ -58,7 +58,17 @@ pub(super) fn job(
             let subtask = SubtaskId { vertex: vertex.id, index };
             self::subtask(subtask, status.get(&subtask).copied(), details, hosts, (figures.get(&subtask).copied(), rates.get(&subtask)))
         });
-        model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) }
+        let mut described = model::Vertex { subtasks: subtasks.collect(), ..vertex_of(&details.topology, vertex) };
+        let edges = details.topology.edges.iter().enumerate().filter(|(_, edge)| edge.to == vertex.id);
+        for (input, (place, edge)) in described.inputs.iter_mut().zip(edges) {
+            let place = place as u32;
+            let senders = || figures.iter().filter(|(subtask, _)| subtask.vertex == edge.from);
+            let running = |subtask: &SubtaskId| status.get(subtask).is_some_and(|status| !status.is_terminal());
+            input.records = sum(senders().filter_map(|(_, figures)| figures.edges.get(&place)).map(|records| *records as f64));
+            let rates = senders().filter(|(subtask, _)| running(subtask)).filter_map(|(subtask, _)| rates.get(subtask)?.edges.get(&place));
+            input.records_rate = sum(rates.copied());
+        }
+        described
     });
     model::Job {
         id,
@@ -80,6 +90,11 @@ pub(super) fn job(
         metrics: BTreeMap::new(),
         coordinator_metrics: BTreeMap::new(),
     }
+}
+
+/// The sum; `None` of nothing.
+fn sum(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.reduce(|sum, value| sum + value)
 }
 
 fn subtask(

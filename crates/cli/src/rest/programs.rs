@@ -196,6 +196,8 @@ pub(super) fn vertex_of(topology: &JobTopology, vertex: &VertexTopology) -> mode
         from: head(topology.vertex(edge.from)),
         ship_strategy: edge.kind.name().to_owned(),
         exchange: None,
+        records: None,
+        records_rate: None,
     };
     model::Vertex {
         id: head(vertex),

@@ -51,6 +51,12 @@ fn metrics_of_functions_tasks_and_processes_reach_prometheus() {
     assert!(value(&text, "flink_taskmanager_Status_JVM_Threads_Count", &["tm_id=\"tm0\""]).unwrap() > 5.0);
     assert_eq!(value(&text, "flink_jobmanager_taskSlotsTotal", &[]), Some(2.0));
     assert!(value(&text, "flink_taskmanager_job_task_busyTimeMsPerSecond", &function[..3]).is_some());
+    eventually("an edge of the graph has a rate", || {
+        let flow = cluster.get(&format!("/jobs/{job}/flow"));
+        let edges = flow["edges"].as_array().unwrap();
+        assert!(edges.iter().all(|edge| edge["target"].is_string() && edge["num"].is_u64()), "{flow}");
+        !edges.is_empty() && edges.iter().all(|edge| edge["records"].as_f64() > Some(10.0) && edge["records-rate"].as_f64() > Some(0.0))
+    });
     let (_, job_manager) = cluster.send("GET", "/jobmanager/metrics?get=Status.JVM.Memory.Heap.Used", "", b"");
     assert!(job_manager.contains("Heap.Used\",\"value\""), "{job_manager}");
 }

@@ -1,6 +1,6 @@
 //! A job of a JobManager, from outside its thread.
 
-use super::{history::SharedHistory, rates::TaskRates, records::EndedRecord, remote_host::WorkerFigures};
+use super::{history::SharedHistory, rates::TaskRates, records::EndedRecord, worker_figures::WorkerFigures};
 use crate::{
     host::WorkerNotice,
     job::{Ended, Message},

@@ -16,6 +16,7 @@ mod savepoints;
 mod starting;
 #[cfg(feature = "stepped")]
 pub(crate) mod stepped;
+mod worker_figures;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};
 pub use acknowledged::{Acknowledgement, Acknowledgements};

@@ -24,6 +24,12 @@ const RATES: [(&str, &str); 7] = [
     (names::BACK_PRESSURED_TIME, "backPressuredTimeMsPerSecond"),
 ];
 
+/// Of [`RATES`], how many at its end are times, ms.
+const TIMES: usize = 3;
+/// By how much a time may step back in one run, ms: a wait that a task had just begun when it was looked at counts as work until the task
+/// has noted it.
+const STEP_BACK: i64 = 100;
+
 /// What a task and its operators do each second, by Flink's names. Empty until the task has reported twice.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TaskRates {
@@ -31,6 +37,8 @@ pub struct TaskRates {
     pub task: BTreeMap<&'static str, f64>,
     /// Of its operators, in the order of the chain.
     pub operators: Vec<BTreeMap<&'static str, f64>>,
+    /// Records that it sends into each edge, by the edge's place in the graph.
+    pub edges: BTreeMap<u32, f64>,
 }
 
 /// By the place in [`RATES`].
@@ -42,6 +50,7 @@ struct Reading {
     at: Duration,
     task: Counters,
     operators: Vec<Counters>,
+    edges: BTreeMap<u32, u64>,
 }
 
 impl Reading {
@@ -50,6 +59,7 @@ impl Reading {
             at: Duration::from_millis(figures.read_at_ms),
             task: counters(&figures.task),
             operators: figures.operators.iter().map(|(_, operator)| counters(operator)).collect(),
+            edges: figures.edges.clone(),
         }
     }
 
@@ -57,8 +67,20 @@ impl Reading {
     fn is_another_run(&self, before: &Reading) -> bool {
         let all = |reading: &Reading| [&[reading.task], &reading.operators[..]].concat();
         let (now, before) = (all(self), all(before));
-        now.len() != before.len() || now.iter().flatten().zip(before.iter().flatten()).any(|(now, before)| now < before)
+        now.len() != before.len() || now.iter().zip(&before).any(|(now, before)| has_stepped_back(now, before))
     }
+}
+
+/// Whether a counter is lower than it can be in the same run.
+fn has_stepped_back(now: &Counters, before: &Counters) -> bool {
+    let each = now.iter().zip(before).enumerate();
+    let mut back = each.filter_map(|(place, (now, before))| Some((place, before.as_ref()? - now.as_ref()?)));
+    back.any(|(place, by)| by > if is_time(place) { STEP_BACK } else { 0 })
+}
+
+/// Whether the counter at a place of [`RATES`] is a time.
+fn is_time(place: usize) -> bool {
+    place >= RATES.len() - TIMES
 }
 
 fn counters(figures: &BTreeMap<String, i64>) -> Counters {
@@ -66,8 +88,12 @@ fn counters(figures: &BTreeMap<String, i64>) -> Counters {
 }
 
 fn rates(from: &Counters, to: &Counters, seconds: f64) -> BTreeMap<&'static str, f64> {
-    let each = RATES.iter().zip(from.iter().zip(to));
-    each.filter_map(|((_, rate), (from, to))| Some((*rate, (to.as_ref()? - from.as_ref()?) as f64 / seconds))).collect()
+    let each = RATES.iter().enumerate().zip(from.iter().zip(to));
+    let rates = each.filter_map(|((place, (_, name)), (from, to))| {
+        let rate = ((to.as_ref()? - from.as_ref()?) as f64 / seconds).max(0.0);
+        Some((*name, if is_time(place) { rate.min(1000.0) } else { rate }))
+    });
+    rates.collect()
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +120,10 @@ impl Window {
         {
             let seconds = (last.at - first.at).as_secs_f64();
             let operators = first.operators.iter().zip(&last.operators).map(|(from, to)| rates(from, to, seconds));
-            self.rates = TaskRates { task: rates(&first.task, &last.task, seconds), operators: operators.collect() };
+            let edges =
+                last.edges.iter().filter_map(|(edge, to)| Some((*edge, to.saturating_sub(*first.edges.get(edge)?) as f64 / seconds)));
+            self.rates =
+                TaskRates { task: rates(&first.task, &last.task, seconds), operators: operators.collect(), edges: edges.collect() };
         }
     }
 }
@@ -132,6 +161,7 @@ mod tests {
             task: [(names::NUM_RECORDS_IN.to_owned(), records), ("other".to_owned(), 1)].into(),
             operators: vec![("map".into(), [(names::NUM_RECORDS_OUT.to_owned(), 2 * records)].into())],
             distributions: Vec::new(),
+            edges: [(4, 3 * records as u64)].into(),
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: None,
@@ -155,6 +185,7 @@ mod tests {
             let late = second * 37 % 100;
             rates.report(&[figures(10_000 + 1000 * second + late, 500 + 2000 * second as i64 + 2 * late as i64)]);
             assert!((records_in(&rates).unwrap() - 2000.0).abs() < 1e-6);
+            assert!((rates.all().next().unwrap().1.edges[&4] - 6000.0).abs() < 1e-6);
         }
         rates.report(&[figures(21_000, 22_500)]);
         rates.report(&[figures(22_000, 22_500)]);
@@ -162,6 +193,7 @@ mod tests {
         assert_eq!(records_in(&rates), Some(0.0));
         let (_, all) = rates.all().next().unwrap();
         assert_eq!(all.operators, [[("numRecordsOutPerSecond", 0.0)].into()]);
+        assert_eq!(all.edges, [(4, 0.0)].into());
     }
 
     #[test]
@@ -184,6 +216,39 @@ mod tests {
         assert_eq!(records_in(&rates), None);
         rates.report(&[figures(4000, 200)]);
         assert_eq!(records_in(&rates), Some(100.0));
+    }
+
+    fn with_times(read_at_ms: u64, [busy, idle, back_pressured]: [i64; 3]) -> TaskFigures {
+        let times = [(names::BUSY_TIME, busy), (names::IDLE_TIME, idle), (names::BACK_PRESSURED_TIME, back_pressured)];
+        TaskFigures { task: times.map(|(name, time)| (name.to_owned(), time)).into(), ..figures(read_at_ms, 0) }
+    }
+
+    fn shares(rates: &Rates) -> Option<[f64; 3]> {
+        let (_, rates) = rates.all().next()?;
+        let share = |name| rates.task.get(name).copied();
+        Some([share("busyTimeMsPerSecond")?, share("idleTimeMsPerSecond")?, share("backPressuredTimeMsPerSecond")?])
+    }
+
+    #[test]
+    fn a_time_that_steps_back_a_little_begins_no_other_run() {
+        let mut rates = Rates::default();
+        rates.report(&[with_times(10_000, [5000, 5000, 0])]);
+        rates.report(&[with_times(11_000, [5004, 5996, 0])]);
+        // What seemed to be work was the beginning of a wait.
+        rates.report(&[with_times(12_000, [5000, 7000, 0])]);
+        assert_eq!(shares(&rates), Some([0.0, 1000.0, 0.0]));
+        rates.report(&[with_times(13_000, [4990, 8010, 0])]);
+        assert_eq!(shares(&rates), Some([0.0, 1000.0, 0.0]));
+        rates.report(&[with_times(14_000, [10, 500, 490])]);
+        assert_eq!(shares(&rates), None);
+    }
+
+    #[test]
+    fn a_share_is_never_more_than_all_of_the_time() {
+        let mut rates = Rates::default();
+        rates.report(&[with_times(10_000, [5000, 5000, 0])]);
+        rates.report(&[with_times(12_000, [7010, 4990, 0])]);
+        assert_eq!(shares(&rates), Some([1000.0, 0.0, 0.0]));
     }
 
     #[test]

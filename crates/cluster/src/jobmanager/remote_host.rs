@@ -1,9 +1,6 @@
 //! The tasks of a job in worker processes, as its JobMaster's shell sees them.
 
-use super::{
-    questions::Questions,
-    rates::{Rates, TaskRates},
-};
+use super::{questions::Questions, worker_figures::WorkerFigures};
 use crate::{
     control::Link,
     host::{AnswerTo, TaskHost, WorkerNotice},
@@ -16,14 +13,13 @@ use flott_graph::{JobTopology, VertexTopology, plan};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     control::{FromWorker, ToWorker, WorkerInfo},
-    gateway::TaskFigures,
     inventory::WorkerInventory,
     task::{EnumeratorCommand, TaskCommand, TaskDeployment, TaskReport},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 /// Workers in a row that may fail to start before the job does: a program that crashes while it builds its graph always will.
@@ -45,48 +41,6 @@ pub(crate) trait Cluster: Send + Sync {
     fn stop_worker(&self, job: JobId, worker: u64);
     /// The job knows again what runs where.
     fn recovered(&self, job: JobId);
-}
-
-/// What a worker has said of its tasks.
-#[derive(Debug, Default)]
-struct Said {
-    tasks: Vec<TaskFigures>,
-    rates: Rates,
-}
-
-/// The figures of a job's tasks, as its workers have last sent them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct WorkerFigures(Arc<Mutex<BTreeMap<u64, Said>>>);
-
-impl WorkerFigures {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Said>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn report(&self, worker: u64, tasks: Vec<TaskFigures>) {
-        let mut all = self.lock();
-        let said = all.entry(worker).or_default();
-        said.rates.report(&tasks);
-        said.tasks = tasks;
-    }
-
-    /// What tasks do each second; as of [`WorkerFigures::read`].
-    pub(crate) fn rates(&self) -> BTreeMap<SubtaskId, TaskRates> {
-        self.lock().values().flat_map(|said| said.rates.all()).map(|(subtask, rates)| (subtask, rates.clone())).collect()
-    }
-
-    /// The worker of each task that has a thread, and the thread's number; a subtask that has moved is with its newest worker.
-    pub(crate) fn threads(&self) -> BTreeMap<SubtaskId, (u64, u32)> {
-        let all = self.lock();
-        let of_worker = all.iter().flat_map(|(worker, said)| said.tasks.iter().map(move |task| (*worker, task)));
-        of_worker.filter_map(|(worker, task)| Some((task.subtask, (worker, task.thread?)))).collect()
-    }
-
-    /// Those of the newest attempts; a subtask that has moved is with its newest worker.
-    pub(crate) fn read(&self) -> Vec<TaskFigures> {
-        let all: BTreeMap<_, _> = self.lock().values().flat_map(|said| &said.tasks).map(|task| (task.subtask, task.clone())).collect();
-        all.into_values().collect()
-    }
 }
 
 #[derive(Debug, Default)]
@@ -165,7 +119,7 @@ impl RemoteHost {
 
     fn lost(&mut self, number: u64, reason: &str) -> Vec<JobEvent> {
         let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
-        self.figures.lock().remove(&number);
+        self.figures.worker_gone(number);
         self.worker_of.retain(|_, at| *at != number);
         self.questions.forget();
         self.cluster.release_slots(self.job, &worker.slots);
@@ -202,6 +156,8 @@ impl RemoteHost {
                 vec![JobEvent::Enumerator { vertex, after, report }]
             }
             FromWorker::Enumerator { .. } => Vec::new(),
+            // It was told to end, and says nothing new.
+            FromWorker::Figures(_) if !self.workers.contains_key(&worker) => Vec::new(),
             FromWorker::Figures(mut figures) => {
                 // A subtask that has moved stays in the figures of where it was.
                 let here: HashSet<SubtaskId> =
@@ -235,7 +191,7 @@ impl RemoteHost {
                 None => self.cluster.stop_worker(self.job, number),
             }
             self.cluster.retire_worker(self.job, number);
-            self.figures.lock().remove(&number);
+            self.figures.worker_gone(number);
             self.worker_of.retain(|_, at| *at != number);
         }
     }
@@ -275,6 +231,7 @@ impl TaskHost for RemoteHost {
             let there =
                 |subtask: SubtaskId| parallelism.get(subtask.vertex.0 as usize).is_none_or(|parallelism| subtask.index < *parallelism);
             self.worker_of.retain(|attempt, _| there(attempt.subtask));
+            self.figures.keep(there);
         }
         let mut lost = Vec::new();
         let mut region = Vec::new();

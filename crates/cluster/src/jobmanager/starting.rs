@@ -4,7 +4,8 @@ use super::{
     JobManager, SharedHistory, State, Term,
     jobs::{Job, JobParts},
     records::{self, EndedRecord, RunningRecord},
-    remote_host::{RemoteHost, WorkerFigures},
+    remote_host::RemoteHost,
+    worker_figures::WorkerFigures,
 };
 use crate::{
     job::{Ended, JobThread, KeepBounds, KeepEnd, Message},

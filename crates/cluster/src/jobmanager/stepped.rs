@@ -7,8 +7,9 @@ use super::{
     jobs::{Job, JobParts},
     leadership::RECONCILIATION,
     records::{self, EndedRecord, RunningRecord},
-    remote_host::{Cluster, RemoteHost, WorkerFigures},
+    remote_host::{Cluster, RemoteHost},
     starting::{first_worker, keep_bounds, store_new},
+    worker_figures::WorkerFigures,
 };
 use crate::{
     control::Link,

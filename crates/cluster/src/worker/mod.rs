@@ -106,7 +106,7 @@ impl WorkerExecutor {
         let exchange = self.exchange(&shared, broken)?;
         let session = Session::default();
         let graph = Arc::new(graph);
-        let figures = Figures::default();
+        let figures = Figures::new(clock);
         let mut storage: Arc<dyn StateFiles> = Arc::new(directory(&graph.settings)?.storage(self.job));
         if let Some(copies) = self.copies.as_ref().filter(|_| graph.settings.checkpoints.dir.is_some()) {
             storage = Arc::new(LocalCopies::new(storage, copies));

@@ -65,6 +65,28 @@ fn records_of_tasks_are_those_that_came_in_and_went_out() {
 }
 
 #[test]
+fn each_edge_counts_what_is_sent_into_it() {
+    let env = env(2);
+    let numbers = env.from_sequence(1, 1000).name("numbers");
+    let few = numbers.filter(|n| *n <= 100).name("few");
+    // Three operators of one chain send into four edges; two of these meet.
+    let again = few.map(|n| n).name("again");
+    numbers.rebalance().map(|n| n).name("all").discard();
+    few.broadcast().map(|n| n).name("copied").discard();
+    few.rebalance().union(&again.rebalance()).map(|n| n).name("joined").discard();
+    let client = env.execute_async("counted").unwrap();
+    end_of(&client).unwrap();
+    let figures = client.figures().unwrap();
+    let mut edges = std::collections::BTreeMap::new();
+    for (edge, records) in figures.iter().flat_map(|task| &task.edges) {
+        *edges.entry(*edge).or_insert(0) += records;
+    }
+    let mut sent: Vec<u64> = edges.into_values().collect();
+    sent.sort_unstable();
+    assert_eq!(sent, [100, 100, 200, 1000]);
+}
+
+#[test]
 fn bytes_that_a_file_source_reads_are_counted() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("input"), "line\n".repeat(2000)).unwrap();
@@ -119,6 +141,22 @@ fn a_busy_task_says_so_while_it_is_busy() {
     let client = env.execute_async("timed").unwrap();
     eventually("the task is busy", || client.figures().unwrap().iter().all(|task| task.task[names::BUSY_TIME] > 0));
     cancel(&client);
+}
+
+#[test]
+fn a_task_that_waits_for_long_says_so_while_it_waits() {
+    let env = env(1);
+    // One record in a quarter of an hour: nothing wakes the task meanwhile.
+    endless(&env, 0.001).name("quiet").rebalance().map(|n| n).name("starved").discard();
+    let client = env.execute_async("timed").unwrap();
+    let all_idle = |figures: &[flott::TaskFigures]| figures.len() == 2 && figures.iter().all(|task| task.task[names::IDLE_TIME] > 300);
+    eventually("both tasks are idle", || all_idle(&client.figures().unwrap()));
+    cancel(&client);
+    let ended = client.figures().unwrap();
+    assert_eq!(
+        client.figures().unwrap().iter().map(|task| &task.task).collect::<Vec<_>>(),
+        ended.iter().map(|task| &task.task).collect::<Vec<_>>()
+    );
 }
 
 #[test]

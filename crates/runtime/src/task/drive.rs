@@ -5,6 +5,7 @@ use crate::{
     chain::Running,
     element::StreamElement,
     gate::{GateEvent, ReceiverGone},
+    times::WaitingFor,
     valve::ValveOutput,
 };
 use flott_core::{
@@ -74,7 +75,7 @@ impl Task {
             match polled {
                 Polled::Worked => {
                     // A task that never waits must show what it does, too.
-                    self.metrics.update_busy(self.env.clock.monotonic());
+                    self.metrics.times.worked(self.env.clock.monotonic());
                     yield_now().await;
                 }
                 Polled::Nothing => {
@@ -175,7 +176,12 @@ impl Task {
 
     /// Sleeps until something happens: input, room, a command or a time.
     async fn wait(&mut self, waiting: Waiting) {
+        let counts_as = match waiting {
+            Waiting::Input => WaitingFor::Input,
+            Waiting::Output | Waiting::Operator => WaitingFor::Output,
+        };
         let start = self.env.clock.monotonic();
+        self.metrics.times.begin_wait(counts_as, start);
         // A wake-up that nothing would follow must not be waited for: its time stays over, and the task would never sleep.
         let polls_source = self.phase == Phase::Reading && matches!(waiting, Waiting::Input);
         let timer = if self.phase == Phase::Orphaned { None } else { self.chain.next_wake(polls_source) };
@@ -199,12 +205,7 @@ impl Task {
             Poll::Pending
         })
         .await;
-        let end = self.env.clock.monotonic();
-        match waiting {
-            Waiting::Input => self.metrics.add_idle(end.saturating_sub(start)),
-            Waiting::Output | Waiting::Operator => self.metrics.add_back_pressured(end.saturating_sub(start)),
-        }
-        self.metrics.update_busy(end);
+        self.metrics.times.end_wait(counts_as, self.env.clock.monotonic().saturating_sub(start));
         self.metrics.watermark_out.set(self.chain.watermark_out.get());
     }
 

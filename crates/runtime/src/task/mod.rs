@@ -127,11 +127,12 @@ impl Task {
             }
             Err(panic) => Err(self.failure(vec![panic.message], panic.location, true)),
         };
-        let (env, attempt, accumulators) = (self.env.clone(), self.attempt, self.accumulators.clone());
+        let (env, attempt, accumulators, times) = (self.env.clone(), self.attempt, self.accumulators.clone(), self.metrics.times.clone());
         let outcome = match (outcome, self.close()) {
             (Ok(_), Err(failure)) => Err(failure),
             (outcome, _) => outcome,
         };
+        times.ended(env.clock.monotonic());
         env.reporter.report(
             attempt,
             match outcome {

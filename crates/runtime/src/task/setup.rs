@@ -49,11 +49,11 @@ impl Task {
             records_out: metrics.1.counter(names::NUM_RECORDS_OUT),
         });
         let nodes: Vec<ChainNode> = nodes.collect();
-        let edges = outputs.into_iter().map(|(edge, senders)| {
+        let edges = outputs.into_iter().zip(&metrics.edges).map(|((edge, senders), (_, records_out))| {
             let edge = &graph.edges[edge];
             let max_parallelism = graph.vertices[edge.to.0 as usize].max_parallelism;
             let context = PartitionContext { subtask: attempt.subtask.index, channels: senders.len(), max_parallelism };
-            OutputEdge::new(edge.partitioner.create(context), senders, metrics.bytes_out.clone())
+            OutputEdge::new(edge.partitioner.create(context), senders, records_out.clone(), metrics.bytes_out.clone())
         });
         let edges = edges.collect();
         let channels = channel_inputs.len();

@@ -68,6 +68,36 @@ pub(crate) struct GraphFlow {
     last_checkpoint: Option<LastCheckpoint>,
     bottleneck: Option<Bottleneck>,
     vertices: Vec<VertexFlow>,
+    edges: Vec<EdgeFlow>,
+}
+
+/// An edge of the graph.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct EdgeFlow {
+    /// The vertex that sends.
+    source: String,
+    /// The vertex that receives.
+    target: String,
+    /// The number of the target's input, as in the plan.
+    num: usize,
+    /// Records that were sent into it; a copy for each receiver counts.
+    records: Option<f64>,
+    records_rate: Option<f64>,
+}
+
+impl EdgeFlow {
+    /// The edges that bring a vertex its input.
+    fn into(vertex: &Vertex) -> impl Iterator<Item = Self> {
+        let target = vertex_id(vertex.id);
+        vertex.inputs.iter().enumerate().map(move |(num, input)| EdgeFlow {
+            source: vertex_id(input.from),
+            target: target.clone(),
+            num,
+            records: input.records,
+            records_rate: input.records_rate,
+        })
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -261,5 +291,6 @@ pub(crate) fn of_job(call: &Call) -> Handled {
         last_checkpoint: LastCheckpoint::of(checkpoints.as_deref()),
         bottleneck,
         vertices,
+        edges: job.vertices.iter().flat_map(EdgeFlow::into).collect(),
     })
 }

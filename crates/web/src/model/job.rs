@@ -118,6 +118,10 @@ pub struct Input {
     pub ship_strategy: String,
     /// How they travel; `None`: through bounded channels (`pipelined_bounded`).
     pub exchange: Option<String>,
+    /// Records that were sent into it; a copy for each receiver counts. `None`: not known.
+    pub records: Option<f64>,
+    /// As many a second.
+    pub records_rate: Option<f64>,
 }
 
 /// One parallel instance of a vertex.

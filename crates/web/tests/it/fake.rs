@@ -182,7 +182,8 @@ fn vertices() -> Vec<Vertex> {
         inputs,
         subtasks: subtasks(id),
     };
-    let input = Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None };
+    let input =
+        Input { from: SOURCE, ship_strategy: "HASH".to_owned(), exchange: None, records: Some(726_944.0), records_rate: Some(250.0) };
     vec![vertex(SOURCE, &["Source: gen"], vec![]), vertex(COUNT, &["Keyed Aggregation", "Map", "Sink: Writer"], vec![input])]
 }
 

@@ -53,6 +53,14 @@ fn a_vertex_sums_its_subtasks() {
 }
 
 #[test]
+fn the_flow_of_a_job_tells_what_each_edge_carries() {
+    let flow = ask(&Served::new(), "/jobs/:job/flow");
+    let (source, target) = (&flow["vertices"][0]["id"], &flow["vertices"][1]["id"]);
+    let edge = json!({"source": source, "target": target, "num": 0, "records": 726_944.0, "records-rate": 250.0});
+    assert_eq!(flow["edges"], json!([edge]));
+}
+
+#[test]
 fn metrics_are_texts_and_may_be_aggregated() {
     let served = Served::new();
     let path = "/jobs/:job/vertices/:vertex/metrics?get=0.numRecordsIn,1.Sink__Writer.numRecordsIn&get=0.unknown";

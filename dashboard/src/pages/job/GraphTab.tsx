@@ -4,13 +4,14 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { GraphFlow, Job, Vertex, VertexFlow } from "../../api/types";
 import { href, setQuery, useRoute } from "../../app/router";
-import { bytes, compact, count, NONE, rate } from "../../format/units";
+import { NONE, rate } from "../../format/units";
 import { FlowFigures } from "../../graph/flow";
 import { graphOf, shownName } from "../../graph/model";
 import { Ago, Card, Facts, Failure, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
 import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { hasEnded } from "../jobList";
+import { Records } from "../vertex/records";
 import { VertexPanel } from "../vertex/VertexPanel";
 import { Waiting } from "./Waiting";
 
@@ -28,14 +29,6 @@ interface Row {
 /** Sources receive from outside and sinks send there: what they count themselves is known to `flow`. */
 const received = ({ vertex, flow }: Row) => flow?.["records-in"] ?? vertex.metrics["read-records"];
 const sent = ({ vertex, flow }: Row) => flow?.["records-out"] ?? vertex.metrics["write-records"];
-
-function Records({ records, size }: { records: number; size: number }) {
-  return (
-    <span className="nowrap" title={`${count(records)} records`}>
-      {compact(records)} {size > 0 && <span className="faint">{bytes(size)}</span>}
-    </span>
-  );
-}
 
 const COLUMNS: Column<Row>[] = [
   {

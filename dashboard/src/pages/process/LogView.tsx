@@ -4,12 +4,13 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } fr
 import { CallError, credentials } from "../../api/client";
 import { interval, live } from "../../api/poll";
 import { useStore } from "../../api/store";
-import { useQuery } from "../../app/router";
+import { setQuery, useQuery } from "../../app/router";
 import { bytes as formatBytes } from "../../format/units";
 import { Card, Empty, Failure, Loading } from "../../parts/basic";
-import { chosen, joined, LEVELS, type Line, linesOf } from "./lines";
+import { chosen, firstLine, joined, LEVELS, type Line, linesOf } from "./lines";
 import { KEPT, PIECE, read } from "./logs";
 import { LIMIT, save, streams } from "./save";
+import { missingOf, type Search, useSearch } from "./search";
 
 interface Shown {
   start: number;
@@ -30,12 +31,14 @@ export function LogView({ file, name }: Props) {
   const [follow, setFollow] = useState(true);
   const [level, setLevel] = useQuery("level");
   const [search, setSearch] = useQuery("find");
-  const [found, setFound] = useState<string>("");
+  /** The line that others were asked to be shown around, by its place in the file. */
+  const [around, setAround] = useState<number | null>(null);
   const every = useStore(interval);
   const on = useStore(live);
   const box = useRef<HTMLElement>(null);
   const current = useRef<Shown | null>(null);
   current.current = shown;
+  const leave = useRef<(bytes: Uint8Array, start: number, over: number) => void>(() => {});
 
   const fail = useCallback((failure: unknown) => {
     setError(failure instanceof CallError ? failure : new CallError(String(failure), 0));
@@ -57,16 +60,20 @@ export function LogView({ file, name }: Props) {
       if (!before) return tail(signal);
       const end = before.start + before.bytes.length;
       // The last byte is asked for again: a part without a byte cannot be named.
-      const piece = await read(file, `${Math.max(0, end - 1)}-`, signal);
+      const from = Math.max(0, end - 1);
+      const piece = await read(file, `${from}-${from + KEPT}`, signal);
       setError(undefined);
       if (piece === null) {
         if (end > 0) await tail(signal);
         return;
       }
+      // Far behind the end, what lies between is left out.
+      if (piece.end < piece.size) return tail(signal);
       const added = piece.bytes.subarray(end > 0 ? 1 : 0);
       if (added.length === 0 && piece.size === before.size) return;
       const all = joined(before.bytes, added);
       const over = Math.max(0, all.length - KEPT);
+      if (over > 0) leave.current(all, before.start, over);
       setShown({ start: before.start + over, size: piece.size, bytes: over > 0 ? all.slice(over) : all });
     },
     [file, tail],
@@ -105,34 +112,64 @@ export function LogView({ file, name }: Props) {
     }
   };
 
-  /** Looks for the text from the end of what is not loaded to the beginning of the file, and shows the place. */
-  const searchEarlier = async () => {
+  const later = async () => {
     const before = current.current;
-    const wanted = search.toLowerCase();
-    if (!before || wanted === "") return;
-    setFollow(false);
-    setFound("searching…");
+    if (!before) return;
+    const end = before.start + before.bytes.length;
     try {
-      for (let end = before.start; end > 0;) {
-        const start = Math.max(0, end - PIECE * 4);
-        const piece = await read(file, `${start}-${end - 1}`);
-        if (!piece) break;
-        if (new TextDecoder().decode(piece.bytes).toLowerCase().includes(wanted)) {
-          setShown(piece);
-          setFound(`found ${formatBytes(piece.start)} into the file`);
-          return;
-        }
-        // A match may lie across the border.
-        end = start === 0 ? 0 : start + wanted.length;
-      }
-      setFound("not further up");
+      const piece = await read(file, `${end}-${end + PIECE - 1}`);
+      if (!piece) return setShown({ ...before, size: end });
+      const all = joined(before.bytes, piece.bytes);
+      const over = Math.max(0, all.length - KEPT);
+      setShown({ start: before.start + over, size: piece.size, bytes: over > 0 ? all.slice(over) : all });
+    } catch (failure) {
+      fail(failure);
+    }
+  };
+
+  /** Shows a line that was found among those around it. */
+  const showAround = async (line: Line) => {
+    setFollow(false);
+    try {
+      const start = Math.max(0, line.at - PIECE / 2);
+      const piece = await read(file, `${start}-${start + PIECE - 1}`);
+      if (!piece) return;
+      setShown(piece);
+      setQuery({ level: null, find: null });
+      setAround(line.at);
     } catch (failure) {
       fail(failure);
     }
   };
 
   const lines = useMemo(() => (shown ? linesOf(shown.bytes, shown.start) : []), [shown]);
-  const visible = useMemo(() => chosen(lines, level, search), [lines, level, search]);
+  const inside = useMemo(() => chosen(lines, level, search), [lines, level, search]);
+  const border = shown && firstLine(shown.bytes, shown.start);
+  const filtered = level !== "" || search !== "";
+  const upwards = useSearch(file, level, search, border, missingOf(inside.length), fail);
+  const { found, keep } = upwards;
+  const visible = useMemo(() => {
+    const above = filtered ? found.filter(({ at }) => at < (border ?? 0)) : [];
+    return above.length > 0 ? [...above, ...inside] : inside;
+  }, [filtered, found, inside, border]);
+  const end = shown ? shown.start + shown.bytes.length : 0;
+
+  // Of what makes place for later lines, those that were looked for stay.
+  leave.current = (bytes, start, over) => {
+    if (!filtered) return;
+    const stays = firstLine(bytes.subarray(over), start + over);
+    keep(
+      chosen(
+        linesOf(bytes, start).filter(({ at }) => at < stays),
+        level,
+        search,
+      ),
+    );
+  };
+
+  useEffect(() => {
+    if (around !== null) box.current?.querySelector(".log-around")?.scrollIntoView({ block: "center" });
+  }, [around]);
 
   useLayoutEffect(() => {
     if (!follow) return;
@@ -164,7 +201,7 @@ export function LogView({ file, name }: Props) {
           aria-label="Search the log"
           onChange={(event) => {
             setSearch(event.target.value);
-            setFound("");
+            setAround(null);
           }}
         />
         <label>
@@ -182,37 +219,97 @@ export function LogView({ file, name }: Props) {
           <input type="checkbox" checked={follow} onChange={(event) => setFollow(event.target.checked)} />
           <span>Follow</span>
         </label>
-        {search !== "" && shown && shown.start > 0 && (
-          <button type="button" className="quiet" onClick={searchEarlier}>
-            Search further up
-          </button>
-        )}
-        <span className="faint" role="status">
-          {search !== "" ? `${visible.length} of ${lines.length} lines. ${found}` : found}
-        </span>
+        {filtered && shown && <Progress search={upwards} lines={visible.length} size={shown.size} />}
       </div>
       <Failure error={error} what="The log" />
       {!shown && !error && <Loading />}
       {shown && lines.length === 0 && <Empty>Empty.</Empty>}
       {shown && lines.length > 0 && (
-        <section className="log" tabIndex={0} aria-label={name} ref={box} onWheel={(event) => event.deltaY < 0 && setFollow(false)}>
-          {shown.start > 0 ? (
+        <section
+          className="log"
+          tabIndex={0}
+          aria-label={name}
+          aria-busy={upwards.running}
+          ref={box}
+          onWheel={(event) => event.deltaY < 0 && setFollow(false)}
+          onTouchMove={() => setFollow(false)}
+          onKeyDown={(event) => UPWARDS.has(event.key) && setFollow(false)}
+        >
+          {!filtered && shown.start > 0 && (
             <button type="button" className="quiet" onClick={earlier}>
               Show earlier lines ({formatBytes(shown.start)} before these)
             </button>
-          ) : null}
+          )}
+          {filtered && !upwards.running && upwards.from !== null && upwards.from > 0 && (
+            <button type="button" className="quiet" onClick={upwards.go}>
+              Search further up ({formatBytes(upwards.from)} before these)
+            </button>
+          )}
           {visible.map((line) => (
-            <LogLine key={line.at} line={line} search={search} />
+            <LogLine key={line.at} line={line} search={search} marked={line.at === around} onAround={filtered ? showAround : undefined} />
           ))}
-          {visible.length === 0 && <Empty>No line matches.</Empty>}
+          {visible.length === 0 && !upwards.running && <Empty>No line matches.</Empty>}
+          {!filtered && end < shown.size && (
+            <button type="button" className="quiet" onClick={later}>
+              Show later lines ({formatBytes(shown.size - end)} after these)
+            </button>
+          )}
         </section>
       )}
     </Card>
   );
 }
 
-function LogLine({ line, search }: { line: Line; search: string }) {
-  return <div className={`log-line ${line.level ? `log-${line.level.toLowerCase()}` : ""}`}>{marked(line.text, search)}</div>;
+/** Keys that lead away from the end. */
+const UPWARDS = new Set(["ArrowUp", "PageUp", "Home"]);
+
+/** How many lines were found, and how far it was looked. */
+function Progress({ search, lines, size }: { search: Search; lines: number; size: number }) {
+  const { from, running, stop } = search;
+  const looked = from === null ? 0 : Math.max(0, size - from);
+  return (
+    <>
+      <span className="faint" role="status">
+        {lines === 1 ? "1 line" : `${lines} lines`}
+        {from !== null && from > 0 && ` in the last ${formatBytes(looked)} of ${formatBytes(size)}`}
+        {from === 0 && " in the whole file"}
+      </span>
+      {running && (
+        <>
+          <progress value={looked} max={Math.max(1, size)} aria-label="how much of the file was looked at" />
+          <button type="button" className="quiet" onClick={stop}>
+            Stop
+          </button>
+        </>
+      )}
+    </>
+  );
+}
+
+interface LogLineProps {
+  line: Line;
+  search: string;
+  marked: boolean;
+  onAround: ((line: Line) => void) | undefined;
+}
+
+function LogLine({ line, search, marked: isMarked, onAround }: LogLineProps) {
+  return (
+    <div className={`log-line ${line.level ? `log-${line.level.toLowerCase()}` : ""} ${isMarked ? "log-around" : ""}`}>
+      {onAround && (
+        <button
+          type="button"
+          className="quiet log-place"
+          title="show the lines around"
+          aria-label="show the lines around"
+          onClick={() => onAround(line)}
+        >
+          ⋯
+        </button>
+      )}
+      {marked(line.text, search)}
+    </div>
+  );
 }
 
 function marked(text: string, search: string) {

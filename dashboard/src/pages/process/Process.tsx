@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef } from "react";
 import { usePolled } from "../../api/poll";
-import type { Environment, JobSummary, KeyValue, LogFiles, Metric, TaskManagerDetail, ThreadDump } from "../../api/types";
+import type { Environment, JobSummary, KeyValue, LogFiles, Metric, TaskManagerDetail } from "../../api/types";
 import { href, useQuery } from "../../app/router";
 import { byteRate, bytes, metric, NONE, percent } from "../../format/units";
 import { Ago, Card, Empty, Facts, Failure, Loading, Meter, Time } from "../../parts/basic";
@@ -11,6 +11,7 @@ import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { Tabs } from "../../parts/Tabs";
 import { LogView } from "./LogView";
+import { Threads } from "./Threads";
 
 const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
 
@@ -24,7 +25,7 @@ export function ProcessPage({ taskManager, tab }: { taskManager: string | null; 
   const current = tab === "logs" ? "log" : tab;
   const tabs = [
     { id: "metrics", title: taskManager === null ? "Metrics" : "Slots and metrics" },
-    ...(taskManager === null ? [{ id: "configuration", title: "Configuration" }] : []),
+    { id: "configuration", title: "Configuration" },
     { id: "log", title: "Log" },
     { id: "stdout", title: "Output" },
     { id: "files", title: "All files" },
@@ -35,7 +36,7 @@ export function ProcessPage({ taskManager, tab }: { taskManager: string | null; 
       <h1>{taskManager === null ? "JobManager" : `TaskManager ${taskManager}`}</h1>
       <Tabs name="Pages of the process" tabs={tabs} current={current} />
       {current === "metrics" && (taskManager === null ? <Figures base={base} /> : <TaskManagerFigures base={base} />)}
-      {current === "configuration" && <Configuration />}
+      {current === "configuration" && <Configuration base={base} environment={taskManager === null} />}
       {current === "log" && <LogView key="log" base={base} file={`${base}/log`} name="log" />}
       {current === "stdout" && <LogView key="stdout" base={base} file={`${base}/stdout`} name="output" />}
       {current === "files" && <Files base={base} path={path} />}
@@ -192,9 +193,10 @@ function Figures({ base }: { base: string }) {
   );
 }
 
-function Configuration() {
-  const { data, error } = usePolled<KeyValue[]>("jobmanager/config", 10);
-  const environment = usePolled<Environment>("jobmanager/environment", 10).data;
+/** The options of a process; of the JobManager also what it was started with. */
+function Configuration({ base, environment: has }: { base: string; environment: boolean }) {
+  const { data, error } = usePolled<KeyValue[]>(`${base}/configuration`, 10);
+  const environment = usePolled<Environment>(has ? `${base}/environment` : null, 10).data;
   return (
     <>
       <Card title="Options">
@@ -250,39 +252,5 @@ function Files({ base, path }: { base: string; path: string[] }) {
       </Card>
       {file && <LogView key={file} base={base} file={`${base}/logs/${encodeURIComponent(file)}`} name={file} />}
     </>
-  );
-}
-
-function Threads({ base }: { base: string }) {
-  const { data, error, at } = usePolled<ThreadDump>(`${base}/thread-dump`, 3);
-  const rows = useMemo(() => data?.threadInfos.map((info, at) => ({ ...info, at })) ?? [], [data]);
-  if (!data) return error ? <Failure error={error} what="The threads" /> : <Loading />;
-  const columns: Column<(typeof rows)[number]>[] = [
-    { id: "name", title: "Thread", order: (one) => one.threadName, cell: (one) => <code>{one.threadName}</code> },
-    {
-      id: "doing",
-      title: "Doing",
-      order: (one) => one.stringifiedThreadInfo,
-      cell: (one) => <pre className="thread">{one.stringifiedThreadInfo.replace(`"${one.threadName}" `, "")}</pre>,
-    },
-  ];
-  return (
-    <Card
-      title={`${rows.length} threads`}
-      actions={
-        <span className="faint">
-          <Ago at={at} />
-        </span>
-      }
-    >
-      <Table
-        name="threads"
-        rows={rows}
-        columns={columns}
-        rowKey={(one) => String(one.at)}
-        text={(one) => one.stringifiedThreadInfo}
-        limit={100}
-      />
-    </Card>
   );
 }

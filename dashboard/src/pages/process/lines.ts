@@ -32,6 +32,34 @@ export function linesOf(bytes: Uint8Array, start: number): Line[] {
   return lines;
 }
 
+/** Where the first whole line of a part of a file begins; its end if it has none. */
+export function firstLine(bytes: Uint8Array, start: number): number {
+  if (start === 0) return 0;
+  const end = bytes.indexOf(10);
+  return start + (end < 0 ? bytes.length : end + 1);
+}
+
+/**
+ * The lines of a part of a file that a reader wants to see, and from where on they were looked at: what is before that belongs to the part
+ * before it. That is the rest of a line, and, where only some levels are wanted, lines that belong to an entry that begins there.
+ */
+export function matching(bytes: Uint8Array, start: number, level: string, search: string): { lines: Line[]; from: number } {
+  let from = firstLine(bytes, start);
+  // Most parts of a large file have nothing: they are not taken apart.
+  if (level === "" && !new TextDecoder().decode(bytes).toLowerCase().includes(search.toLowerCase())) return { lines: [], from };
+  let lines = linesOf(bytes, start);
+  if (level !== "" && start > 0) {
+    const first = lines.findIndex((line) => line.level !== null);
+    const entry = lines[first];
+    // A file without levels, or with a very long entry, is divided anywhere.
+    if (entry && entry.at - start < bytes.length / 2) {
+      lines = lines.slice(first);
+      from = entry.at;
+    }
+  }
+  return { lines: chosen(lines, level, search), from };
+}
+
 /** The lines that a reader wants to see: at least as grave as `level`, with `search` in them. */
 export function chosen(lines: readonly Line[], level: string, search: string): Line[] {
   const most = LEVELS.indexOf(level as Level);

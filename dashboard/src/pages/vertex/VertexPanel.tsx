@@ -84,7 +84,7 @@ export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
       <Tabs name="Pages of the vertex" tabs={tabs} current={tab} />
       {tab === "subtasks" && <SubtasksTab path={path} job={job} vertex={vertex} />}
       {tab === "backpressure" && <BackpressureTab path={path} />}
-      {tab === "metrics" && <MetricsTab path={path} />}
+      {tab === "metrics" && <MetricsTab path={path} parallelism={vertex.parallelism} />}
       {tab === "watermarks" && <WatermarksTab path={path} job={job} vertex={vertex} />}
       {tab === "task-managers" && <TaskManagersTab path={path} job={job} vertex={vertex} />}
       {tab === "accumulators" && <AccumulatorsTab path={path} />}

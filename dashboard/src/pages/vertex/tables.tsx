@@ -2,11 +2,12 @@
 
 import { usePolled } from "../../api/poll";
 import type { Accumulator, Backpressure, Job, OnTaskManager, Subtask, Vertex, VertexDetail } from "../../api/types";
-import { bytes, compact, count, duration, lag, NONE, percent } from "../../format/units";
+import { duration, lag, percent } from "../../format/units";
 import { Empty, Failure, Loading, Meter, Since, State, Tasks, Time } from "../../parts/basic";
 import { Host } from "../Host";
 import { type Column, Table } from "../../parts/Table";
 import { endsOf } from "./ends";
+import { received, recordColumns, sent } from "./records";
 import { ASKED, type Outside, useMetricOf, useOutside } from "./subtasks";
 
 export interface OfVertex {
@@ -15,57 +16,14 @@ export interface OfVertex {
   vertex: Vertex;
 }
 
-/** Records and bytes, in or out; what is not known is a dash rather than nothing. */
-function Records({ records, size }: { records: number | undefined; size: number }) {
-  if (records === undefined) return <span className="faint">{NONE}</span>;
-  return (
-    <span className="nowrap" title={`${count(records)} records, ${count(size)} bytes`}>
-      {compact(records)} {size > 0 && <span className="faint">{bytes(size)}</span>}
-    </span>
-  );
-}
-
-/** What subtasks have received. Of a source the task itself receives nothing. */
-function received(outside: Outside, own: Subtask["metrics"], subtasks: readonly number[]): number | undefined {
-  return outside.ends.source === null ? own["read-records"] : sumOf(outside.received, subtasks);
-}
-
-/** What subtasks have sent. Of a sink the task itself sends nothing. */
-function sent(outside: Outside, own: Subtask["metrics"], subtasks: readonly number[]): number | undefined {
-  return outside.ends.sink === null ? own["write-records"] : sumOf(outside.sent, subtasks);
-}
-
-/** The sum, if all are known. */
-export function sumOf(values: ReadonlyMap<number, number>, subtasks: readonly number[]): number | undefined {
-  let sum = 0;
-  for (const subtask of subtasks) {
-    const value = values.get(subtask);
-    if (value === undefined) return undefined;
-    sum += value;
-  }
-  return subtasks.length > 0 ? sum : undefined;
-}
-
 function subtaskColumns(outside: Outside): Column<Subtask>[] {
-  const into = (one: Subtask) => received(outside, one.metrics, [one.subtask]);
-  const out = (one: Subtask) => sent(outside, one.metrics, [one.subtask]);
   return [
     { id: "subtask", title: "Subtask", numeric: true, order: (one) => one.subtask, cell: (one) => one.subtask },
     { id: "status", title: "Status", order: (one) => one.status, cell: (one) => <State state={one.status} /> },
-    {
-      id: "in",
-      title: "Received",
-      numeric: true,
-      order: into,
-      cell: (one) => <Records records={into(one)} size={one.metrics["read-bytes"]} />,
-    },
-    {
-      id: "out",
-      title: "Sent",
-      numeric: true,
-      order: out,
-      cell: (one) => <Records records={out(one)} size={one.metrics["write-bytes"]} />,
-    },
+    ...recordColumns<Subtask>(
+      (one) => received(outside, one.metrics, [one.subtask]),
+      (one) => sent(outside, one.metrics, [one.subtask]),
+    ),
     {
       id: "busy",
       title: "Busy",
@@ -168,26 +126,14 @@ export function WatermarksTab({ path, job, vertex }: OfVertex) {
 function hostColumns(outside: Outside, subtasks: readonly Subtask[] | undefined): Column<OnTaskManager>[] {
   const there = (one: OnTaskManager) =>
     (subtasks ?? []).filter((subtask) => subtask["taskmanager-id"] === one["taskmanager-id"]).map(({ subtask }) => subtask);
-  const into = (one: OnTaskManager) => received(outside, one.metrics, there(one));
-  const out = (one: OnTaskManager) => sent(outside, one.metrics, there(one));
   return [
     { id: "host", title: "TaskManager", order: (one) => one["taskmanager-id"], cell: (one) => <Host id={one["taskmanager-id"]} /> },
     { id: "status", title: "Status", order: (one) => one.status, cell: (one) => <State state={one.status} /> },
     { id: "tasks", title: "Tasks", cell: (one) => <Tasks tasks={one["status-counts"]} /> },
-    {
-      id: "in",
-      title: "Received",
-      numeric: true,
-      order: into,
-      cell: (one) => <Records records={into(one)} size={one.metrics["read-bytes"]} />,
-    },
-    {
-      id: "out",
-      title: "Sent",
-      numeric: true,
-      order: out,
-      cell: (one) => <Records records={out(one)} size={one.metrics["write-bytes"]} />,
-    },
+    ...recordColumns<OnTaskManager>(
+      (one) => received(outside, one.metrics, there(one)),
+      (one) => sent(outside, one.metrics, there(one)),
+    ),
   ];
 }
 

@@ -16,23 +16,33 @@ pub(crate) use recovery::FlinkRecovery;
 
 /// Slots of the cluster's one TaskManager: the highest parallelism.
 const SLOTS: u32 = 8;
+/// TaskManagers of a cluster of more than one; each has one slot.
+const TASK_MANAGERS: u32 = 2;
 
 /// A running Flink with the job's jar.
 #[derive(Debug)]
 pub(super) struct Flink {
+    name: SideName,
     cluster: Cluster,
     jar: PathBuf,
 }
 
 impl Flink {
-    /// Installs Flink, builds the jar, starts the cluster and runs a small job, so that the machine code of the hot paths is there.
-    pub(super) fn prepare(input: &Input) -> Result<Flink> {
+    /// Installs Flink, builds the jar, starts the cluster of a side and runs a small job, so that the machine code of the hot paths is
+    /// there.
+    pub(super) fn prepare(name: SideName, input: &Input) -> Result<Flink> {
         check_programs()?;
         let home = install::flink()?;
         let jar = build_jar(&home, "flink-word-count", "WordCount")?;
-        let settings = Settings { slots: SLOTS, task_manager_memory_mb: 4096, more: "" };
-        let cluster = Cluster::start(&home, "flink", &settings)?;
-        let mut flink = Flink { cluster, jar };
+        let cluster = if name == SideName::FlinkCluster {
+            let mut cluster = Cluster::start(&home, name.as_str(), &Settings { slots: 1, task_manager_memory_mb: 2048, more: "" })?;
+            (1..TASK_MANAGERS).try_for_each(|_| cluster.add_task_manager())?;
+            cluster.wait_for_slots(TASK_MANAGERS)?;
+            cluster
+        } else {
+            Cluster::start(&home, name.as_str(), &Settings { slots: SLOTS, task_manager_memory_mb: 4096, more: "" })?
+        };
+        let mut flink = Flink { name, cluster, jar };
         let warm_up = input.parts()?.join("part-1.txt");
         flink.count(&warm_up, 2)?;
         Ok(flink)
@@ -41,13 +51,17 @@ impl Flink {
     fn count(&mut self, path: &Path, parallelism: u32) -> Result<Usage> {
         let mut command = self.cluster.client();
         command.args(["run", "--parallelism", &parallelism.to_string()]).arg(&self.jar).arg(path);
-        measure::run(&mut command, SideName::Flink.as_str(), &self.cluster.processes())
+        measure::run(&mut command, self.name.as_str(), &self.cluster.processes(), || Ok(()))
     }
 }
 
 impl Side for Flink {
     fn name(&self) -> SideName {
-        SideName::Flink
+        self.name
+    }
+
+    fn only(&self) -> Option<u32> {
+        (self.name == SideName::FlinkCluster).then_some(TASK_MANAGERS)
     }
 
     fn run(&mut self, input: &Input, parallelism: u32) -> Result<Usage> {
