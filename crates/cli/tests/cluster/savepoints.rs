@@ -28,7 +28,7 @@ fn savepoint(cluster: &Cluster, job: &str, directory: &str) -> String {
 }
 
 fn running(cluster: &Cluster, options: &[&str]) -> String {
-    assert!(cluster.run(&[&["-d"], options].concat(), "plain", RECORDS, 1000.0).status().unwrap().success());
+    assert!(cluster.run(&[&["-d"], options].concat(), "plain", 10 * RECORDS, 1000.0).status().unwrap().success());
     let listed = cluster.say(&["list"]);
     let job = listed.lines().last().unwrap().split(' ').next().unwrap().to_owned();
     eventually("the job runs", || cluster.get(&format!("/jobs/{job}/status"))["status"] == "RUNNING");
