@@ -62,6 +62,10 @@ impl SplitEnumerator<GeneratorSplit, GeneratorEnumeratorState> for GeneratorEnum
     fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<GeneratorEnumeratorState, BoxError> {
         Ok(GeneratorEnumeratorState { unassigned: self.unassigned.iter().cloned().collect() })
     }
+
+    fn unassigned_splits(&self) -> Option<u64> {
+        Some(self.unassigned.len() as u64)
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +118,7 @@ mod tests {
         let mut out = Vec::new();
         enumerator.add_splits_back(0, vec![splits[0].clone()], &mut out).unwrap();
         enumerator.add_splits_back(2, vec![splits[2].clone()], &mut out).unwrap();
-        assert_eq!(out, []);
+        assert_eq!((out, enumerator.unassigned_splits()), (vec![], Some(2)));
         assert_eq!(enumerator.snapshot(CheckpointId(1)).unwrap().unassigned, [splits[0].clone(), splits[2].clone()]);
         assert_eq!(add(&mut enumerator, 0), (vec![0], true));
         assert_eq!(add(&mut enumerator, 2), (vec![2], true));

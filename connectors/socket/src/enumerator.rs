@@ -55,6 +55,10 @@ impl SplitEnumerator<SocketSplit, SocketEnumeratorState> for SocketEnumerator {
     fn snapshot(&mut self, _checkpoint: CheckpointId) -> Result<SocketEnumeratorState, BoxError> {
         Ok(self.0.clone())
     }
+
+    fn unassigned_splits(&self) -> Option<u64> {
+        Some(u64::from(self.0.unassigned.is_some()))
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             numbers().print();
             env.execute("chatty")?;
         }
+        "leaves-a-child" => {
+            // It has this program's output, and lives on.
+            let child = std::process::Command::new("sleep").arg("1000").spawn()?;
+            if let Some(file) = flott::program_arguments()?.get(2) {
+                std::fs::write(file, child.id().to_string())?;
+            }
+            numbers().print();
+            env.execute("leaves-a-child")?;
+        }
         _ => {
             numbers().print();
             env.execute("plain")?;

@@ -54,10 +54,12 @@ fn shop(closes: bool) -> Result<(), Box<dyn Error>> {
     let order = |index: u64, _| (index * 7919 % 5000, format!("order {index}: {}", "a thing that someone wants; ".repeat(6)));
     let address = |index: u64, _| (index * 104_729 % 5000, format!("customer {index}: {}", "a street with a number; ".repeat(4)));
     let orders = env.from_source(GeneratorSource::new(u64::MAX, order).records_per_second(2400.0), time(), "orders").uid("orders");
-    let addresses = env.from_source(GeneratorSource::new(u64::MAX, address).records_per_second(200.0), time(), "addresses").uid("addresses");
+    let addresses =
+        env.from_source(GeneratorSource::new(u64::MAX, address).records_per_second(200.0), time(), "addresses").uid("addresses");
     let paid = orders.filter(|(customer, _)| customer % 12 != 0).name("paid").uid("paid");
     let both = paid.rebalance().union(&addresses.rebalance()).map(|(customer, text)| (customer, text.replace("someone", "a customer")));
-    let latest = both.name("normalize").uid("normalize").key_by(|entry| entry.0).reduce(|_, other| other).name("latest by customer").uid("latest");
+    let latest =
+        both.name("normalize").uid("normalize").key_by(|entry| entry.0).reduce(|_, other| other).name("latest by customer").uid("latest");
     let mut delivered = 0;
     latest
         .rebalance()

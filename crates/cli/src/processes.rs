@@ -65,7 +65,9 @@ pub(crate) fn start_job_manager(config: &Configuration, logs: Option<log::Files>
         savepoints: config.get(&options::CHECKPOINTING_SAVEPOINT_DIR)?.map(PathBuf::from),
         elected: store.is_some(),
     })?;
-    let (rest, metrics) = rest(config, &manager, logs)?;
+    let uploads = config.get(&options::WEB_UPLOAD_DIR)?.map(PathBuf::from);
+    let uploads = uploads.or_else(|| shared.as_ref().map(|shared| shared.join("uploads")));
+    let (rest, metrics) = rest(config, &manager, (logs, uploads))?;
     // Whoever starts it waits for these lines.
     announce(&format!("REST at {}://{}", rest_scheme(config)?, rest.address()));
     announce(&format!("JobManager at {}", manager.address()));
@@ -81,11 +83,15 @@ fn rest_scheme(config: &Configuration) -> Result<&'static str, Error> {
     Ok(if config.get(&options::SSL_REST_ENABLED)? { "https" } else { "http" })
 }
 
-/// Starts the REST server, and the one for Prometheus if there is one.
-fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) -> Result<(Server, Option<Server>), Error> {
+/// Starts the REST server, and the one for Prometheus if there is one. It shows the logs and keeps what is uploaded where it is told.
+fn rest(
+    config: &Configuration,
+    manager: &JobManager,
+    logs_and_uploads: (Option<log::Files>, Option<PathBuf>),
+) -> Result<(Server, Option<Server>), Error> {
     let (host, port) = (config.get(&options::REST_BIND_ADDRESS)?, config.get(&options::REST_PORT)?);
     let address = format!("{host}:{port}");
-    let uploads = folder(config)?;
+    let executables = folder(config)?;
     let allowed_hosts = config.get(&options::REST_ALLOWED_HOSTS)?.unwrap_or_default();
     let allowed_hosts = allowed_hosts.split(',').map(|host| host.trim().to_owned()).filter(|host| !host.is_empty()).collect();
     let options = Options {
@@ -96,11 +102,13 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         tokens: manager.security().tokens().cloned(),
         tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
-        upload_folder: uploads.parent().map_or_else(std::env::temp_dir, PathBuf::from),
+        upload_folder: executables.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone(), rest_scheme(config)?)),
         assets: Some(Arc::new(dashboard)),
+        time_zone,
         ..Options::new(Arc::new(SystemClock::default()))
     };
+    let options = Options { revision: revision(&options.revision), ..options };
     let unusable = |error| {
         let text = format!("cannot listen on `{address}`: is another JobManager running there? Set `rest.port` to choose another port");
         Error::new(ErrorKind::Unavailable, text).with_source(error)
@@ -109,9 +117,26 @@ fn rest(config: &Configuration, manager: &JobManager, logs: Option<log::Files>) 
     for address in address.to_socket_addrs().map_err(unusable)? {
         refuse_listen(address, "rest.bind-address", &missing)?;
     }
-    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs)?);
+    let cluster = Arc::new(Rest::new(manager.clone(), config.clone(), logs_and_uploads)?);
     let metrics = metrics_server(config, &host, &cluster, &options)?;
     Ok((Server::bind(address.as_str(), cluster, options).map_err(unusable)?, metrics))
+}
+
+/// The zone of this process (`TZ`, or that of the machine), and its present distance from UTC in ms.
+fn time_zone() -> (String, i64) {
+    let now = jiff::Zoned::now();
+    let (zone, offset) = (now.time_zone().iana_name(), now.offset());
+    // A rule instead of a name has none; and where nothing is set it is UTC.
+    (zone.map_or_else(|| offset.to_string(), str::to_owned), i64::from(offset.seconds()) * 1000)
+}
+
+/// What tools are told as `commit @ date`: the version, and when the file of this program was made.
+fn revision(version: &str) -> String {
+    let made = std::env::current_exe().and_then(|program| program.metadata()?.modified()).ok();
+    match made.and_then(|made| jiff::Timestamp::try_from(made).ok()) {
+        Some(made) => format!("{version} @ {}", made.strftime("%FT%TZ")),
+        None => version.to_owned(),
+    }
 }
 
 /// Starts the server for Prometheus on the first free port that it may have.

@@ -66,8 +66,9 @@ impl EmbeddedCluster {
         let job_thread = JobThread {
             master,
             host: LocalHost {
-                tasks: Tasks::new(graph.clone(), env, self.clock, figures),
-                enumerators: enumerators::start(graph, clock.clone(), to_job(&messages)).map_err(no_thread)?,
+                enumerators: enumerators::start(graph.clone(), clock.clone(), figures.unassigned(), to_job(&messages))
+                    .map_err(no_thread)?,
+                tasks: Tasks::new(graph, env, self.clock, figures),
                 next_slot: 0,
                 stuck: HashSet::new(),
             },

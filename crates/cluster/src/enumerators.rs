@@ -11,7 +11,12 @@ use flott_graph::{JobGraph, NodeKind};
 use flott_jobmanager::JobEvent;
 use flott_rpc::task::{EnumeratorCommand, EnumeratorReport};
 use flott_runtime::panics::{CaughtPanic, catching};
-use std::{collections::BTreeMap, sync::Arc, sync::mpsc, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
 
 /// A command for the enumerator of a vertex.
 pub(crate) struct Command {
@@ -28,22 +33,46 @@ struct Hosted {
     wake: Option<Duration>,
 }
 
+/// How many splits each enumerator of the process has not handed out, shared with whoever watches.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Unassigned(Arc<Mutex<BTreeMap<VertexId, u64>>>);
+
+impl Unassigned {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<VertexId, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, vertex: VertexId, splits: Option<u64>) {
+        match splits {
+            Some(splits) => self.lock().insert(vertex, splits),
+            None => self.lock().remove(&vertex),
+        };
+    }
+
+    /// Those that can tell.
+    pub(crate) fn read(&self) -> BTreeMap<VertexId, u64> {
+        self.lock().clone()
+    }
+}
+
 /// Starts the thread. It ends when the returned sender is dropped. `report` gets what enumerators say.
 pub(crate) fn start(
     graph: Arc<JobGraph>,
     clock: SharedClock,
+    unassigned: Unassigned,
     report: impl Fn(JobEvent) + Send + 'static,
 ) -> std::io::Result<mpsc::Sender<Command>> {
     let (sender, receiver) = mpsc::channel();
     thread::Builder::new()
         .name("flott-sources".to_owned())
-        .spawn(move || Host { graph, clock, report, hosted: BTreeMap::new() }.run(&receiver))?;
+        .spawn(move || Host { graph, clock, unassigned, report, hosted: BTreeMap::new() }.run(&receiver))?;
     Ok(sender)
 }
 
 struct Host<R> {
     graph: Arc<JobGraph>,
     clock: SharedClock,
+    unassigned: Unassigned,
     report: R,
     hosted: BTreeMap<VertexId, Hosted>,
 }
@@ -99,11 +128,18 @@ impl<R: Fn(JobEvent)> Host<R> {
         let NodeKind::Source(source) = &definition.operators[0].kind else { return };
         let parallelism = if readers == 0 { definition.parallelism } else { readers };
         let context = EnumeratorContext { parallelism, clock: self.clock.clone() };
-        let created = catching(|| source.create_enumerator(&context, restored));
+        let created = catching(|| {
+            let enumerator = source.create_enumerator(&context, restored)?;
+            let splits = enumerator.unassigned_splits();
+            Ok((enumerator, splits))
+        });
         let hosted = self.hosted.entry(vertex).or_default();
         (hosted.enumerator, hosted.wake) = (None, None);
         match created {
-            Ok(Ok(enumerator)) => hosted.enumerator = Some(enumerator),
+            Ok(Ok((enumerator, splits))) => {
+                hosted.enumerator = Some(enumerator);
+                self.unassigned.note(vertex, splits);
+            }
             Ok(Err(error)) => self.fail(vertex, Cause::Error(error)),
             Err(panic) => self.fail(vertex, Cause::Panic(panic)),
         }
@@ -128,8 +164,15 @@ impl<R: Fn(JobEvent)> Host<R> {
     ) {
         // An enumerator that failed is not asked again; the job is being ended or restarted.
         let Some(enumerator) = self.hosted.get_mut(&vertex).and_then(|hosted| hosted.enumerator.as_mut()) else { return };
-        match catching(|| call(enumerator.as_mut())) {
-            Ok(Ok(assignments)) => assignments.into_iter().for_each(|assignment| self.assign(vertex, assignment)),
+        let called = catching(|| {
+            let assignments = call(enumerator.as_mut())?;
+            Ok((assignments, enumerator.unassigned_splits()))
+        });
+        match called {
+            Ok(Ok((assignments, splits))) => {
+                self.unassigned.note(vertex, splits);
+                assignments.into_iter().for_each(|assignment| self.assign(vertex, assignment));
+            }
             Ok(Err(error)) => self.fail(vertex, Cause::Error(error)),
             Err(panic) => self.fail(vertex, Cause::Panic(panic)),
         }
@@ -151,6 +194,7 @@ impl<R: Fn(JobEvent)> Host<R> {
         if let Some(hosted) = self.hosted.get_mut(&vertex) {
             (hosted.enumerator, hosted.wake) = (None, None);
         }
+        self.unassigned.note(vertex, None);
         let (causes, location, panicked, unrecoverable) = match cause {
             Cause::Error(error) => (TaskFailure::causes_of(error.as_ref()), None, false, Unrecoverable::is_in(error.as_ref())),
             Cause::Panic(panic) => (vec![panic.message], panic.location, true, false),

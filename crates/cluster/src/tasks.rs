@@ -1,6 +1,7 @@
 //! The tasks of a job in this process: starts a thread for each, passes commands on, keeps their figures.
 
 use crate::{
+    enumerators::Unassigned,
     taps::Taps,
     thread::{SystemClock, drive},
 };
@@ -10,6 +11,7 @@ use flott_core::{
 };
 use flott_graph::{JobGraph, JobTopology};
 use flott_rpc::{
+    figures::EnumeratorFigures,
     gateway::TaskFigures,
     tap::{TapRequest, TapSample},
     task::{TaskCommand, TaskDeployment},
@@ -27,11 +29,12 @@ pub(crate) struct Figures {
     tasks: Arc<Mutex<BTreeMap<SubtaskId, (String, TaskMetrics)>>>,
     /// That of the tasks: it tells how long they have waited so far, and rates are reckoned by it.
     clock: SystemClock,
+    unassigned: Unassigned,
 }
 
 impl Figures {
     pub(crate) fn new(clock: SystemClock) -> Self {
-        Figures { tasks: Arc::default(), clock }
+        Figures { tasks: Arc::default(), clock, unassigned: Unassigned::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<SubtaskId, (String, TaskMetrics)>> {
@@ -45,8 +48,19 @@ impl Figures {
 
     /// All of them as they are now.
     pub(crate) fn read(&self) -> Vec<TaskFigures> {
-        let now = self.clock.monotonic();
-        self.lock().iter().map(|(subtask, (name, metrics))| metrics.read(*subtask, name, now)).collect()
+        let (now, wall) = (self.clock.monotonic(), self.clock.wall());
+        let read = |(subtask, (name, metrics)): (&SubtaskId, &(String, TaskMetrics))| metrics.read(*subtask, name, now, wall);
+        let mut all: Vec<TaskFigures> = self.lock().iter().map(read).collect();
+        if let Some(first) = all.first_mut() {
+            let splits = self.unassigned.read().into_iter();
+            first.enumerators = splits.map(|(vertex, unassigned_splits)| EnumeratorFigures { vertex, unassigned_splits }).collect();
+        }
+        all
+    }
+
+    /// Where enumerators note what they have left.
+    pub(crate) fn unassigned(&self) -> Unassigned {
+        self.unassigned.clone()
     }
 }
 

@@ -159,6 +159,11 @@ pub trait SplitEnumerator<S, C>: Send {
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) {
         let _ = checkpoint;
     }
+
+    /// How many splits are known that no reader has been given, for people; `None`: it cannot tell. Asked after every other call.
+    fn unassigned_splits(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// What a reader has to say after a poll.
@@ -372,6 +377,8 @@ pub trait ErasedEnumerator: Send {
     fn snapshot(&mut self, checkpoint: CheckpointId) -> Result<Vec<u8>, BoxError>;
     /// As [`SplitEnumerator::checkpoint_completed`].
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId);
+    /// As [`SplitEnumerator::unassigned_splits`].
+    fn unassigned_splits(&self) -> Option<u64>;
 }
 
 /// Makes the parts of a source.

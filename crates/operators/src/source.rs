@@ -6,7 +6,7 @@ use flott_core::{
     codec::{CODEC, decode, encode},
     context::OpenContext,
     id::CheckpointId,
-    metrics::names,
+    metrics::{Gauge, MetricGroup, names},
     operator::{Output, SnapshotWriter, WatermarkStatus},
     schema::Schema,
     snapshot::{ListStateSnapshot, Redistribution},
@@ -63,6 +63,9 @@ struct OpenSource<S: Source> {
     output: ReaderOutput<S::Out>,
     watermarks: Option<SplitWatermarks<S::Out>>,
     clock: SharedClock,
+    metrics: MetricGroup,
+    /// There is none before there was a record with event time.
+    emit_lag: Option<Gauge>,
 }
 
 impl<S: Source> TypedSourceOperator<S> {
@@ -79,6 +82,10 @@ impl<S: Source> OpenSource<S> {
             let given = std::mem::take(&mut batch.timestamps);
             let all = batch.values.iter().enumerate().map(|(index, value)| assign(value, given.get(index)));
             batch.timestamps = Timestamps::Each(all.collect());
+        }
+        if let Some(last) = batch.values.len().checked_sub(1).and_then(|last| batch.timestamps.get(last)) {
+            let lag = self.emit_lag.get_or_insert_with(|| self.metrics.gauge(names::CURRENT_EMIT_EVENT_TIME_LAG));
+            lag.set(self.clock.wall().saturating_sub(last));
         }
         match &mut self.watermarks {
             None if batch.is_empty() => Ok(()),
@@ -136,7 +143,8 @@ impl<S: Source> SourceOperator for TypedSourceOperator<S> {
             reader.add_splits(splits)?;
         }
         let bytes_in = context.metrics.counter(names::NUM_BYTES_IN);
-        self.open = Some(OpenSource { reader, output: ReaderOutput::new(bytes_in), watermarks, clock: context.clock.clone() });
+        let (clock, metrics) = (context.clock.clone(), context.metrics.clone());
+        self.open = Some(OpenSource { reader, output: ReaderOutput::new(bytes_in), watermarks, clock, metrics, emit_lag: None });
         Ok(())
     }
 
@@ -250,5 +258,9 @@ impl<S: Source> ErasedEnumerator for TypedEnumerator<S> {
 
     fn checkpoint_completed(&mut self, checkpoint: CheckpointId) {
         self.0.checkpoint_completed(checkpoint);
+    }
+
+    fn unassigned_splits(&self) -> Option<u64> {
+        self.0.unassigned_splits()
     }
 }

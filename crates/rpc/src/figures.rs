@@ -2,7 +2,7 @@
 
 use flott_core::{
     accumulator::AccumulatorValue,
-    id::{OperatorId, SubtaskId},
+    id::{OperatorId, SubtaskId, VertexId},
     metrics::{HistogramFigures, MeterFigures},
 };
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,12 @@ pub struct TaskFigures {
     /// Records that it has sent into each edge, by the edge's place in the graph. A copy for each receiver counts.
     #[serde(default)]
     pub edges: BTreeMap<u32, u64>,
+    /// What waits in its channels; `None`: it does not tell.
+    #[serde(default)]
+    pub buffers: Option<BufferFigures>,
+    /// Of the enumerators in its process; they are with one of the tasks there.
+    #[serde(default)]
+    pub enumerators: Vec<EnumeratorFigures>,
     /// How long marks of sources were on their way to its operators.
     #[serde(default)]
     pub latencies: Vec<Latency>,
@@ -37,6 +43,52 @@ pub struct TaskFigures {
     /// When they were read, ms of a clock of the worker's.
     #[serde(default)]
     pub read_at_ms: u64,
+}
+
+/// What waits in the channels of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct BufferFigures {
+    /// In those that it reads from.
+    pub input: QueueFigures,
+    /// In those that it sends into: inside a process, the same that the receivers read from.
+    pub output: QueueFigures,
+}
+
+/// What waits in some channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QueueFigures {
+    /// Batches.
+    pub batches: u64,
+    /// Batches that there is room for.
+    pub capacity: u64,
+    /// Records in the batches.
+    pub records: u64,
+}
+
+impl QueueFigures {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: QueueFigures) -> QueueFigures {
+        QueueFigures {
+            batches: self.batches + other.batches,
+            capacity: self.capacity + other.capacity,
+            records: self.records + other.records,
+        }
+    }
+
+    /// The share of the room that is taken, 0 to 1.
+    pub fn usage(&self) -> f64 {
+        if self.capacity == 0 { 0.0 } else { (self.batches as f64 / self.capacity as f64).min(1.0) }
+    }
+}
+
+/// What the enumerator of a source says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnumeratorFigures {
+    /// The source.
+    pub vertex: VertexId,
+    /// Splits that no reader has been given.
+    pub unassigned_splits: u64,
 }
 
 /// What the meters and histograms of an operator say, by metric name.

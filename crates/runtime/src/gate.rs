@@ -8,10 +8,12 @@
 //! receiver of a gate with one channel ([`InputGate::poll_admitted`]).
 
 use crate::element::StreamElement;
+use flott_rpc::figures::QueueFigures;
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -78,7 +80,39 @@ pub struct ChannelSender {
 #[error("the receiving task is gone")]
 pub struct ReceiverGone;
 
+/// Looks into channels from outside, for figures. It keeps nothing alive.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelWatch {
+    shared: Weak<Mutex<Shared>>,
+    channels: Range<usize>,
+    capacity: usize,
+}
+
+impl ChannelWatch {
+    /// What waits in the channels; nothing in those whose receiver is gone.
+    pub(crate) fn read(&self) -> QueueFigures {
+        let Some(shared) = self.shared.upgrade() else { return QueueFigures::default() };
+        let shared = lock(&shared);
+        if shared.receiver_gone {
+            return QueueFigures::default();
+        }
+        let mut figures = QueueFigures { capacity: (self.channels.len() * self.capacity) as u64, ..QueueFigures::default() };
+        for element in shared.channels[self.channels.clone()].iter().flat_map(|channel| &channel.queue) {
+            if let StreamElement::Batch(batch) = element {
+                figures.batches += 1;
+                figures.records += batch.len() as u64;
+            }
+        }
+        figures
+    }
+}
+
 impl ChannelSender {
+    /// Looks into the channel.
+    pub(crate) fn watch(&self) -> ChannelWatch {
+        ChannelWatch { shared: Arc::downgrade(&self.shared), channels: self.channel..self.channel + 1, capacity: self.capacity }
+    }
+
     /// Sends from the front of `pending` while there is room. Returns whether all of it was sent; if not, `waker` is
     /// woken when there is room again. Only batches count; control elements are let through when their turn comes.
     ///
@@ -210,6 +244,11 @@ pub struct InputGate {
 }
 
 impl InputGate {
+    /// Looks into all channels.
+    pub(crate) fn watch(&self) -> ChannelWatch {
+        ChannelWatch { shared: Arc::downgrade(&self.shared), channels: 0..self.channels(), capacity: self.capacity }
+    }
+
     /// The number of channels.
     pub fn channels(&self) -> usize {
         self.ended.len()
@@ -339,6 +378,23 @@ mod tests {
         assert!(next(&mut gate, &[false]).is_some());
         assert_eq!(woken.0.load(Ordering::SeqCst), 1);
         assert!(senders[0].send_from(&mut pending, None).unwrap());
+    }
+
+    #[test]
+    fn a_watch_tells_of_batches_and_records_and_keeps_nothing_alive() {
+        let (mut gate, senders) = gate(2, 4);
+        let (all, second) = (gate.watch(), senders[1].watch());
+        senders[0].send_from(&mut batches(3), None).unwrap();
+        senders[1].push(StreamElement::Watermark(0)).unwrap();
+        senders[1].push(StreamElement::Batch(AnyBatch::new(Batch::of(vec![1_u32, 2])))).unwrap();
+        assert_eq!(all.read(), QueueFigures { batches: 4, capacity: 8, records: 5 });
+        assert_eq!(second.read(), QueueFigures { batches: 1, capacity: 4, records: 2 });
+        assert!(next(&mut gate, &[false, true]).is_some());
+        assert_eq!(all.read(), QueueFigures { batches: 3, capacity: 8, records: 4 });
+        drop(gate);
+        assert_eq!(second.read(), QueueFigures::default());
+        drop(senders);
+        assert!(all.shared.upgrade().is_none());
     }
 
     #[derive(Debug, Default)]

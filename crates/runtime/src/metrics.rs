@@ -1,12 +1,13 @@
 //! The figures of a task, updated once a batch or when it waits.
 
-use crate::{latency::Latencies, times::Times};
+use crate::{gate::ChannelWatch, latency::Latencies, times::Times};
 use flott_core::{
     accumulator::Accumulators,
     id::SubtaskId,
     metrics::{Counter, Gauge, MetricGroup, names},
+    time::{MAX_WATERMARK, MIN_WATERMARK, Timestamp},
 };
-use flott_rpc::figures::{Distributions, TaskFigures};
+use flott_rpc::figures::{BufferFigures, Distributions, QueueFigures, TaskFigures};
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -25,6 +26,9 @@ pub struct TaskMetrics {
     /// Records sent into each edge that takes the task's output, with the edge's place in the graph; in the order of the outputs.
     pub(crate) edges: Vec<(u32, Counter)>,
     pub(crate) latencies: Latencies,
+    /// Its input; `None` for a source.
+    pub(crate) input: Option<ChannelWatch>,
+    pub(crate) output: Vec<ChannelWatch>,
     pub(crate) records_in: Counter,
     pub(crate) records_out: Counter,
     pub(crate) bytes_in: Counter,
@@ -47,6 +51,8 @@ impl TaskMetrics {
             thread: Arc::default(),
             edges: edges.into_iter().map(|edge| (edge as u32, Counter::default())).collect(),
             latencies: Latencies::default(),
+            input: None,
+            output: Vec::new(),
             records_in: group.counter(names::NUM_RECORDS_IN),
             records_out: group.counter(names::NUM_RECORDS_OUT),
             bytes_in: group.counter(names::NUM_BYTES_IN),
@@ -66,20 +72,39 @@ impl TaskMetrics {
         }
     }
 
-    /// The figures of `subtask`, whose vertex is called `name`, at the monotonic time `now`.
-    pub fn read(&self, subtask: SubtaskId, name: &str, now: Duration) -> TaskFigures {
+    /// What waits in its channels.
+    fn buffers(&self) -> BufferFigures {
+        let output = self.output.iter().map(ChannelWatch::read).fold(QueueFigures::default(), QueueFigures::and);
+        BufferFigures { input: self.input.as_ref().map(ChannelWatch::read).unwrap_or_default(), output }
+    }
+
+    /// How far the watermark of a source is behind the clock, ms.
+    fn watermark_lag(&self, wall: Timestamp) -> Option<i64> {
+        let watermark = self.watermark_out.get();
+        let known = self.input.is_none() && watermark > MIN_WATERMARK && watermark < MAX_WATERMARK;
+        known.then(|| wall.saturating_sub(watermark))
+    }
+
+    /// The figures of `subtask`, whose vertex is called `name`, at the monotonic time `now` and the time `wall`, ms since 1970.
+    pub fn read(&self, subtask: SubtaskId, name: &str, now: Duration, wall: Timestamp) -> TaskFigures {
         let distributions = |group: &MetricGroup| Distributions { meters: group.read_meters(now), histograms: group.read_histograms() };
         let times = self.times.read(now);
         let times = [(names::BUSY_TIME, times.busy), (names::IDLE_TIME, times.idle), (names::BACK_PRESSURED_TIME, times.back_pressured)];
+        let mut operators: Vec<_> = self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect();
+        if let (Some((_, source)), Some(lag)) = (operators.first_mut(), self.watermark_lag(wall)) {
+            source.insert(names::WATERMARK_LAG.to_owned(), lag);
+        }
         let mut task = self.group.read();
         task.extend(times.map(|(name, time)| (name.to_owned(), time)));
         TaskFigures {
             subtask,
             name: name.to_owned(),
             task,
-            operators: self.operators.iter().map(|(name, group)| (name.clone(), group.read())).collect(),
+            operators,
             distributions: self.operators.iter().map(|(_, group)| distributions(group)).collect(),
             edges: self.edges.iter().map(|(edge, records)| (*edge, records.get())).collect(),
+            buffers: Some(self.buffers()),
+            enumerators: Vec::new(),
             latencies: self.latencies.read(),
             accumulators: self.accumulators.snapshot(),
             thread: self.thread.get().copied(),

@@ -129,16 +129,19 @@ impl Wiring<'_> {
         let outputs: Vec<(usize, Vec<ChannelSender>)> = outputs.collect();
         let (gate, channel_edges) = self.gates.remove(&subtask).map_or((None, Vec::new()), |(gate, edges)| (Some(gate), edges));
         let operators = vertex.operators.iter().map(|operator| operator.name.clone());
+        let mut metrics = TaskMetrics::new(operators, outputs.iter().map(|(edge, _)| *edge), now);
+        metrics.input = gate.as_ref().map(InputGate::watch);
+        metrics.output = outputs.iter().flat_map(|(_, channels)| channels).map(ChannelSender::watch).collect();
         TaskSpec {
             deployment,
             graph: self.graph.clone(),
             gate,
             channel_inputs: channel_edges.iter().map(|edge| self.topology.edges[*edge].input).collect(),
             channel_edges,
-            metrics: TaskMetrics::new(operators, outputs.iter().map(|(edge, _)| *edge), now),
             outputs,
             mailbox: Mailbox::default(),
             tap: Tap::default(),
+            metrics,
         }
     }
 }

@@ -80,7 +80,7 @@ fn operation(path: &str, route: &Route, schemas: &mut SchemaGenerator) -> Value 
 /// What a part of a path may be.
 fn path_parameter(name: &str) -> Value {
     match name {
-        "job" | "vertex" | "trigger" | "rescale" => json!({"type": "string", "pattern": "^[0-9a-f]{32}$"}),
+        "job" | "application" | "vertex" | "trigger" | "rescale" => json!({"type": "string", "pattern": "^[0-9a-f]{32}$"}),
         "subtask" | "attempt" | "checkpoint" => json!({"type": "integer", "minimum": 0}),
         _ => json!({"type": "string", "minLength": 1}),
     }

@@ -177,6 +177,13 @@ const CLUSTER: &[Route] = &[
     json("GET", "/openapi.json", openapi::document, "This document").gives::<Map<String, Value>>(),
     json("GET", "/applications/overview", applications::overview, "Jobs, each as an application of its own")
         .gives::<applications::Applications>(),
+    json("GET", "/applications/{application}", applications::application, "An application, which is a job, with its times")
+        .gives::<applications::ApplicationDetails>(),
+    json("GET", "/applications/{application}/exceptions", applications::exceptions, "The failures of an application's job, newest first")
+        .gives::<applications::ApplicationExceptions>(),
+    json("POST", "/applications/{application}/cancel", applications::cancel, "Begins to cancel an application's job")
+        .gives::<Empty>()
+        .needs(Role::Operator),
     json("POST", "/savepoint-disposal", operations::dispose_savepoint, "Begins to remove a savepoint")
         .gives::<operations::Triggered>()
         .takes(DISPOSAL)

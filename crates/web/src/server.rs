@@ -62,12 +62,12 @@ pub struct Options {
     pub clock: SharedClock,
     /// The version that tools are told. They read the first numbers as the version of the REST API.
     pub version: String,
-    /// The revision that tools are told: `commit @ date`.
+    /// The revision that tools are told: `commit @ date`, or what there is instead.
     pub revision: String,
     /// How often dashboards ask.
     pub refresh_interval: Duration,
-    /// The name of the time zone that dashboards show times in, and its distance from UTC in ms.
-    pub time_zone: (String, i64),
+    /// The name of the time zone that the cluster runs in, and its present distance from UTC in ms.
+    pub time_zone: fn() -> (String, i64),
     /// Whether executables may be uploaded and run. Whoever reaches the server may then run code on the cluster.
     pub submit: bool,
     /// Whether dashboards offer to change the parallelism of jobs.
@@ -104,9 +104,9 @@ impl Options {
         Options {
             clock,
             version: format!("2.3.0-flott-{}", env!("CARGO_PKG_VERSION")),
-            revision: format!("flott-{} @ 1970-01-01T00:00:00+00:00", env!("CARGO_PKG_VERSION")),
+            revision: format!("flott-{}", env!("CARGO_PKG_VERSION")),
             refresh_interval: Duration::from_secs(3),
-            time_zone: ("Coordinated Universal Time".to_owned(), 0),
+            time_zone: || ("UTC".to_owned(), 0),
             submit: true,
             rescale: true,
             tap: false,

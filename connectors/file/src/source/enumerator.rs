@@ -46,6 +46,8 @@ pub(super) struct FileEnumerator {
     interval: Option<Duration>,
     files: VecDeque<PendingFile>,
     returned: VecDeque<FileSplit>,
+    /// Splits of `files` that have not been handed out.
+    left: u64,
     seen: BTreeSet<String>,
     /// Readers that have asked while nothing was there.
     waiting: BTreeSet<u32>,
@@ -68,10 +70,12 @@ impl FileEnumerator {
             interval,
             files: state.files.into(),
             returned: state.returned.into(),
+            left: 0,
             seen: state.seen.into_iter().collect(),
             waiting: BTreeSet::new(),
             timer_set: false,
         };
+        enumerator.left = enumerator.files.iter().map(|file| enumerator.splits_of(file)).sum();
         if fresh {
             let missing = if interval.is_some() { Missing::GlobMayWait } else { Missing::Fails };
             enumerator.add_files(listing::list(&enumerator.paths, missing)?);
@@ -88,7 +92,17 @@ impl FileEnumerator {
             if self.interval.is_some() {
                 self.seen.insert(path.clone());
             }
-            self.files.push_back(PendingFile { path, length, next: 0 });
+            let file = PendingFile { path, length, next: 0 };
+            self.left += self.splits_of(&file);
+            self.files.push_back(file);
+        }
+    }
+
+    /// How many splits a file has left.
+    fn splits_of(&self, file: &PendingFile) -> u64 {
+        match Compression::of_path(&file.path) {
+            Compression::None => file.length.saturating_sub(file.next).div_ceil(self.split_bytes),
+            Compression::Gzip | Compression::Zstd => 1,
         }
     }
 
@@ -104,6 +118,7 @@ impl FileEnumerator {
             Compression::Gzip | Compression::Zstd => file.length,
         };
         let split = FileSplit::new(&file.path, compression, start, file.next);
+        self.left = self.left.saturating_sub(1);
         if file.next == file.length {
             self.files.pop_front();
         }
@@ -163,6 +178,10 @@ impl SplitEnumerator<FileSplit, FileEnumeratorState> for FileEnumerator {
             seen: self.seen.iter().cloned().collect(),
         })
     }
+
+    fn unassigned_splits(&self) -> Option<u64> {
+        Some(self.left + self.returned.len() as u64)
+    }
 }
 
 #[cfg(test)]
@@ -191,17 +210,19 @@ mod tests {
         let mut enumerator = FileEnumerator::new(vec![root.path().to_owned()], 4, None, None).unwrap();
         let mut out = Vec::new();
         enumerator.add_reader(0, &mut out).unwrap();
-        assert_eq!(out, []);
+        assert_eq!((out.as_slice(), enumerator.unassigned_splits()), (&[][..], Some(3)));
         assert_eq!(range(&ask(&mut enumerator, 1)), (1, "a.gz".into(), 0, 15));
         assert_eq!(range(&ask(&mut enumerator, 0)), (0, "b".into(), 0, 4));
+        assert_eq!(enumerator.unassigned_splits(), Some(1));
 
         // The state holds the rest, and a split that is given back comes first.
         let state = enumerator.snapshot(CheckpointId(1)).unwrap();
         let mut restored = FileEnumerator::new(vec!["/not/looked/at".into()], 4, None, Some(state)).unwrap();
         restored.add_splits_back(0, vec![FileSplit::new("/x", Compression::None, 7, 9)], &mut out).unwrap();
-        assert_eq!(out, []);
+        assert_eq!((out.as_slice(), restored.unassigned_splits()), (&[][..], Some(2)));
         assert_eq!(range(&ask(&mut restored, 2)), (2, "x".into(), 7, 9));
         assert_eq!(range(&ask(&mut restored, 2)), (2, "b".into(), 4, 5));
+        assert_eq!(restored.unassigned_splits(), Some(0));
         assert_eq!(ask(&mut restored, 2), [Assignment::NoMoreSplits { subtask: 2 }]);
     }
 

@@ -6,13 +6,13 @@ use flott_core::{
     Timestamp,
     config::options::{self, Scope},
     context::RuntimeMode,
-    id::{JobId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId, VertexId},
 };
 use flott_graph::settings::{CheckpointMode, RestartSettings, Retention};
 use flott_rpc::{
     client::{JobOutcome, JobOverview},
     control::JobSummary,
-    figures::{TaskFigures, merged_accumulators},
+    figures::{EnumeratorFigures, TaskFigures, merged_accumulators},
     status::TaskStatus,
 };
 use flott_web::model;
@@ -44,7 +44,7 @@ pub(super) fn job(
     overview: &JobOverview,
     details: &JobDetails,
     hosts: &BTreeMap<String, String>,
-    (figures, rates): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>),
+    (figures, rates, enumerators): (&[TaskFigures], &BTreeMap<SubtaskId, TaskRates>, &BTreeMap<VertexId, EnumeratorFigures>),
     outcome: Option<&JobOutcome>,
 ) -> model::Job {
     // What the JobManager has added is in the program's; what its code has set, in the settings.
@@ -87,9 +87,17 @@ pub(super) fn job(
         },
         restarts: overview.restarts,
         accumulators: outcome.map_or_else(|| merged_accumulators(all), |outcome| outcome.accumulators.clone()),
-        metrics: BTreeMap::new(),
-        coordinator_metrics: BTreeMap::new(),
+        metrics: BTreeMap::from([("numRescales".to_owned(), overview.rescale_totals.completed as f64)]),
+        coordinator_metrics: if overview.status.is_terminal() { BTreeMap::new() } else { coordinator_metrics(details, enumerators) },
     }
+}
+
+/// What the enumerators of sources say of themselves, by the head of the vertex, under Flink's names.
+fn coordinator_metrics(details: &JobDetails, enumerators: &BTreeMap<VertexId, EnumeratorFigures>) -> BTreeMap<OperatorId, model::Metrics> {
+    let vertices = details.topology.vertices.iter().filter_map(|vertex| Some((vertex.operators[0].id, enumerators.get(&vertex.id)?)));
+    let named =
+        |one: &EnumeratorFigures| BTreeMap::from([("coordinator.enumerator.unassignedSplits".to_owned(), one.unassigned_splits as f64)]);
+    vertices.map(|(head, one)| (head, named(one))).collect()
 }
 
 /// The sum; `None` of nothing.
@@ -111,7 +119,10 @@ fn subtask(
         .map(|record| {
             let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
             let task_manager = details.slots.get(&record.slot).cloned();
+            let figures = record.figures.as_deref();
             model::Attempt {
+                metrics: figures.map(|figures| values(&figures.task)).unwrap_or_default(),
+                accumulators: figures.map(|figures| figures.accumulators.clone()).unwrap_or_default(),
                 endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
                 ..attempt(record.number, status, record.entered.clone())
@@ -122,10 +133,10 @@ fn subtask(
     // The JobMaster knows best.
     current.status = status.unwrap_or(current.status);
     if let Some(figures) = figures {
-        let values = |figures: &BTreeMap<String, i64>| figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect();
         current.metrics = values(&figures.task);
         current.accumulators = figures.accumulators.clone();
         current.latencies = figures.latencies.clone();
+        current.buffers = figures.buffers.filter(|_| !current.status.is_terminal());
         current.operator_metrics = figures.operators.iter().map(|(name, figures)| (name.clone(), values(figures))).collect();
         for (place, distributions) in figures.distributions.iter().enumerate() {
             if let Some((_, metrics)) = current.operator_metrics.get_mut(place) {
@@ -143,6 +154,10 @@ fn subtask(
     }
     attempts.reverse();
     model::Subtask { current, earlier: attempts }
+}
+
+fn values(figures: &BTreeMap<String, i64>) -> model::Metrics {
+    figures.iter().map(|(name, value)| (name.clone(), *value as f64)).collect()
 }
 
 /// A failure, with what came with it.
@@ -166,6 +181,7 @@ fn attempt(number: u32, status: TaskStatus, entered: Vec<(TaskStatus, Timestamp)
         metrics: BTreeMap::new(),
         operator_metrics: Vec::new(),
         histograms: Vec::new(),
+        buffers: None,
         latencies: Vec::new(),
         accumulators: BTreeMap::new(),
     }

@@ -8,6 +8,7 @@ mod programs;
 mod rescaling;
 mod tap;
 mod task_managers;
+mod uploads;
 
 use crate::log::Files;
 use executables::Executables;
@@ -29,7 +30,7 @@ use flott_rpc::{
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -50,12 +51,17 @@ pub(crate) struct Rest {
 }
 
 impl Rest {
-    /// Behind it is `manager`, which was started with `configuration` and logs to `logs`.
+    /// Behind it is `manager`, which was started with `configuration` and logs to `logs`. Uploaded executables are kept in `uploads`, if
+    /// that is given.
     ///
     /// # Errors
-    /// An option has a value that makes no sense.
-    pub(crate) fn new(manager: JobManager, configuration: Configuration, logs: Option<Files>) -> std::result::Result<Self, Error> {
-        let (executables, watch) = (Executables::default(), ProcessWatch::default());
+    /// An option has a value that makes no sense, or the folder cannot be used.
+    pub(crate) fn new(
+        manager: JobManager,
+        configuration: Configuration,
+        (logs, uploads): (Option<Files>, Option<PathBuf>),
+    ) -> std::result::Result<Self, Error> {
+        let (executables, watch) = (Executables::open(uploads)?, ProcessWatch::default());
         let flames = Flames::start(manager.clone(), &configuration)?;
         Ok(Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch, flames })
     }
@@ -138,7 +144,9 @@ impl Cluster for Rest {
         let details = self.manager.details(job).map_err(missing)?;
         let figures = self.manager.figures(job).map_err(missing)?;
         let rates = self.manager.rates(job).map_err(missing)?;
-        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), (&figures, &rates), outcome.as_ref()));
+        let enumerators = self.manager.enumerators(job).map_err(missing)?;
+        let measured = (&figures[..], &rates, &enumerators);
+        let described = Arc::new(jobs::job(job, &overview, &details, &self.hosts(&details), measured, outcome.as_ref()));
         let mut cache = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         cache.retain(|_, (at, _)| at.elapsed() < JOB_AGE);
         cache.insert(job, (Instant::now(), described.clone()));
@@ -265,13 +273,13 @@ impl Cluster for Rest {
     }
 
     fn executables(&self) -> Result<Vec<model::Executable>> {
-        Ok(self.executables.list())
+        self.executables.list()
     }
 
     fn add_executable(&self, name: &str, file: &Path) -> Result<model::Executable> {
         flott_executable::check_named(file, name, Machine::here()).map_err(|error| of(&error))?;
         let id = self.manager.add_executable(file).map_err(|error| of(&error))?;
-        Ok(self.executables.add(name, id))
+        self.executables.add(&self.manager, name, id)
     }
 
     fn remove_executable(&self, executable: &str) -> Result<()> {
@@ -279,11 +287,11 @@ impl Cluster for Rest {
     }
 
     fn plan(&self, executable: &str, request: &model::RunRequest) -> Result<model::Plan> {
-        programs::plan(&self.manager, &self.executables.get(executable)?, request)
+        programs::plan(&self.manager, &self.executables.get(&self.manager, executable)?, request)
     }
 
     fn run(&self, executable: &str, request: &model::RunRequest) -> Result<JobId> {
-        programs::run(&self.manager, &self.executables.get(executable)?, request)
+        programs::run(&self.manager, &self.executables.get(&self.manager, executable)?, request)
     }
 
     fn shut_down(&self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Runs uploaded programs in short-lived processes of their own: to learn their graph, or as clients that submit their job.
 
-use flott_cluster::{JobManager, check_start};
+use flott_cluster::{JobManager, JobManagerClient, check_start};
 use flott_core::{
     config::{ConfigError, Configuration, Origin, options},
     id::JobId,
@@ -16,13 +16,16 @@ use flott_web::{ClusterError, Result, model};
 use std::{
     collections::BTreeMap,
     io::{ErrorKind, Read},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 /// How long a program may take to come to its `execute`.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to end when it has submitted its job, which it does by itself, before it is answered for without its end.
+const TIME_TO_END: Duration = Duration::from_secs(1);
 /// How much of the end of what a program prints is kept, bytes: a plan is one line.
 const MOST_OUTPUT: usize = 16 << 20;
 
@@ -31,7 +34,9 @@ const MOST_LINES: usize = 20;
 
 /// The graph of a program.
 pub(super) fn plan(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<model::Plan> {
-    let finished = start(manager, executable, request, &Part::Graph, None)?;
+    let finished = begin(manager, executable, request, &Part::Graph, None)?.wait(|| Submission::Not)?;
+    let finished =
+        finished.ok_or_else(|| ClusterError::Failed("the program has submitted a job where it was asked for its graph".to_owned()))?;
     let line = finished.out.lines().last().unwrap_or_default();
     let topology: JobTopology = serde_json::from_str(line).map_err(|_| finished.no_job())?;
     if let Some(path) = restored_path(request) {
@@ -56,20 +61,44 @@ fn lets_state_go(request: &model::RunRequest) -> bool {
     request.allow_non_restored_state || configured.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
 }
 
-/// Runs a program until its job is submitted.
+/// Runs a program until its job is submitted: then it has done what it was started for, and ends by itself.
 pub(super) fn run(manager: &JobManager, executable: &ExecutableId, request: &model::RunRequest) -> Result<JobId> {
     let issued = credentials(manager)?;
+    // Its number is chosen here, to see whether it was submitted.
+    let job = request.job.unwrap_or_else(JobManagerClient::new_job);
+    let was_there = manager.has_job(job);
     let part = Part::Client {
         job_manager: manager.address().to_string(),
         executable: executable.clone(),
         detached: true,
-        job: request.job,
+        job: Some(job),
         handover: issued.is_some(),
     };
-    let finished = start(manager, executable, request, &part, issued.as_ref().map(|(handover, _)| handover))?;
-    let number = finished.err.lines().find_map(|line| line.strip_prefix("Job has been submitted with JobID "));
-    let job = number.and_then(|number| u128::from_str_radix(number.trim(), 16).ok());
-    job.map(JobId).ok_or_else(|| finished.no_job())
+    let mut running = begin(manager, executable, request, &part, issued.as_ref().map(|(handover, _)| handover))?;
+    let submitted = || match (was_there, manager.has_job(job), manager.is_starting(job)) {
+        (false, true, _) => Submission::Done,
+        (_, _, true) => Submission::UnderWay,
+        _ => Submission::Not,
+    };
+    match running.wait(submitted)? {
+        Some(finished) if matches!(submitted(), Submission::Done) || finished.says(job) => Ok(job),
+        Some(finished) => Err(finished.no_job()),
+        None => {
+            running.see_off(job, issued);
+            Ok(job)
+        }
+    }
+}
+
+/// How far a program has come with its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Submission {
+    /// Nobody has heard of it.
+    Not,
+    /// The JobManager is at it.
+    UnderWay,
+    /// The JobManager has it.
+    Done,
 }
 
 /// What a program needs to submit its job to this cluster, if it asks who comes: a token that is known while the program runs.
@@ -89,6 +118,11 @@ struct Finished {
 }
 
 impl Finished {
+    /// Whether it says that it has submitted its job.
+    fn says(&self, job: JobId) -> bool {
+        self.err.lines().any(|line| line == format!("Job has been submitted with JobID {job}"))
+    }
+
     fn no_job(&self) -> ClusterError {
         let lines: Vec<&str> = self.err.trim_end().lines().collect();
         let said = lines[lines.len().saturating_sub(MOST_LINES)..].join("\n");
@@ -101,13 +135,13 @@ impl Finished {
     }
 }
 
-fn start(
+fn begin(
     manager: &JobManager,
     executable: &ExecutableId,
     request: &model::RunRequest,
     part: &Part,
     handover: Option<&Handover>,
-) -> Result<Finished> {
+) -> Result<Running> {
     let failed = |error: &dyn std::fmt::Display| ClusterError::Failed(error.to_string());
     let path = manager.executable(executable).map_err(|error| super::of(&error))?;
     let path = path.ok_or_else(|| ClusterError::NotFound("the executable was removed: upload it again".to_owned()))?;
@@ -150,43 +184,100 @@ fn start(
         // A program that does not read it fails for want of it.
         let _ = handover.write(input);
     }
-    let read = |from: Option<Box<dyn Read + Send>>| thread::spawn(move || from.map_or_else(String::new, |from| end_of(from, MOST_OUTPUT)));
-    let out = read(child.stdout.take().map(|out| Box::new(out) as Box<dyn Read + Send>));
-    let err = read(child.stderr.take().map(|err| Box::new(err) as Box<dyn Read + Send>));
-    let start = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(|error| failed(&error))? {
-            break status;
-        }
-        if start.elapsed() > TIMEOUT {
-            // It may have ended in between.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(ClusterError::BadRequest(format!("the program did not come to its `execute` within {} s", TIMEOUT.as_secs())));
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
-    let text = |thread: thread::JoinHandle<String>| thread.join().map_err(|_| ClusterError::Failed("a thread panicked".to_owned()));
-    Ok(Finished { status, out: text(out)?, err: text(err)? })
+    let out = child.stdout.take().map(|out| Output::read(out, MOST_OUTPUT));
+    let err = child.stderr.take().map(|err| Output::read(err, MOST_OUTPUT));
+    Ok(Running { child, out, err })
 }
 
-/// The last `most` bytes of a text, as far as it can be read. All of it is taken, so that whoever writes it can go on.
-fn end_of(mut from: impl Read, most: usize) -> String {
-    let mut kept = Vec::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        match from.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => kept.extend_from_slice(&piece[..read]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // What is cut short is judged by what there is of it.
-            Err(_) => break,
-        }
-        if kept.len() >= 2 * most {
-            kept.drain(..kept.len() - most);
+/// A program that was started.
+struct Running {
+    child: Child,
+    out: Option<Output>,
+    err: Option<Output>,
+}
+
+impl Running {
+    /// Waits until it has ended; `None`: it has submitted its job, and goes on nevertheless.
+    fn wait(&mut self, submission: impl Fn() -> Submission) -> Result<Option<Finished>> {
+        let start = Instant::now();
+        let mut done = None;
+        loop {
+            if let Some(status) = self.child.try_wait().map_err(|error| ClusterError::Failed(error.to_string()))? {
+                let text = |output: &Option<Output>| output.as_ref().map(Output::text).unwrap_or_default();
+                return Ok(Some(Finished { status, out: text(&self.out), err: text(&self.err) }));
+            }
+            match submission() {
+                Submission::Done if done.get_or_insert_with(Instant::now).elapsed() > TIME_TO_END => return Ok(None),
+                Submission::Not if start.elapsed() > TIMEOUT => {
+                    // It may have ended in between.
+                    let _ = self.child.kill();
+                    let _ = self.child.wait();
+                    let seconds = TIMEOUT.as_secs();
+                    return Err(ClusterError::BadRequest(format!("the program did not come to its `execute` within {seconds} s")));
+                }
+                _ => thread::sleep(Duration::from_millis(5)),
+            }
         }
     }
-    String::from_utf8_lossy(&kept[kept.len().saturating_sub(most)..]).into_owned()
+
+    /// Lets it go on, with the token that it has, and waits for its end elsewhere.
+    fn see_off(mut self, job: JobId, issued: Option<(Handover, Option<Issued>)>) {
+        tracing::info!(%job, process = self.child.id(), "the program of a job goes on although it has submitted it");
+        let wait = move || {
+            match self.child.wait() {
+                Ok(status) => tracing::info!(%job, %status, "the program of a job has ended"),
+                Err(error) => tracing::warn!(%job, %error, "nobody knows how the program of a job has ended"),
+            }
+            drop(issued);
+        };
+        if let Err(error) = thread::Builder::new().name("flott-program".to_owned()).spawn(wait) {
+            tracing::warn!(%job, %error, "nobody waits for the end of the program of a job");
+        }
+    }
+}
+
+/// What a program prints, while it does. All of it is taken, so that the program can go on, and the last bytes are kept.
+struct Output {
+    kept: Arc<Mutex<Vec<u8>>>,
+    most: usize,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Output {
+    fn read(mut from: impl Read + Send + 'static, most: usize) -> Self {
+        let (kept, (end, ended)) = (Arc::<Mutex<Vec<u8>>>::default(), mpsc::channel::<()>());
+        let all = kept.clone();
+        thread::spawn(move || {
+            let mut piece = vec![0; 64 << 10];
+            loop {
+                match from.read(&mut piece) {
+                    Ok(0) => break,
+                    Ok(read) => keep(&mut all.lock().unwrap_or_else(PoisonError::into_inner), &piece[..read], most),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // What is cut short is judged by what there is of it.
+                    Err(_) => break,
+                }
+            }
+            drop(end);
+        });
+        Output { kept, most, ended }
+    }
+
+    /// What was printed, as far as it can be read. The program has ended: what it has started may hold its output open for long.
+    fn text(&self) -> String {
+        // Either way there is no more to wait for.
+        let _ = self.ended.recv_timeout(TIME_TO_END);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept[kept.len().saturating_sub(self.most)..]).into_owned()
+    }
+}
+
+/// Adds to what is kept, of which the last `most` bytes count.
+fn keep(kept: &mut Vec<u8>, piece: &[u8], most: usize) {
+    kept.extend_from_slice(piece);
+    if kept.len() >= 2 * most {
+        kept.drain(..kept.len() - most);
+    }
 }
 
 /// A vertex without subtasks.
@@ -232,8 +323,9 @@ mod tests {
     #[test]
     fn only_the_end_of_what_a_program_prints_is_kept() {
         let text = "0123456789".repeat(100_000);
-        assert_eq!(end_of(text.as_bytes(), 15), "567890123456789");
-        assert_eq!(end_of(text.as_bytes(), 2_000_000), text);
-        assert_eq!(end_of(&b""[..], 10), "");
+        let end_of = |text: &str, most| Output::read(std::io::Cursor::new(text.to_owned().into_bytes()), most).text();
+        assert_eq!(end_of(&text, 15), "567890123456789");
+        assert_eq!(end_of(&text, 2_000_000), text);
+        assert_eq!(end_of("", 10), "");
     }
 }

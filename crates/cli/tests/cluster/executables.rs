@@ -178,6 +178,23 @@ fn programs_without_a_job_end_as_they_end_and_leave_the_cluster_alone() {
 }
 
 #[test]
+fn a_program_that_has_submitted_its_job_is_not_waited_for_because_of_what_it_has_started() {
+    let cluster = Cluster::with_task_managers(&[]);
+    let (status, uploaded) = upload(&cluster, &fs::read(example("odd_job")).unwrap());
+    assert_eq!(status, 200, "{uploaded}");
+    let id = uploaded["filename"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    let child = cluster.path("child");
+    let request = json!({"programArgsList": ["leaves-a-child", child]}).to_string();
+    let (status, run) = cluster.call("POST", &format!("/jars/{id}/run"), ("application/json", request.as_bytes()));
+    let child = fs::read_to_string(child).unwrap();
+    let lives = Path::new("/proc").join(&child).join("exe").exists();
+    crate::processes::kill(child.parse().unwrap());
+    assert!(lives, "the answer came when the child had ended");
+    assert_eq!(status, 200, "{run}");
+    assert_eq!(cluster.job(), run["jobid"].as_str().unwrap());
+}
+
+#[test]
 fn a_second_execute_is_not_reached_when_detached_and_refused_by_name_when_not() {
     let cluster = Cluster::with_task_managers(&[1]);
     let program = example("odd_job");

@@ -4,6 +4,7 @@ mod application;
 mod commands;
 mod executables;
 mod high_availability;
+mod history;
 mod observe;
 mod processes;
 mod rescale;

@@ -51,6 +51,12 @@ fn metrics_of_functions_tasks_and_processes_reach_prometheus() {
     assert!(value(&text, "flink_taskmanager_Status_JVM_Threads_Count", &["tm_id=\"tm0\""]).unwrap() > 5.0);
     assert_eq!(value(&text, "flink_jobmanager_taskSlotsTotal", &[]), Some(2.0));
     assert!(value(&text, "flink_taskmanager_job_task_busyTimeMsPerSecond", &function[..3]).is_some());
+    assert!(value(&text, "flink_taskmanager_job_task_buffers_inputQueueLength", &function[..3]).is_some());
+    assert!(value(&text, "flink_taskmanager_job_task_buffers_outPoolUsage", &function[..3]).is_some());
+    assert!(value(&text, "flink_taskmanager_Status_Shuffle_Netty_TotalMemorySegments", &["tm_id=\"tm0\""]).unwrap() > 0.0);
+    assert_eq!(value(&text, "flink_jobmanager_job_numRescales", &[&of_job]), Some(0.0));
+    let unassigned = "flink_jobmanager_job_operator_coordinator_enumerator_unassignedSplits";
+    eventually("the readers of the source have all splits", || value(&metrics(), unassigned, &[&of_job]) == Some(0.0));
     eventually("an edge of the graph has a rate", || {
         let flow = cluster.get(&format!("/jobs/{job}/flow"));
         let edges = flow["edges"].as_array().unwrap();

@@ -53,17 +53,15 @@ impl Cluster {
     }
 
     fn start_all(folder: tempfile::TempDir, log: impl Into<Stdio>, options: &[&str]) -> Self {
-        let mut command = flott(folder.path());
-        command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped()).stderr(log);
-        let mut job_manager = command.spawn().unwrap();
-        let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
-        let mut address = |what: &str| {
-            let line = lines.next().unwrap().unwrap();
-            line.strip_prefix(what).unwrap_or_else(|| panic!("{line}")).to_owned()
-        };
-        let rest = address("REST at http").trim_start_matches("s").trim_start_matches("://").to_owned();
-        let port = address("JobManager at ").rsplit(':').next().unwrap().to_owned();
+        let (job_manager, port, rest) = start_job_manager(folder.path(), log, options);
         Cluster { folder, job_manager, port, rest, task_managers: BTreeMap::new() }
+    }
+
+    /// Kills the JobManager with SIGKILL and starts another one in the same folder.
+    pub(crate) fn restart_job_manager(&mut self, options: &[&str]) {
+        self.job_manager.kill().unwrap();
+        self.job_manager.wait().unwrap();
+        (self.job_manager, self.port, self.rest) = start_job_manager(self.folder.path(), Stdio::inherit(), options);
     }
 
     pub(crate) fn with_task_managers(slots: &[u32]) -> Self {
@@ -217,6 +215,21 @@ impl Cluster {
     pub(crate) fn assert_exact(&self, records: u64) {
         assert_exact(&self.path("counts"), records);
     }
+}
+
+/// Starts a JobManager; gives its port and where its REST server listens.
+fn start_job_manager(folder: &Path, log: impl Into<Stdio>, options: &[&str]) -> (Child, String, String) {
+    let mut command = flott(folder);
+    command.args(["-Djobmanager.rpc.port=0", "-Drest.port=0"]).args(options).arg("jobmanager").stdout(Stdio::piped()).stderr(log);
+    let mut job_manager = command.spawn().unwrap();
+    let mut lines = BufReader::new(job_manager.stdout.take().unwrap()).lines();
+    let mut address = |what: &str| {
+        let line = lines.next().unwrap().unwrap();
+        line.strip_prefix(what).unwrap_or_else(|| panic!("{line}")).to_owned()
+    };
+    let rest = address("REST at http").trim_start_matches("s").trim_start_matches("://").to_owned();
+    let port = address("JobManager at ").rsplit(':').next().unwrap().to_owned();
+    (job_manager, port, rest)
 }
 
 /// The worker processes whose executable lies under a folder.

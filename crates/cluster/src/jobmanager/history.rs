@@ -1,6 +1,9 @@
 //! What has happened to a job, for people: states and when they began, attempts, failures, checkpoints.
 
-use super::acknowledged::{Acknowledgement, Acknowledgements, acknowledge, forget_details};
+use super::{
+    acknowledged::{Acknowledgement, Acknowledgements, acknowledge, forget_details},
+    last_figures::{self, AttemptFigures},
+};
 use flott_core::{
     Timestamp,
     error::TaskFailure,
@@ -21,6 +24,8 @@ use std::{
 
 /// Attempts of a subtask that are remembered. Flink's `web.history`-like bounds: what is older helps nobody.
 const ATTEMPTS: usize = 16;
+/// Attempts of a subtask, the last ones, of which it is remembered what they had counted.
+const ATTEMPTS_WITH_FIGURES: usize = 4;
 /// Failures that are remembered. Flink's `web.exception-history-size`.
 const FAILURES: usize = 16;
 /// Failures of other tasks that are remembered with one.
@@ -29,7 +34,7 @@ const FAILURES_ALONG: usize = 16;
 const CHECKPOINTS: usize = 100;
 
 /// A run of a subtask.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// Its number, from 0.
     pub number: u32,
@@ -37,6 +42,9 @@ pub struct AttemptRecord {
     pub slot: u32,
     /// Its states and when it entered them.
     pub entered: Vec<(TaskStatus, Timestamp)>,
+    /// What it had counted; `None` while it may go on, and if that is too long ago.
+    #[serde(default, with = "last_figures::shared", skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Arc<AttemptFigures>>,
 }
 
 /// Something that failed.
@@ -195,9 +203,28 @@ impl JobHistory {
         // Several workers may have had it; the one whose connection was lost may come back.
         let place = attempts.partition_point(|one| one.number < task.attempt.attempt);
         if attempts.get(place).is_none_or(|one| one.number != task.attempt.attempt) {
-            let record = AttemptRecord { number: task.attempt.attempt, slot: task.slot, entered: vec![(status, at)] };
+            let record = AttemptRecord { number: task.attempt.attempt, slot: task.slot, entered: vec![(status, at)], figures: None };
             attempts.insert(place, record);
         }
+    }
+
+    /// An attempt has ended, or its worker is gone: that was the last that was heard of it.
+    fn keep_figures(&mut self, attempt: AttemptId, figures: AttemptFigures) {
+        let Some(attempts) = self.attempts.get_mut(&attempt.subtask) else { return };
+        if let Some(record) = attempts.iter_mut().rfind(|one| one.number == attempt.attempt) {
+            record.figures = Some(Arc::new(figures));
+        }
+        attempts.iter_mut().rev().skip(ATTEMPTS_WITH_FIGURES).for_each(|old| old.figures = None);
+    }
+
+    /// What attempts had counted.
+    pub(super) fn figures(&self) -> impl Iterator<Item = &AttemptFigures> {
+        self.attempts.values().flatten().filter_map(|attempt| attempt.figures.as_deref())
+    }
+
+    /// Forgets what attempts had counted.
+    pub(super) fn forget_figures(&mut self) {
+        self.attempts.values_mut().flatten().for_each(|attempt| attempt.figures = None);
     }
 
     /// How many tasks are in each slot.
@@ -226,7 +253,8 @@ impl JobHistory {
                         attempts.pop_front();
                     }
                     let entered = vec![(TaskStatus::Created, created), (TaskStatus::Deploying, at)];
-                    attempts.push_back(AttemptRecord { number: deployment.attempt.attempt, slot: deployment.slot, entered });
+                    let (number, slot) = (deployment.attempt.attempt, deployment.slot);
+                    attempts.push_back(AttemptRecord { number, slot, entered, figures: None });
                 }
             }
             JobAction::Send(attempt, TaskCommand::Cancel) => self.attempt_entered(*attempt, TaskStatus::Canceling, at),
@@ -353,6 +381,12 @@ impl SharedHistory {
 
     pub(crate) fn of(history: JobHistory) -> Self {
         SharedHistory(Arc::new(Mutex::new(history)))
+    }
+
+    /// The last that is heard of attempts.
+    pub(crate) fn keep_figures(&self, all: impl IntoIterator<Item = (AttemptId, AttemptFigures)>) {
+        let history = &mut *self.lock();
+        all.into_iter().for_each(|(attempt, figures)| history.keep_figures(attempt, figures));
     }
 
     /// How many tasks are in each slot.
@@ -519,6 +553,15 @@ mod tests {
             history.action(&JobAction::StatusChanged(if number % 2 == 0 { JobStatus::Running } else { JobStatus::Restarting }), at);
         }
         assert_eq!(history.attempts[&SUBTASK].len(), ATTEMPTS);
+        for number in 0..1000 {
+            history
+                .keep_figures(attempt(number), AttemptFigures { task: [("n".to_owned(), i64::from(number))].into(), ..Default::default() });
+        }
+        let kept: Vec<i64> = history.figures().map(|figures| figures.task["n"]).collect();
+        assert_eq!(kept, [996, 997, 998, 999]);
+        let stored = super::super::records::encode(&history).unwrap();
+        let again: JobHistory = super::super::records::decode(&stored).unwrap();
+        assert_eq!(again.attempts, history.attempts);
         assert_eq!(history.entered, [(JobStatus::Running, 998), (JobStatus::Restarting, 999)]);
     }
 }

@@ -7,12 +7,13 @@ use crate::{
 };
 use flott_core::{
     Error, ErrorKind, Timestamp,
-    id::{JobId, OperatorId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId, VertexId},
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::Program,
+    figures::EnumeratorFigures,
     gateway::TaskFigures,
 };
 use std::{
@@ -102,7 +103,7 @@ impl Job {
 
     /// One that has ended before this JobManager began to lead.
     pub(super) fn ended(record: EndedRecord) -> Self {
-        let EndedRecord { program, topology, settings, started, ended, history, overview, outcome, slots } = record;
+        let EndedRecord { program, topology, settings, started, ended, history, overview, outcome, slots, figures } = record;
         // Nobody receives: a job that has ended hears nothing.
         let (messages, _) = mpsc::channel();
         Job {
@@ -116,7 +117,7 @@ impl Job {
             messages,
             first: overview.clone(),
             ended: Arc::new(Ended::already(outcome, overview)),
-            figures: WorkerFigures::default(),
+            figures: WorkerFigures::of(figures),
             workers: BTreeMap::new(),
             silent: BTreeMap::new(),
             connected: BTreeMap::new(),
@@ -174,6 +175,11 @@ impl Job {
 
     pub(super) fn handle(&self) -> JobHandle {
         JobHandle { messages: self.messages.clone(), ended: self.ended.clone(), figures: self.figures.clone(), first: self.first.clone() }
+    }
+
+    /// What its tasks have last said of themselves.
+    pub(super) fn figures(&self) -> Vec<TaskFigures> {
+        self.figures.read()
     }
 
     /// Where its tasks run: the worker and the thread.
@@ -287,6 +293,10 @@ impl JobHandle {
 
     pub(super) fn rates(&self) -> BTreeMap<SubtaskId, TaskRates> {
         self.figures.rates()
+    }
+
+    pub(super) fn enumerators(&self) -> BTreeMap<VertexId, EnumeratorFigures> {
+        self.figures.enumerators()
     }
 
     pub(super) fn figures(&self) -> Vec<TaskFigures> {

@@ -212,7 +212,8 @@ impl JobManager {
         let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
         let outcome = JobOutcome { end, accumulators, restarts: 0, checkpoints: CheckpointCounts::default() };
         let slots = BTreeMap::new();
-        let record = EndedRecord { program, topology, settings, started, ended: now, history, overview, outcome, slots };
+        let record =
+            EndedRecord { program, topology, settings, started, ended: now, history, overview, outcome, slots, figures: Vec::new() };
         self.lock().jobs.insert(id, Job::ended(record));
     }
 

@@ -6,6 +6,7 @@ mod archive;
 mod connections;
 mod history;
 mod jobs;
+mod last_figures;
 mod leadership;
 mod observed;
 mod questions;
@@ -23,7 +24,7 @@ pub use acknowledged::{Acknowledgement, Acknowledgements};
 use archive::Archive;
 use flott_core::{
     Error, ErrorKind, Timestamp,
-    id::{JobId, OperatorId, SubtaskId},
+    id::{JobId, OperatorId, SubtaskId, VertexId},
 };
 use flott_graph::{
     JobTopology,
@@ -34,12 +35,14 @@ use flott_jobmanager::resource_manager::{ResourceManager, SlotGrant};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::{ExecutableId, JobSummary, Program, TaskManagerInfo, ToTaskManager},
+    figures::EnumeratorFigures,
     gateway::TaskFigures,
 };
 use flott_security::{Entrance, Stream};
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory, RestoreRecord};
 use jobs::Job;
+pub use last_figures::AttemptFigures;
 use leadership::Candidate;
 pub use leadership::HighAvailability;
 pub use observed::{TaskThreads, WorkerAnswers};
@@ -265,6 +268,16 @@ impl JobManager {
         Ok(job.handle())
     }
 
+    /// Whether there is a job of this number.
+    pub fn has_job(&self, job: JobId) -> bool {
+        self.lock().jobs.contains_key(&job)
+    }
+
+    /// Whether a job of this number is being submitted.
+    pub fn is_starting(&self, job: JobId) -> bool {
+        self.lock().starting.contains(&job)
+    }
+
     /// A job as it stands.
     ///
     /// # Errors
@@ -323,6 +336,14 @@ impl JobManager {
     /// There is no job of this number.
     pub fn figures(&self, job: JobId) -> Result<Vec<TaskFigures>, Error> {
         Ok(self.handle(job)?.figures())
+    }
+
+    /// What the enumerators of a job's sources say of themselves, by vertex, up to a second old.
+    ///
+    /// # Errors
+    /// There is no job of this number.
+    pub fn enumerators(&self, job: JobId) -> Result<BTreeMap<VertexId, EnumeratorFigures>, Error> {
+        Ok(self.handle(job)?.enumerators())
     }
 
     /// What a job's tasks do each second, on the mean of the last two.

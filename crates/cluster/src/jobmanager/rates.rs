@@ -162,6 +162,8 @@ mod tests {
             operators: vec![("map".into(), [(names::NUM_RECORDS_OUT.to_owned(), 2 * records)].into())],
             distributions: Vec::new(),
             edges: [(4, 3 * records as u64)].into(),
+            buffers: None,
+            enumerators: Vec::new(),
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: None,

@@ -6,6 +6,7 @@ use flott_graph::{JobTopology, settings::JobSettings};
 use flott_rpc::{
     client::{JobOutcome, JobOverview, ParallelismBounds},
     control::Program,
+    figures::TaskFigures,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -49,6 +50,9 @@ pub(super) struct EndedRecord {
     pub(super) outcome: JobOutcome,
     /// The TaskManager of each slot that it has had.
     pub(super) slots: BTreeMap<u32, String>,
+    /// What its tasks had counted; what an older release has stored has none.
+    #[serde(default)]
+    pub(super) figures: Vec<TaskFigures>,
 }
 
 /// A record as bytes.

@@ -1,6 +1,6 @@
 //! The tasks of a job in worker processes, as its JobMaster's shell sees them.
 
-use super::{questions::Questions, worker_figures::WorkerFigures};
+use super::{SharedHistory, questions::Questions, worker_figures::WorkerFigures};
 use crate::{
     control::Link,
     host::{AnswerTo, TaskHost, WorkerNotice},
@@ -63,11 +63,18 @@ pub(crate) struct RemoteHost {
     killed: HashSet<AttemptId>,
     failed_starts: u32,
     figures: WorkerFigures,
+    /// Where it is kept what attempts had counted.
+    history: SharedHistory,
     questions: Questions,
 }
 
 impl RemoteHost {
-    pub(crate) fn new(job: JobId, topology: JobTopology, cluster: Arc<dyn Cluster>, figures: WorkerFigures) -> Self {
+    pub(crate) fn new(
+        job: JobId,
+        topology: JobTopology,
+        cluster: Arc<dyn Cluster>,
+        (figures, history): (WorkerFigures, SharedHistory),
+    ) -> Self {
         RemoteHost {
             job,
             topology,
@@ -78,6 +85,7 @@ impl RemoteHost {
             killed: HashSet::new(),
             failed_starts: 0,
             figures,
+            history,
             questions: Questions::default(),
         }
     }
@@ -117,8 +125,21 @@ impl RemoteHost {
         if worker.slots.is_empty() { Vec::new() } else { vec![JobEvent::Slots(worker.slots.clone())] }
     }
 
+    /// Keeps with their attempts what tasks have last said, of which nothing more is to come.
+    fn keep_figures(&self, is_over: impl Fn(AttemptId, u64) -> bool) {
+        let over: HashMap<SubtaskId, (AttemptId, u64)> = self
+            .worker_of
+            .iter()
+            .filter(|(attempt, worker)| is_over(**attempt, **worker))
+            .map(|(attempt, worker)| (attempt.subtask, (*attempt, *worker)))
+            .collect();
+        let kept = self.figures.said(|subtask, by| over.get(&subtask).filter(|(_, worker)| *worker == by).map(|(attempt, _)| *attempt));
+        self.history.keep_figures(kept);
+    }
+
     fn lost(&mut self, number: u64, reason: &str) -> Vec<JobEvent> {
         let Some(worker) = self.workers.remove(&number) else { return Vec::new() };
+        self.keep_figures(|_, at| at == number);
         self.figures.worker_gone(number);
         self.worker_of.retain(|_, at| *at != number);
         self.questions.forget();
@@ -162,8 +183,10 @@ impl RemoteHost {
                 // A subtask that has moved stays in the figures of where it was.
                 let here: HashSet<SubtaskId> =
                     self.worker_of.iter().filter(|(_, at)| **at == worker).map(|(attempt, _)| attempt.subtask).collect();
+                let mut enumerators: Vec<_> = figures.iter_mut().flat_map(|task| std::mem::take(&mut task.enumerators)).collect();
+                enumerators.retain(|one| self.enumerators.get(&one.vertex).is_some_and(|(_, at)| *at == worker));
                 figures.retain(|task| here.contains(&task.subtask));
-                self.figures.report(worker, figures);
+                self.figures.report(worker, figures, enumerators);
                 Vec::new()
             }
             FromWorker::Failed(failure) => vec![JobEvent::Failed(failure)],
@@ -191,6 +214,7 @@ impl RemoteHost {
                 None => self.cluster.stop_worker(self.job, number),
             }
             self.cluster.retire_worker(self.job, number);
+            self.keep_figures(|_, at| at == number);
             self.figures.worker_gone(number);
             self.worker_of.retain(|_, at| *at != number);
         }
@@ -226,12 +250,15 @@ impl TaskHost for RemoteHost {
     }
 
     fn deploy(&mut self, deployments: Vec<TaskDeployment>) -> Vec<JobEvent> {
+        let again: HashSet<SubtaskId> = deployments.iter().map(|deployment| deployment.attempt.subtask).collect();
+        self.keep_figures(|attempt, _| again.contains(&attempt.subtask));
+        self.figures.forget(|subtask| again.contains(&subtask));
         if let Some(parallelism) = deployments.first().map(|deployment| deployment.parallelism.clone()) {
             // Subtasks that the job does not have any more.
             let there =
                 |subtask: SubtaskId| parallelism.get(subtask.vertex.0 as usize).is_none_or(|parallelism| subtask.index < *parallelism);
             self.worker_of.retain(|attempt, _| there(attempt.subtask));
-            self.figures.keep(there);
+            self.figures.forget(|subtask| !there(subtask));
         }
         let mut lost = Vec::new();
         let mut region = Vec::new();

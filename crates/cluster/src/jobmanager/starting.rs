@@ -3,6 +3,7 @@
 use super::{
     JobManager, SharedHistory, State, Term,
     jobs::{Job, JobParts},
+    last_figures,
     records::{self, EndedRecord, RunningRecord},
     remote_host::RemoteHost,
     worker_figures::WorkerFigures,
@@ -89,16 +90,19 @@ impl State {
     pub(super) fn record_of_end(&mut self, id: JobId, at: Timestamp, outcome: &JobOutcome, overview: &JobOverview) -> Option<EndedRecord> {
         let job = self.jobs.get_mut(&id)?;
         job.set_ended(at);
+        let mut history = job.history.read();
+        let figures = last_figures::to_store(job.figures(), &mut history);
         Some(EndedRecord {
             program: job.program.clone(),
             topology: (*job.topology).clone(),
             settings: (*job.settings).clone(),
             started: job.started,
             ended: at,
-            history: job.history.read(),
+            history,
             overview: overview.clone(),
             outcome: outcome.clone(),
             slots: job.slots_by_task_manager().clone(),
+            figures,
         })
     }
 }
@@ -188,7 +192,7 @@ impl JobManager {
             Arc::new(move |outcome: &JobOutcome, overview: &JobOverview| manager.keep_end(&term, id, outcome, overview))
         };
         let thread = JobThread {
-            host: RemoteHost::new(id, topology.clone(), Arc::new(self.clone()), figures.clone()),
+            host: RemoteHost::new(id, topology.clone(), Arc::new(self.clone()), (figures.clone(), history.clone())),
             storage: storage_thread::start(launch.storage, id, launch.epoch, report).map_err(no_thread)?,
             master: launch.master,
             clock,

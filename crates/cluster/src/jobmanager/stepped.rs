@@ -354,7 +354,7 @@ impl SteppedJobManager {
             })
         };
         let thread = JobThread {
-            host: RemoteHost::new(id, topology.clone(), self.shared.clone(), figures.clone()),
+            host: RemoteHost::new(id, topology.clone(), self.shared.clone(), (figures.clone(), history.clone())),
             storage,
             master: launch.master,
             clock: self.shared.clock.clone(),

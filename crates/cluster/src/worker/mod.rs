@@ -124,7 +124,7 @@ impl WorkerExecutor {
                 of_enumerators.say(FromWorker::Enumerator { vertex, after, report });
             }
         };
-        let enumerators = enumerators::start(graph.clone(), shared, report).map_err(no_thread)?;
+        let enumerators = enumerators::start(graph.clone(), shared, figures.unassigned(), report).map_err(no_thread)?;
         let topology = graph.topology();
         let tasks = Tasks::new(graph, env, clock, figures.clone());
         fail_broken(broken_channels, tasks.mailboxes())?;

@@ -67,6 +67,12 @@ pub mod names {
     pub const CURRENT_INPUT_WATERMARK: &str = "currentInputWatermark";
     /// The watermark that the task last sent on.
     pub const CURRENT_OUTPUT_WATERMARK: &str = "currentOutputWatermark";
+    /// How long after its event time the last record of a batch left its source, ms.
+    pub const CURRENT_EMIT_EVENT_TIME_LAG: &str = "currentEmitEventTimeLag";
+    /// How far the watermark of a source is behind the clock, ms.
+    pub const WATERMARK_LAG: &str = "watermarkLag";
+    /// Records that a source knows of and has not read: for sources that can tell.
+    pub const PENDING_RECORDS: &str = "pendingRecords";
     /// Records that a source could not read and skipped.
     pub const NUM_RECORDS_IN_ERRORS: &str = "numRecordsInErrors";
 }

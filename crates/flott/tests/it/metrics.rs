@@ -196,6 +196,28 @@ fn watermarks_follow_the_largest_timestamp_by_the_bound_and_end_with_the_input()
 }
 
 #[test]
+fn a_source_tells_how_far_it_is_behind_the_clock_if_its_records_have_a_time() {
+    let env = env(1);
+    env.set(&options::PIPELINE_AUTO_WATERMARK_INTERVAL, Duration::from_millis(1));
+    // Everything happens in the first seconds of 1970.
+    let strategy = WatermarkStrategy::for_bounded_out_of_orderness(Duration::ZERO).with_timestamp_assigner(|n: &u64, _| *n as i64);
+    let source = flott::connector::datagen::GeneratorSource::unbounded(|index, _| index).records_per_second(5000.0);
+    env.from_source(source, strategy, "timed").name("timed").discard();
+    endless(&env, 5000.0).name("timeless").discard();
+    let client = env.execute_async("lags").unwrap();
+    let lags = |operator: &str| -> Vec<i64> {
+        let figures = client.figures().unwrap();
+        let of_operator = figures.iter().flat_map(|task| &task.operators).filter(|(name, _)| name == operator);
+        let names = [names::CURRENT_EMIT_EVENT_TIME_LAG, names::WATERMARK_LAG];
+        of_operator.flat_map(|(_, figures)| names.map(|name| figures.get(name).copied())).flatten().collect()
+    };
+    eventually("the lags are there", || lags("timed").len() == 2 && of(&client, "timeless", names::NUM_RECORDS_OUT) > 0);
+    assert!(lags("timed").iter().all(|lag| *lag > 1_000_000_000_000), "{:?}", lags("timed"));
+    assert_eq!(lags("timeless"), []);
+    cancel(&client);
+}
+
+#[test]
 fn draining_drives_event_time_to_its_end_and_stopping_does_not() {
     for drain in [true, false] {
         let dir = tempfile::tempdir().unwrap();

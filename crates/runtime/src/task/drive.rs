@@ -76,6 +76,7 @@ impl Task {
                 Polled::Worked => {
                     // A task that never waits must show what it does, too.
                     self.metrics.times.worked(self.env.clock.monotonic());
+                    self.metrics.watermark_out.set(self.chain.watermark_out.get());
                     yield_now().await;
                 }
                 Polled::Nothing => {
@@ -182,6 +183,7 @@ impl Task {
         };
         let start = self.env.clock.monotonic();
         self.metrics.times.begin_wait(counts_as, start);
+        self.metrics.watermark_out.set(self.chain.watermark_out.get());
         // A wake-up that nothing would follow must not be waited for: its time stays over, and the task would never sleep.
         let polls_source = self.phase == Phase::Reading && matches!(waiting, Waiting::Input);
         let timer = if self.phase == Phase::Orphaned { None } else { self.chain.next_wake(polls_source) };
@@ -206,7 +208,6 @@ impl Task {
         })
         .await;
         self.metrics.times.end_wait(counts_as, self.env.clock.monotonic().saturating_sub(start));
-        self.metrics.watermark_out.set(self.chain.watermark_out.get());
     }
 
     async fn poll_input(&mut self) -> Result<Polled> {

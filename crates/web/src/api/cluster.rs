@@ -13,7 +13,7 @@ use serde::Serialize;
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Config<'a> {
     refresh_interval: i64,
-    timezone_name: &'a str,
+    timezone_name: String,
     timezone_offset: i64,
     flink_version: &'a str,
     flink_revision: &'a str,
@@ -32,10 +32,11 @@ pub(crate) struct Features {
 /// `GET /config`
 pub(crate) fn config(call: &Call) -> Handled {
     let options = &call.app.options;
+    let (timezone_name, timezone_offset) = (options.time_zone)();
     ok(&Config {
         refresh_interval: millis(options.refresh_interval),
-        timezone_name: &options.time_zone.0,
-        timezone_offset: options.time_zone.1,
+        timezone_name,
+        timezone_offset,
         flink_version: &options.version,
         flink_revision: &options.revision,
         features: Features { web_submit: options.submit, web_cancel: options.cancel, web_rescale: options.rescale, web_history: false },

@@ -2,6 +2,7 @@
 
 use crate::model::{Attempt, Metrics};
 use flott_core::metrics::names;
+use flott_rpc::figures::{BufferFigures, QueueFigures};
 
 /// The metrics of a subtask and of its operators.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,36 @@ const HELD_BACK_MS: f64 = 100.0;
 const OF_HEAD: [&str; 1] = [names::CURRENT_INPUT_WATERMARK];
 /// Task metrics that its last operator has too.
 const OF_TAIL: [&str; 1] = [names::CURRENT_OUTPUT_WATERMARK];
+
+/// Shares of a second in ms, and the same as shares of 1 under names of our own: the former are often taken for percent.
+const RATIOS: [(&str, &str); 3] =
+    [("busyTimeMsPerSecond", "busy_ratio"), ("idleTimeMsPerSecond", "idle_ratio"), ("backPressuredTimeMsPerSecond", "backPressured_ratio")];
+
+/// What waits in the channels of a task that does `task`, under the names that Flink has given to it over time.
+fn buffer_metrics(buffers: &BufferFigures, task: &Metrics) -> Metrics {
+    let mut metrics = Metrics::new();
+    let sides = [("Input", "input", "in", buffers.input), ("Output", "output", "out", buffers.output)];
+    for (group, queue, pool, figures) in sides {
+        for prefix in ["buffers".to_owned(), format!("Shuffle.Netty.{group}.Buffers")] {
+            metrics.insert(format!("{prefix}.{queue}QueueLength"), figures.batches as f64);
+            metrics.insert(format!("{prefix}.{pool}PoolUsage"), figures.usage());
+        }
+    }
+    if let Some(time) = time_to_consume(&buffers.input, task.get("numRecordsInPerSecond").copied()) {
+        metrics.insert("estimatedTimeToConsumeBuffersMs".to_owned(), time);
+    }
+    metrics
+}
+
+/// How long a task needs for what waits at its input, ms; `None` for a source, and for one that takes nothing.
+fn time_to_consume(input: &QueueFigures, rate: Option<f64>) -> Option<f64> {
+    match (input.records, rate) {
+        _ if input.capacity == 0 => None,
+        (0, _) => Some(0.0),
+        (waiting, Some(rate)) if rate > 0.0 => Some((waiting as f64 * 1000.0 / rate).round()),
+        _ => None,
+    }
+}
 
 impl Collected {
     /// The metrics of a subtask in a run.
@@ -41,6 +72,14 @@ impl Collected {
             task.insert("hardBackPressuredTimeMsPerSecond".to_owned(), held_back);
             task.insert("softBackPressuredTimeMsPerSecond".to_owned(), 0.0);
         }
+        for (share, ratio) in RATIOS {
+            if let Some(ms) = task.get(share).copied() {
+                task.insert(ratio.to_owned(), ms / 1000.0);
+            }
+        }
+        if let Some(buffers) = &attempt.buffers {
+            task.extend(buffer_metrics(buffers, &task));
+        }
         Collected { task, operators }
     }
 
@@ -56,5 +95,19 @@ impl Collected {
             all.extend(histogram.parts().map(|(part, value)| (format!("{operator}.{name}_{part}"), value)));
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_for_what_waits_is_that_at_the_rate_of_the_last_seconds() {
+        let queue = |records| QueueFigures { batches: 1, capacity: 4, records };
+        assert_eq!(time_to_consume(&queue(500), Some(250.0)), Some(2000.0));
+        assert_eq!(time_to_consume(&queue(0), None), Some(0.0));
+        assert_eq!(time_to_consume(&queue(5), Some(0.0)), None, "it may take for ever");
+        assert_eq!(time_to_consume(&QueueFigures::default(), Some(1.0)), None, "a source has no input");
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     api::{
         attempts::{IoMetrics, deployed_at, ended_at},
-        jobs::job_type,
+        jobs::{job_type, scheduler_type},
         plan::Plan,
         states::{JOB_STATUSES, counts, entered, vertex_id, vertex_status},
     },
@@ -90,7 +90,7 @@ pub(crate) fn job(call: &Call) -> Handled {
         is_stoppable: false,
         state: job.status,
         job_type: job_type(job.batch),
-        scheduler_type: "Default",
+        scheduler_type: scheduler_type(job.batch),
         times: Times::of(Some(job.started_at), job.ended_at, now),
         max_parallelism: job.max_parallelism.map_or(-1, i64::from),
         now,

@@ -66,12 +66,12 @@ pub(crate) fn overview(call: &Call) -> Handled {
 }
 
 impl<'a> JobDetails<'a> {
-    fn of(job: &'a JobSummary, now: Timestamp) -> Self {
+    pub(crate) fn of(job: &'a JobSummary, now: Timestamp) -> Self {
         JobDetails {
             jid: job.id.to_string(),
             name: &job.name,
             job_type: job_type(job.batch),
-            scheduler_type: "Default",
+            scheduler_type: scheduler_type(job.batch),
             times: Times::of(Some(job.started_at), job.ended_at, now),
             state: job.status,
             last_modification: job.changed_at.or(job.ended_at).unwrap_or(job.started_at),
@@ -84,6 +84,13 @@ impl<'a> JobDetails<'a> {
 /// Flink's word for the kind of a job.
 pub(crate) fn job_type(batch: bool) -> &'static str {
     if batch { "BATCH" } else { "STREAMING" }
+}
+
+/// Flink's word for what gives a job its slots. A job in streaming mode runs with fewer slots than it could use, and its parallelism can be
+/// changed while it runs: what Flink's adaptive scheduler does. Its dashboard shows `/jobs/:job/rescales` for those alone. Tools that
+/// rescale (its Kubernetes operator) go by the configuration and by `resource-requirements` instead, which all such jobs answer.
+pub(crate) fn scheduler_type(batch: bool) -> &'static str {
+    if batch { "Default" } else { "Adaptive" }
 }
 
 #[derive(Serialize, JsonSchema)]

@@ -105,7 +105,10 @@ pub(crate) fn of_subtask(call: &Call) -> Handled {
 /// `GET .../jm-operator-metrics`
 pub(crate) fn of_coordinator(call: &Call) -> Handled {
     let (job, place) = find(call)?;
-    answer(call, &job.coordinator_metrics.get(&job.vertices[place].id).map(texts).unwrap_or_default())
+    let vertex = &job.vertices[place];
+    let metrics = job.coordinator_metrics.get(&vertex.id).map(texts).unwrap_or_default();
+    let head = identifier(vertex.operators.first().map_or("", String::as_str));
+    answer(call, &metrics.into_iter().map(|(name, value)| (format!("{head}.{name}"), value)).collect())
 }
 
 /// `GET /jobmanager/metrics`

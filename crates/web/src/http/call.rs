@@ -143,6 +143,12 @@ impl Call {
         parse_job(text).ok_or_else(|| Refusal::parameter("path", "jobid", text))
     }
 
+    /// The application that the path names: a job, each being one of its own.
+    pub(crate) fn application(&self) -> Result<JobId, Refusal> {
+        let text = self.param("application");
+        parse_job(text).ok_or_else(|| Refusal::parameter("path", "applicationid", text))
+    }
+
     /// The vertex that the path names.
     pub(crate) fn vertex(&self) -> Result<OperatorId, Refusal> {
         let text = self.param("vertex");

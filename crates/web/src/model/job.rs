@@ -10,7 +10,7 @@ use flott_core::{
 };
 use flott_rpc::{
     client::ParallelismBounds,
-    figures::Latency,
+    figures::{BufferFigures, Latency},
     status::{JobStatus, TaskStatus},
 };
 use std::collections::BTreeMap;
@@ -71,7 +71,7 @@ pub struct Job {
     pub accumulators: BTreeMap<String, AccumulatorValue>,
     /// Its own metrics. The server adds those that follow from the rest: checkpoints, restarts, times.
     pub metrics: Metrics,
-    /// Metrics of the coordinators of vertices (enumerators of sources), by vertex.
+    /// Metrics of the coordinators of vertices (enumerators of sources), by vertex; without the operator's name.
     pub coordinator_metrics: BTreeMap<OperatorId, Metrics>,
 }
 
@@ -152,6 +152,8 @@ pub struct Attempt {
     pub operator_metrics: Vec<(String, Metrics)>,
     /// The histograms of its operators: the operator's place in the chain, the name, and what it says.
     pub histograms: Vec<(usize, String, HistogramFigures)>,
+    /// What waits in its channels.
+    pub buffers: Option<BufferFigures>,
     /// How long latency markers were on their way to its operators.
     pub latencies: Vec<Latency>,
     /// Its accumulators.

@@ -6,7 +6,7 @@
 mod text;
 
 use crate::{
-    api::{collected::Collected, metrics},
+    api::{collected::Collected, metrics, traffic},
     cluster::ClusterError,
     http::{
         answer::{Answer, Handled},
@@ -20,6 +20,7 @@ use text::{Exposition, Labels, MEDIA};
 
 const JOB_MANAGER: &str = "jobmanager";
 const JOB: &str = "jobmanager_job";
+const JOB_OPERATOR: &str = "jobmanager_job_operator";
 const TASK_MANAGER: &str = "taskmanager";
 const TASK: &str = "taskmanager_job_task";
 const OPERATOR: &str = "taskmanager_job_task_operator";
@@ -29,7 +30,7 @@ const TASK_MANAGER_JOB: &str = "taskmanager_job";
 pub(crate) fn expose(call: &Call) -> Handled {
     let mut exposition = Exposition::new(call.app.options.filter_label_values);
     let job_manager = call.cluster().job_manager()?;
-    let task_managers = call.cluster().task_managers()?;
+    let task_managers = traffic::task_managers(call)?;
     let host = vec![("host", job_manager.host)];
     numbers(&mut exposition, JOB_MANAGER, &host, &metrics::job_manager_metrics(call, &job_manager.metrics, &task_managers)?);
     let hosts: BTreeMap<&str, &TaskManager> = task_managers.iter().map(|one| (one.id.as_str(), one)).collect();
@@ -72,6 +73,11 @@ fn of_job(
     let named = vec![("job_id", job.id.to_string()), ("job_name", job.name.clone())];
     numbers(exposition, JOB, &[host.clone(), named.clone()].concat(), &metrics::job_metrics(call, job)?);
     for vertex in &job.vertices {
+        if let Some(coordinator) = job.coordinator_metrics.get(&vertex.id) {
+            let name = vertex.operators.first().cloned().unwrap_or_default();
+            let labels = [host.clone(), named.clone(), vec![("operator_id", hex(vertex.id)), ("operator_name", name)]].concat();
+            coordinator.iter().for_each(|(name, value)| exposition.number(JOB_OPERATOR, name, &labels, *value));
+        }
         for (index, subtask) in vertex.subtasks.iter().enumerate() {
             let attempt = &subtask.current;
             let on = attempt.task_manager.as_deref().and_then(|id| task_managers.get(id)).copied();

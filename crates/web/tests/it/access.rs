@@ -84,6 +84,7 @@ fn a_role_below_the_one_that_a_call_needs_is_refused_and_that_one_is_not() {
     let of = |method: &str, end: &str| calls.iter().find(|(m, path, _)| m == method && path.ends_with(end)).unwrap().2;
     assert_eq!(of("PATCH", &RUNNING.to_string()), Role::Operator);
     assert_eq!(of("GET", "/yarn-cancel"), Role::Operator);
+    assert_eq!(of("POST", "/0/cancel"), Role::Operator);
     assert_eq!(of("POST", "/savepoints"), Role::Operator);
     assert_eq!(of("POST", "/jars/upload"), Role::Deployer);
     assert_eq!(of("POST", "/run"), Role::Deployer);

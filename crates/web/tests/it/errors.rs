@@ -15,6 +15,8 @@ fn what_is_not_there_is_404() {
         format!("/jobs/{unknown}/checkpoints"),
         format!("/jobs/{unknown}/exceptions"),
         format!("/jobs/{unknown}/yarn-cancel"),
+        format!("/applications/{unknown}"),
+        format!("/applications/{unknown}/exceptions"),
         format!("/jobs/{RUNNING}/vertices/{unknown}"),
         format!("/jobs/{RUNNING}/vertices/{}", "f".repeat(32)),
         format!("/jobs/{RUNNING}/vertices/{:032x}/subtasks/9", COUNT.0),
@@ -43,6 +45,7 @@ fn what_makes_no_sense_is_400() {
     let served = Served::new();
     for path in [
         "/jobs/xyz".to_owned(),
+        "/applications/xyz".to_owned(),
         format!("/jobs/+{}", "0".repeat(31)),
         format!("/jobs/{RUNNING}/vertices/v1"),
         format!("/jobs/{RUNNING}/vertices/{:032x}/subtasks/-1", COUNT.0),
@@ -73,11 +76,12 @@ fn a_job_is_cancelled_in_each_way_that_tools_know() {
         ("PATCH", format!("{path}?mode=cancel")),
         ("PATCH", format!("/v1{path}?mode=CANCEL")),
         ("GET", format!("{path}/yarn-cancel")),
+        ("POST", format!("/applications/{RUNNING}/cancel")),
     ] {
         let answer = send(served.address(), method, &path, &[], b"");
         assert_eq!((answer.status, answer.json()), (202, serde_json::json!({})), "{method} {path}");
     }
-    assert_eq!(served.fake.calls.lock().unwrap().len(), 4);
+    assert_eq!(served.fake.calls.lock().unwrap().len(), 5);
 }
 
 #[test]
@@ -88,6 +92,7 @@ fn modes_that_are_gone_and_jobs_that_have_ended_are_not_cancelled() {
     assert_eq!(patch(format!("/jobs/{RUNNING}?mode=other")), 400);
     assert_eq!(patch(format!("/jobs/{FINISHED}")), 409);
     assert_eq!(patch(format!("/jobs/{}", "1".repeat(32))), 404);
+    assert_eq!(post(served.address(), &format!("/applications/{FINISHED}/cancel"), "").status, 409);
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn every_call_that_is_described_is_answered() {
     let history = get(served.address(), &format!("/jobs/{RUNNING}/rescales/history")).json();
     let rescale = history[0]["rescaleUuid"].as_str().unwrap().to_owned();
     let value = |name: &str| match name {
-        "job" => RUNNING.to_string(),
+        "job" | "application" => RUNNING.to_string(),
         "vertex" => format!("{:032x}", COUNT.0),
         "tm" => TASK_MANAGER.to_owned(),
         "file" => "flott.log".to_owned(),

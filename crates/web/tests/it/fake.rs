@@ -10,7 +10,7 @@ use flott_core::{
 };
 use flott_rpc::{
     client::{ParallelismBounds, RescaleCause, RescaleState, RescaleSummary, RescaleTotals, SnapshotTaken},
-    figures::Latency,
+    figures::{BufferFigures, Latency, QueueFigures},
     status::{JobStatus, TaskStatus},
     tap::{TapDirection, TapShown, TappedRecord},
     task::SubtaskCheckpointStats,
@@ -154,6 +154,10 @@ fn attempt(number: u32, records: f64) -> Attempt {
             .map(|name| (name.to_owned(), named(&[("numRecordsIn", records), ("numRecordsInPerSecond", 125.0)])))
             .to_vec(),
         histograms: Vec::new(),
+        buffers: Some(BufferFigures {
+            input: QueueFigures { batches: 3, capacity: 4, records: 500 },
+            output: QueueFigures { batches: 0, capacity: 8, records: 0 },
+        }),
         latencies: Vec::new(),
         accumulators: BTreeMap::from([("lines".to_owned(), AccumulatorValue::Long(records as i64))]),
     }

@@ -109,6 +109,19 @@ fn all_metrics_are_there_under_flinks_names_and_labels() {
     assert_eq!(value(&samples, "flink_taskmanager_job_task_numRecordsIn", &task), 364_491.0);
     assert_eq!(value(&samples, "flink_taskmanager_job_task_busyTimeMsPerSecond", &task), 250.0);
     assert_eq!(value(&samples, "flink_taskmanager_job_task_isBackPressured", &task), 1.0);
+    assert_eq!(value(&samples, "flink_taskmanager_job_task_busy_ratio", &task), 0.25);
+    assert_eq!(value(&samples, "flink_taskmanager_job_task_buffers_inputQueueLength", &task), 3.0);
+    assert_eq!(value(&samples, "flink_taskmanager_job_task_Shuffle_Netty_Input_Buffers_inPoolUsage", &task), 0.75);
+    assert_eq!(value(&samples, "flink_taskmanager_job_task_buffers_outPoolUsage", &task), 0.0);
+    assert_eq!(value(&samples, "flink_taskmanager_job_task_estimatedTimeToConsumeBuffersMs", &task), 4000.0);
+    let coordinator = "flink_jobmanager_job_operator_coordinator_enumerator_unassignedSplits";
+    assert_eq!(value(&samples, coordinator, &[("job_id", &job), ("operator_id", &vertex), ("operator_name", "Keyed_Aggregation")]), 4.0);
+    let of_task_manager = |name: &str| value(&samples, &format!("flink_taskmanager_Status_{name}"), &[("tm_id", tm)]);
+    assert_eq!(of_task_manager("Shuffle_Netty_UsedMemorySegments"), 12.0);
+    assert_eq!(of_task_manager("Shuffle_Netty_AvailableMemorySegments"), 4.0);
+    // 29 bytes a record.
+    assert_eq!(of_task_manager("Shuffle_Netty_UsedMemory"), 4.0 * 500.0 * 29.0);
+    assert_eq!(of_task_manager("Flink_Memory_Managed_Used"), 0.0);
     let all = [("tm_id", tm), ("job_id", &job), ("task_attempt_num", "1"), task[0], task[2], ("operator_name", "Keyed_Aggregation")];
     assert_eq!(value(&samples, "flink_taskmanager_job_task_operator_numRecordsIn", &all), 364_491.0);
     assert_eq!(value(&samples, "flink_taskmanager_job_task_operator_numRecordsInPerSecond", &all), 125.0);
@@ -135,6 +148,7 @@ fn every_metric_is_documented() {
     let user = ["flink_taskmanager_job_task_operator_waiting"];
     for family in families.keys().filter(|family| !user.contains(&family.as_str())) {
         let scopes = [
+            "jobmanager_job_operator_",
             "jobmanager_job_",
             "jobmanager_",
             "taskmanager_job_task_operator_",

@@ -34,6 +34,14 @@ fn a_running_job_has_no_end_and_lasts_until_now() {
 }
 
 #[test]
+fn the_zone_is_that_of_the_moment_and_streaming_jobs_are_adaptive() {
+    let served = Served::with(|options| options.time_zone = || ("Europe/Berlin".to_owned(), 3_600_000));
+    let config = ask(&served, "/config");
+    assert_eq!((&config["timezone-name"], &config["timezone-offset"]), (&json!("Europe/Berlin"), &json!(3_600_000)));
+    assert_eq!(ask(&served, "/jobs/:job")["schedulerType"], "Adaptive");
+}
+
+#[test]
 fn a_vertex_sums_its_subtasks() {
     let served = Served::new();
     let job = ask(&served, "/jobs/:job");
@@ -127,6 +135,24 @@ fn an_ended_job_has_a_result_and_a_running_one_none() {
     assert_eq!(finished["status"]["id"], "COMPLETED");
     let result = &finished["job-execution-result"];
     assert_eq!((&result["application-status"], &result["net-runtime"]), (&json!("SUCCEEDED"), &json!(2043)));
+}
+
+#[test]
+fn an_application_is_a_job_with_the_jobs_id() {
+    let served = Served::new();
+    let application = ask(&served, "/applications/:job");
+    assert_eq!((&application["id"], &application["name"]), (&json!(RUNNING.to_string()), &json!("recovery")));
+    assert_eq!(
+        (&application["status"], &application["start-time"], &application["duration"]),
+        (&json!("RUNNING"), &json!(START), &json!(30_000))
+    );
+    assert_eq!((&application["timestamps"]["RUNNING"], &application["timestamps"]["FINISHED"]), (&json!(START), &json!(0)));
+    assert_eq!(application["jobs"], json!([ask(&served, "/jobs/overview")["jobs"][0]]));
+    let failures = ask(&served, "/applications/:job/exceptions");
+    let first = &failures["exceptionHistory"]["entries"][0];
+    assert_eq!((&first["jobId"], &first["exceptionName"]), (&json!(RUNNING.to_string()), &json!("panic in `count`")));
+    let ended = ask(&served, &format!("/applications/{FINISHED}"));
+    assert_eq!((&ended["status"], &ended["end-time"]), (&json!("FINISHED"), &json!(START + 2043)));
 }
 
 #[test]

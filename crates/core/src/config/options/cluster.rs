@@ -36,6 +36,10 @@ options! {
         between(1048576, 1099511627776);
     WEB_SUBMIT_ENABLE: bool = "web.submit.enable", "true",
         "Whether executables may be uploaded and run by REST.";
+    WEB_UPLOAD_DIR: Option<String> = "web.upload.dir", "",
+        "The folder in which executables that were uploaded by REST are kept with their names, so that they are listed after a restart of \
+         the JobManager; made if it is not there. Without it they are in `high-availability.storageDir` where several JobManagers stand in \
+         for each other, and forgotten at a restart otherwise.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
         "The folder for executables; the system's folder for temporary files if there is none. One folder, where Flink takes several.";
     EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
