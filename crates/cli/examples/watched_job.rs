@@ -51,11 +51,14 @@ fn shop(closes: bool) -> Result<(), Box<dyn Error>> {
     type Entry = (u64, String);
     let env = StreamExecutionEnvironment::get()?;
     let time = || WatermarkStrategy::for_monotonous_timestamps().with_timestamp_assigner(|_: &Entry, _| now_ms());
-    let order = |index: u64, _| (index * 7919 % 5000, format!("order {index}: {}", "a thing that someone wants; ".repeat(6)));
-    let address = |index: u64, _| (index * 104_729 % 5000, format!("customer {index}: {}", "a street with a number; ".repeat(4)));
-    let orders = env.from_source(GeneratorSource::new(u64::MAX, order).records_per_second(2400.0), time(), "orders").uid("orders");
-    let addresses =
-        env.from_source(GeneratorSource::new(u64::MAX, address).records_per_second(200.0), time(), "addresses").uid("addresses");
+    let orders = GeneratorSource::new(u64::MAX, |index, _| {
+        (index * 7919 % 5000, format!("order {index}: {}", "a thing that someone wants; ".repeat(6)))
+    });
+    let addresses = GeneratorSource::new(u64::MAX, |index, _| {
+        (index * 104_729 % 5000, format!("customer {index}: {}", "a street with a number; ".repeat(4)))
+    });
+    let orders = env.from_source(orders.records_per_second(2400.0), time(), "orders").uid("orders");
+    let addresses = env.from_source(addresses.records_per_second(200.0), time(), "addresses").uid("addresses");
     let paid = orders.filter(|(customer, _)| customer % 12 != 0).name("paid").uid("paid");
     let both = paid.rebalance().union(&addresses.rebalance()).map(|(customer, text)| (customer, text.replace("someone", "a customer")));
     let latest =
