@@ -242,6 +242,8 @@ pub enum ToTaskManager {
     Heartbeat,
     /// Something that people want to see, with a number for the answer.
     Ask(u64, Question),
+    /// The whole cluster ends: so are its workers, and it itself.
+    End,
 }
 
 /// From a TaskManager.

@@ -295,10 +295,13 @@ impl Cluster for Rest {
     }
 
     fn shut_down(&self) -> Result<()> {
-        tracing::info!("told to end by REST");
-        let end = || {
-            // The answer goes out first.
+        tracing::info!("told to end by REST, with the whole cluster");
+        self.manager.end_cluster().map_err(|error| of(&error))?;
+        let manager = self.manager.clone();
+        let end = move || {
+            // The answer goes out first, and what the TaskManagers are told.
             thread::sleep(Duration::from_millis(500));
+            manager.retire();
             std::process::exit(0);
         };
         thread::Builder::new().spawn(end).map(|_| ()).map_err(|error| ClusterError::Failed(error.to_string()))

@@ -380,6 +380,7 @@ mod tests {
             heartbeat_timeout: timeout,
             archive: None,
             savepoints: None,
+            on_end: None,
             elected: false,
             scheduler: Default::default(),
             security: Entrance::open(),

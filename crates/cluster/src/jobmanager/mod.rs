@@ -79,6 +79,8 @@ pub struct JobManagerOptions {
     pub archive: Option<PathBuf>,
     /// Where savepoints are put, if that is configured: those in it may be removed, whoever has taken them.
     pub savepoints: Option<PathBuf>,
+    /// Ends this process: called when the cluster was ended while this JobManager waited. `None`: it is never ended so.
+    pub on_end: Option<fn()>,
     /// Whether others may lead: then this one serves nobody until [`JobManager::stand`] has made it the leader.
     pub elected: bool,
 }
