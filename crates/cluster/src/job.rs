@@ -3,7 +3,7 @@
 use crate::{
     host::{TaskHost, WorkerNotice},
     jobmanager::SharedHistory,
-    storage_thread::StorageAction,
+    storage_thread::{StorageAction, Work},
 };
 use flott_core::{
     error::TaskFailure,
@@ -45,7 +45,7 @@ pub(crate) enum Message {
 pub(crate) type KeepEnd = Arc<dyn Fn(&JobOutcome, &JobOverview) -> bool + Send + Sync>;
 
 /// Stores what the parallelism of a job may be from now on, so that the next leader knows it.
-pub(crate) type KeepBounds = Box<dyn Fn(&[ParallelismBounds]) + Send>;
+pub(crate) type KeepBounds = Arc<dyn Fn(&[ParallelismBounds]) + Send + Sync>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -251,8 +251,12 @@ impl<H: TaskHost> JobThread<H> {
             {
                 return Some(Over::Suspended);
             }
+            // Whoever has asked for another parallelism hears that it is so when it is stored, which the tasks do not wait for.
+            let keeps = self.keep_bounds.is_some() && actions.iter().any(|action| matches!(action, JobAction::Note(JobNote::Required(_))));
             for action in actions {
-                if let Some(over) = self.perform(action, &mut events) {
+                if let JobAction::Reply(request, reply) = action {
+                    self.reply(request, reply, keeps);
+                } else if let Some(over) = self.perform(action, &mut events) {
                     return Some(over);
                 }
             }
@@ -279,23 +283,27 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::DiscardCheckpoint { checkpoint, kind } => self.store(StorageAction::Discard { checkpoint, kind }),
             JobAction::RetainCheckpoints(keep) => self.store(StorageAction::Retain(keep)),
             JobAction::DiscardAllCheckpoints => self.store(StorageAction::DiscardAll),
-            JobAction::Reply(request, reply) => {
-                if let Some(client) = self.requests.remove(&request) {
-                    // Whoever asked may be gone.
-                    let _ = client.send(reply);
-                }
-            }
+            JobAction::Reply(request, reply) => self.reply(request, reply, false),
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
             JobAction::Recovered => self.host.recovered(),
             JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
             JobAction::Note(note) => {
                 if let (JobNote::Required(bounds), Some(keep)) = (&note, &self.keep_bounds) {
-                    keep(bounds);
+                    let (keep, bounds) = (keep.clone(), bounds.clone());
+                    self.store(StorageAction::Other(Work::new(move || keep(&bounds))));
                 }
                 log(&note);
             }
         }
         None
+    }
+
+    /// Answers a request, if `stored` when the storage has done all that it was told before.
+    fn reply(&mut self, request: RequestId, reply: JobReply, stored: bool) {
+        let Some(client) = self.requests.remove(&request) else { return };
+        // Whoever asked may be gone.
+        let send = move || drop(client.send(reply));
+        if stored { self.store(StorageAction::Other(Work::new(send))) } else { send() }
     }
 
     fn store(&self, action: StorageAction) {

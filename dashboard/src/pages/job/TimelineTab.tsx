@@ -13,8 +13,8 @@ import { EARLIER, useEarlier } from "./attempts";
 const LIVE = ["CREATED", "SCHEDULED", "DEPLOYING", "INITIALIZING", "RUNNING"] as const;
 const ENDS = ["FINISHED", "CANCELED", "FAILED"] as const;
 
-/** What is drawn and does occur: tasks are neither scheduled nor initialized for a time of their own. */
-const LEGEND = ["CREATED", "DEPLOYING", "RUNNING", ...ENDS] as const;
+/** What is drawn and does occur: tasks are not scheduled for a time of their own. */
+const LEGEND = ["CREATED", "DEPLOYING", "INITIALIZING", "RUNNING", ...ENDS] as const;
 
 export interface Span {
   state: string;
