@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  this process: JobManager, REST, TaskManager ──▶ workers, which end with it
-//!        └─▶ the program, as their client: its end is the end of everything, its exit code this one's
+//!        └─▶ the program, as their client: its end is the end of everything, its exit code this one's (1 if it submits no job)
 //!  SIGINT, SIGTERM ─▶ its jobs are cancelled, then it ends; at the second signal, or after a while, at once
 //! ```
 
@@ -52,7 +52,7 @@ pub(crate) struct ApplicationArgs {
     arguments: Vec<String>,
 }
 
-/// Runs a program with a cluster of its own; ends with its exit code.
+/// Runs a program with a cluster of its own; ends with its exit code, or with 1 if it has submitted no job.
 pub(crate) fn run_application(config: &Configuration, args: &ApplicationArgs) -> Result<ExitCode, Error> {
     // From here on a signal ends nothing by itself.
     let signals = signals()?;
@@ -78,11 +78,13 @@ pub(crate) fn run_application(config: &Configuration, args: &ApplicationArgs) ->
     // In a group of its own: what is pressed at the terminal is for this process, which ends the others in their order.
     let mut program = command.process_group(0).stdin(Stdio::null()).spawn().map_err(|error| run::not_startable(&args.program, error))?;
     let status = watch(&manager, &mut program, &signals)?;
-    if matches!(status, Ended::Program(status) if status.success()) && manager.jobs().is_empty() {
+    let has_no_job = matches!(status, Ended::Program(status) if status.success()) && manager.jobs().is_empty();
+    if has_no_job {
         tell!("{}", run::NO_JOB);
     }
     end_jobs(&manager);
     Ok(match status {
+        Ended::Program(_) if has_no_job => ExitCode::FAILURE,
         Ended::Program(status) => run::exit_code(status),
         Ended::Signal(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
     })

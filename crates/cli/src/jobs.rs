@@ -70,7 +70,7 @@ pub(crate) struct SavepointArgs {
     /// The job: 32 hexadecimal digits
     #[arg(value_parser = parse_job, required_unless_present = "dispose")]
     job: Option<JobId>,
-    /// Where to put it; else as configured
+    /// Where to put it, as a URL, or as a path, which is relative to the folder that you are in; else as configured
     directory: Option<String>,
     /// Remove the savepoint at this path instead
     #[arg(short, long, value_name = "PATH", conflicts_with_all = ["job", "directory"])]
@@ -82,7 +82,7 @@ pub(crate) struct SavepointArgs {
 pub(crate) struct StopArgs {
     #[command(flatten)]
     of: JobArgs,
-    /// Where to put the savepoint; else as configured
+    /// Where to put the savepoint, as a URL, or as a path, which is relative to the folder that you are in; else as configured
     #[arg(short = 'p', long, value_name = "DIR", visible_alias = "savepointPath")]
     savepoint_path: Option<String>,
     /// Drive event time to its end first, which fires all timers
@@ -162,9 +162,23 @@ fn ask(config: &Configuration, target: &Target, job: JobId, request: JobRequest)
 
 /// The JobManager has another working folder than the person who names a path.
 fn absolute(path: &str) -> Result<String, Error> {
-    if path.contains("://") {
+    if path.contains("://") || path.starts_with("file:") {
         return Ok(path.to_owned());
     }
     let absolute = std::path::absolute(path).map_err(|error| Error::invalid(format!("`{path}` is no path")).with_source(error))?;
     Ok(absolute.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::absolute;
+
+    #[test]
+    fn a_path_is_one_of_the_folder_that_its_giver_is_in_and_a_url_stays_as_it_is() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(absolute("some/folder").unwrap(), here.join("some/folder").to_str().unwrap());
+        for given in ["/some/folder", "file:///folder", "file:/folder", "s3://bucket/folder"] {
+            assert_eq!(absolute(given).unwrap(), given);
+        }
+    }
 }

@@ -92,7 +92,7 @@ pub(crate) struct InfoArgs {
     arguments: Vec<String>,
 }
 
-/// Runs a program as the client of the cluster; ends with its exit code.
+/// Runs a program as the client of the cluster; ends with its exit code, or with 1 if it has submitted no job.
 pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Error> {
     let config = args.job.apply(config)?;
     if args.target == "local" {
@@ -114,6 +114,7 @@ pub(crate) fn run(config: &Configuration, args: &RunArgs) -> Result<ExitCode, Er
     let status = start(&config, Some(&part), &args.program, &args.arguments)?;
     if status.success() && client.jobs().is_ok_and(|jobs| jobs.iter().all(|known| known.id != job)) {
         tell!("{NO_JOB}");
+        return Ok(ExitCode::FAILURE);
     }
     Ok(exit_code(status))
 }

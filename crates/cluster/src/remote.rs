@@ -19,7 +19,7 @@ use flott_rpc::{
 use flott_security::{Connector, Stream};
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -300,10 +300,15 @@ impl JobExecutor for RemoteCluster {
         let job = self.job.unwrap_or_else(JobManagerClient::new_job);
         let submission = JobSubmission { job: Some(job), program, topology: graph.topology(), settings: graph.settings };
         self.client.submit(job, submission)?;
-        eprintln!("Job has been submitted with JobID {job}");
+        let submitted = format!("Job has been submitted with JobID {job}");
         if self.detached {
+            // Scripts take the number from there. Whether anybody reads it does not matter to the job.
+            let mut out = std::io::stdout().lock();
+            let _ = writeln!(out, "{submitted}").and_then(|()| out.flush());
             std::process::exit(0);
         }
+        // What the program prints from here on are results, with which nothing else is to be mixed.
+        eprintln!("{submitted}");
         Ok(Arc::new(RemoteJob { client: self.client.clone(), job, asking: Mutex::default() }))
     }
 

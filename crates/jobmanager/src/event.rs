@@ -211,7 +211,7 @@ pub struct StartedFrom {
 /// Something to log.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobNote {
-    /// The job waits for slots.
+    /// The job waits for slots, and they have not come within [`SLOT_SHORTAGE_AFTER`](crate::scheduler::SLOT_SHORTAGE_AFTER).
     WaitingForSlots {
         /// How many it needs.
         needed: u32,

@@ -25,6 +25,9 @@ pub const SLOT_REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a job holds slots that do not suffice to run: longer than the TaskManagers of a cluster that starts come one after another.
 pub const SLOT_HOLD_TIME: Duration = Duration::from_secs(10);
 
+/// How long slots are missing before it is told: those that are free come at once, though not within the same moment.
+pub const SLOT_SHORTAGE_AFTER: Duration = Duration::from_secs(1);
+
 /// The slots of a job.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
@@ -56,6 +59,15 @@ pub struct Scheduler {
     yield_at: Option<Duration>,
     /// The most that were there at once since waiting began.
     most_available: u32,
+    /// Since when slots are missing, and whether that was told.
+    short: Option<Shortage>,
+}
+
+/// That slots are missing.
+#[derive(Debug, Clone, Copy)]
+struct Shortage {
+    since: Duration,
+    told: bool,
 }
 
 impl Scheduler {
@@ -87,6 +99,7 @@ impl Scheduler {
             deadline: None,
             yield_at: None,
             most_available: 0,
+            short: None,
         }
     }
 
@@ -175,7 +188,7 @@ impl Scheduler {
 
     /// Nobody waits for those that are missing.
     pub(crate) fn wait_no_more(&mut self) {
-        (self.deadline, self.yield_at) = (None, None);
+        (self.deadline, self.yield_at, self.short) = (None, None, None);
     }
 
     /// The number of slots that the job holds.
@@ -210,6 +223,7 @@ impl Scheduler {
         self.requested = missing;
         self.end_wait();
         if self.lacks_any() {
+            self.short.get_or_insert(Shortage { since: now, told: false });
             if self.deadline.is_none() {
                 self.wait_again(now);
             }
@@ -301,6 +315,18 @@ impl Scheduler {
         self.yield_at
     }
 
+    /// When it is to be told that slots are missing, if they are and it was not.
+    pub(crate) fn shortage_at(&self) -> Option<Duration> {
+        self.short.filter(|short| !short.told).map(|short| short.since.saturating_add(SLOT_SHORTAGE_AFTER))
+    }
+
+    /// It was told that slots are missing.
+    pub(crate) fn shortage_told(&mut self) {
+        if let Some(short) = &mut self.short {
+            short.told = true;
+        }
+    }
+
     /// How many slots there were of those that are waited for.
     pub(crate) fn most_available(&self) -> u32 {
         self.most_available
@@ -324,9 +350,9 @@ impl Scheduler {
 
     /// Gives back all slots, and waits on for `needed`, all at once.
     pub(crate) fn give_way(&mut self, needed: u32) -> Vec<u32> {
-        let (deadline, most_available) = (self.deadline, self.most_available);
+        let (deadline, most_available, short) = (self.deadline, self.most_available, self.short);
         let held = self.release();
-        (self.deadline, self.most_available) = (deadline, most_available);
+        (self.deadline, self.most_available, self.short) = (deadline, most_available, short);
         self.at_once = Some(needed);
         self.requested = needed;
         held
@@ -348,7 +374,8 @@ impl Scheduler {
 
     /// Gives back all slots.
     pub(crate) fn release(&mut self) -> Vec<u32> {
-        (self.deadline, self.yield_at, self.at_once) = (None, None, None);
+        self.wait_no_more();
+        self.at_once = None;
         self.requested = 0;
         self.held.clear();
         self.vacant = (0..self.places.len()).collect();
@@ -400,6 +427,26 @@ mod tests {
         assert_eq!(slots.request(second), Some(1));
         assert_eq!((of(&slots, 1, 0), of(&slots, 1, 1)), (None, Some(8)));
         assert_eq!(slots.release(), [8]);
+    }
+
+    #[test]
+    fn a_shortage_is_told_once_and_only_if_slots_do_not_come_at_once() {
+        let job = topology(&[1, 3], &[(0, 1, Hash)]);
+        let mut slots = Scheduler::new(&job);
+        let second = Duration::from_secs(1);
+        assert_eq!(slots.shortage_at(), None, "nobody has asked for any yet");
+        slots.request(second);
+        assert_eq!(slots.shortage_at(), Some(second + SLOT_SHORTAGE_AFTER));
+        slots.offer(vec![1, 2, 3]);
+        assert_eq!(slots.shortage_at(), None);
+        slots.lose(&[1]);
+        slots.request(second * 5);
+        assert_eq!(slots.shortage_at(), Some(second * 5 + SLOT_SHORTAGE_AFTER), "that is another shortage");
+        slots.shortage_told();
+        slots.request(second * 9);
+        assert_eq!((slots.shortage_at(), slots.give_way(3)), (None, vec![2, 3]));
+        slots.request(second * 20);
+        assert_eq!(slots.shortage_at(), None, "it is still the same");
     }
 
     #[test]

@@ -89,8 +89,9 @@ impl Connector {
     /// What to tell a user whose connection was refused because it is in clear.
     pub fn refused_in_clear() -> String {
         format!(
-            "this cluster takes encrypted connections alone: set `security.ssl.internal.enabled` to `true` and \
-             `security.ssl.internal.authority` to the file with the certificate of the cluster's authority, and {CURE_WITHOUT_TLS}"
+            "this cluster takes encrypted connections alone: where this was started, set `security.ssl.internal.enabled` to `true` and \
+             `security.ssl.internal.authority` to the file with the certificate of the cluster's authority, in the configuration or with `-D`; \
+             if it is a program of yours rather than the command `flott` that was refused, also {CURE_WITHOUT_TLS}"
         )
     }
 }

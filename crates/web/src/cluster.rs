@@ -54,6 +54,9 @@ pub trait Cluster: Send + Sync + 'static {
     /// Takes a checkpoint and waits for it.
     fn checkpoint(&self, job: JobId) -> Result<SnapshotTaken>;
 
+    /// The directory of savepoints of a job for which none is named.
+    fn savepoint_directory(&self, job: JobId) -> Result<Option<String>>;
+
     /// Takes a savepoint, under `directory` if one is given, and waits for it; then cancels the job if `cancel` says so.
     fn savepoint(&self, job: JobId, directory: Option<&str>, cancel: bool) -> Result<SnapshotTaken>;
 

@@ -91,6 +91,7 @@ fn field(kind: Kind) -> Value {
     match kind {
         Kind::Text => json!({"type": ["string", "null"]}),
         Kind::Number => json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}, {"type": "null"}]}),
+        Kind::OneOf(words) => json!({"enum": words.iter().map(|word| json!(word)).chain([Value::Null]).collect::<Vec<_>>()}),
         Kind::Boolean => json!({"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}, {"type": "null"}]}),
         Kind::Texts => json!({"type": ["array", "null"], "items": scalar()}),
         Kind::Map => json!({"type": ["object", "null"], "additionalProperties": scalar()}),

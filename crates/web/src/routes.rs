@@ -23,15 +23,15 @@ use crate::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::Method,
-    middleware::from_fn_with_state,
+    http::{Method, Uri},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::MethodFilter,
 };
 use flott_security::Role;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What answers a call.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,8 @@ pub(crate) enum Kind {
     Number,
     /// True or false.
     Boolean,
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
     /// A list of texts.
     Texts,
     /// Texts by name.
@@ -136,9 +138,10 @@ type Aggregate = metrics::AggregatedMetric<'static>;
 type Operation = operations::Polled<operations::Operation>;
 
 const TRIGGER_ID: (&str, Kind) = ("triggerId", Kind::Text);
-const TRIGGER: &[(&str, Kind)] = &[TRIGGER_ID];
-const SAVEPOINT: &[(&str, Kind)] = &[TRIGGER_ID, ("target-directory", Kind::Text), ("cancel-job", Kind::Boolean)];
-const STOP: &[(&str, Kind)] = &[TRIGGER_ID, ("targetDirectory", Kind::Text), ("drain", Kind::Boolean)];
+const FORMAT_TYPE: (&str, Kind) = ("formatType", Kind::OneOf(operations::FORMAT_TYPES));
+const CHECKPOINT: &[(&str, Kind)] = &[TRIGGER_ID, ("checkpointType", Kind::OneOf(operations::CHECKPOINT_TYPES))];
+const SAVEPOINT: &[(&str, Kind)] = &[TRIGGER_ID, ("target-directory", Kind::Text), ("cancel-job", Kind::Boolean), FORMAT_TYPE];
+const STOP: &[(&str, Kind)] = &[TRIGGER_ID, ("targetDirectory", Kind::Text), ("drain", Kind::Boolean), FORMAT_TYPE];
 const DISPOSAL: &[(&str, Kind)] = &[TRIGGER_ID, ("savepoint-path", Kind::Text)];
 const RUN_BODY: &[(&str, Kind)] = &[
     ("entryClass", Kind::Text),
@@ -260,7 +263,7 @@ const SNAPSHOTS: &[Route] = &[
         .query(&["limit"]),
     json("POST", "/jobs/{job}/checkpoints", operations::trigger_checkpoint, "Begins a checkpoint")
         .gives::<operations::Triggered>()
-        .takes(TRIGGER)
+        .takes(CHECKPOINT)
         .needs(Role::Operator),
     json("GET", "/jobs/{job}/checkpoints/config", checkpoints::config, "How a job takes checkpoints").gives::<checkpoints::ConfigAnswer>(),
     json("GET", "/jobs/{job}/checkpoints/details/{checkpoint}", checkpoint_details::checkpoint, "A checkpoint")
@@ -390,8 +393,42 @@ pub(crate) fn routes(submit: bool) -> impl Iterator<Item = (String, &'static Rou
     groups.into_iter().flat_map(|(prefix, group)| group.iter().map(move |route| (format!("{prefix}{}", route.path), route)))
 }
 
+/// The first parts of the paths of calls.
+fn first_parts(submit: bool) -> BTreeSet<String> {
+    routes(submit).filter_map(|(path, _)| path.split('/').nth(1).map(str::to_owned)).collect()
+}
+
+/// The path of a call without the slashes at its end, which mean nothing; `None`: there are none, or it is the path of a file.
+fn without_slash(uri: &Uri, calls: &BTreeSet<String>) -> Option<Uri> {
+    let path = uri.path().trim_end_matches('/');
+    let below = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    if path.len() == uri.path().len() || !calls.contains(below.split('/').nth(1)?) {
+        return None;
+    }
+    let mut parts = uri.clone().into_parts();
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    parts.path_and_query = Some(format!("{path}{query}").parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
 /// The router of a server.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let first = Arc::new(first_parts(app.options.submit));
+    let trim = move |mut request: Request, next: Next| {
+        let first = Arc::clone(&first);
+        async move {
+            if let Some(uri) = without_slash(request.uri(), &first) {
+                *request.uri_mut() = uri;
+            }
+            next.run(request).await
+        }
+    };
+    // Before anything looks at the path, which says what may be done.
+    Router::new().fallback_service(all(app)).layer(from_fn(trim))
+}
+
+/// All calls, each under the paths that it has.
+fn all(app: Arc<App>) -> Router {
     let mut calls = Router::new();
     for (path, found) in routes(app.options.submit) {
         let method = match found.method {

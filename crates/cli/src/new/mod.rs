@@ -35,6 +35,17 @@ const FILES: [(&str, &str); 6] = [
 /// Names that mean something else to the compiler or to the package itself.
 const TAKEN: [&str; 9] = ["flott", "mimalloc", "serde", "test", "core", "std", "alloc", "job", "main"];
 
+/// Words of the language, of which Cargo makes no package.
+const KEYWORDS: [&str; 51] = [
+    "Self", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum",
+    "extern", "false", "final", "fn", "for", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv",
+    "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
+];
+
+/// Folders in which Cargo builds, where a program of that name would lie.
+const FOLDERS: [&str; 4] = ["build", "deps", "examples", "incremental"];
+
 /// Writes a package for a job.
 pub(crate) fn new(args: &NewArgs) -> Result<ExitCode, Error> {
     check_name(&args.name)?;
@@ -51,6 +62,14 @@ fn check_name(name: &str) -> Result<(), Error> {
     if !begins || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
         return Err(Error::invalid(format!(
             "`{name}` is no name for a package: it must begin with a letter, and go on with letters, digits, `-` and `_`"
+        )));
+    }
+    if KEYWORDS.contains(&name) {
+        return Err(Error::invalid(format!("`{name}` is a keyword of Rust, which Cargo takes for no package: choose another name")));
+    }
+    if FOLDERS.contains(&name) {
+        return Err(Error::invalid(format!(
+            "`{name}` is a folder in which Cargo builds, so that it makes no program of it: choose another name"
         )));
     }
     if TAKEN.contains(&name) {
@@ -145,10 +164,10 @@ mod tests {
 
     #[test]
     fn a_name_is_one_that_cargo_takes() {
-        for name in ["", "1st", "a b", "../x", "größe", "-a", "flott", "test"] {
+        for name in ["", "1st", "a b", "../x", "größe", "-a", "flott", "test", "fn", "Self", "yield", "deps", "build"] {
             assert!(check_name(name).is_err(), "{name}");
         }
-        for name in ["a", "my-job", "my_job2"] {
+        for name in ["a", "my-job", "my_job2", "Fn", "fn-job", "union", "gen"] {
             check_name(name).unwrap();
         }
     }

@@ -183,6 +183,11 @@ impl Cluster for Rest {
         self.snapshot(job, JobRequest::TriggerCheckpoint)
     }
 
+    fn savepoint_directory(&self, job: JobId) -> Result<Option<String>> {
+        let details = self.manager.details(job).map_err(|_| ClusterError::NotFound(format!("Job {job} not found")))?;
+        Ok(details.settings.checkpoints.savepoint_dir.as_ref().map(|directory| directory.display().to_string()))
+    }
+
     fn savepoint(&self, job: JobId, directory: Option<&str>, cancel: bool) -> Result<SnapshotTaken> {
         let taken = self.snapshot(job, JobRequest::TriggerSavepoint { directory: directory.map(str::to_owned) })?;
         if cancel {

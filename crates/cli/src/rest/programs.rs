@@ -118,9 +118,9 @@ struct Finished {
 }
 
 impl Finished {
-    /// Whether it says that it has submitted its job.
+    /// Whether it says that it has submitted its job. Older programs say so on standard error.
     fn says(&self, job: JobId) -> bool {
-        self.err.lines().any(|line| line == format!("Job has been submitted with JobID {job}"))
+        self.out.lines().chain(self.err.lines()).any(|line| line == format!("Job has been submitted with JobID {job}"))
     }
 
     fn no_job(&self) -> ClusterError {

@@ -63,7 +63,7 @@ fn its_log_is_in_the_folder_for_logs_and_a_program_without_a_job_is_told_of() {
     let cluster = Cluster::start();
     let output = application(&cluster, &["-Denv.log.dir=logs"], "nothing", "1").output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && err.contains("no job was submitted"), "{err}");
+    assert!(output.status.code() == Some(1) && err.contains("no job was submitted"), "{err}");
     let log = std::fs::read_to_string(cluster.path("logs/flott-application.log")).unwrap();
     assert!(log.contains("registered at the JobManager") && !err.contains("registered at the JobManager"), "{log}{err}");
 }

@@ -62,10 +62,14 @@ fn a_program_that_submits_no_job_is_told_of() {
     for options in [&[][..], &["-d"]] {
         let output = cluster.run(options, "nothing", 1, 1.0).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && err.contains(none), "{err}");
+        assert!(output.status.code() == Some(1) && err.contains(none), "{err}");
         let output = cluster.run(options, "plain", 1, 1e6).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && !err.contains(none), "{err}");
+        // Scripts take the number of a detached job from what is printed; what an attached program prints is its own.
+        let says =
+            |stream: &[u8]| String::from_utf8_lossy(stream).lines().any(|line| line.starts_with("Job has been submitted with JobID "));
+        assert_eq!((says(&output.stdout), says(&output.stderr)), (!options.is_empty(), options.is_empty()), "{options:?}");
     }
     let output = cluster.run(&["-t", "local"], "nothing", 1, 1.0).output().unwrap();
     assert!(output.status.success() && !String::from_utf8_lossy(&output.stderr).contains(none), "it asks no cluster");

@@ -151,10 +151,10 @@ fn an_upload_that_is_cut_off_leaves_nothing() {
 }
 
 #[test]
-fn programs_without_a_job_end_as_they_end_and_leave_the_cluster_alone() {
+fn programs_without_a_job_end_as_they_end_or_with_1_and_leave_the_cluster_alone() {
     let cluster = Cluster::with_task_managers(&[1]);
     let program = example("odd_job");
-    for (mode, code, says) in [("crash", 101, "crashes before it has a job"), ("exit", 7, ""), ("never", 0, "")] {
+    for (mode, code, says) in [("crash", 101, "crashes before it has a job"), ("exit", 7, ""), ("never", 1, "no job was submitted")] {
         let (output, err) = run(&cluster, &[], &program, &[mode]);
         assert_eq!(output.status.code(), Some(code), "{mode}: {err}");
         assert!(err.contains(says), "{mode}: {err}");

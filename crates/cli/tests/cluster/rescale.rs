@@ -104,7 +104,7 @@ fn requirements_are_changed_by_rest_and_what_cannot_work_is_refused_with_the_rea
     let one = json!({&vertices[0]: {"parallelism": {"lowerBound": 1, "upperBound": 2}}});
     for (body, reason) in [
         (Value::Object(all(1, 129)), "exceeds its maximum parallelism 128"),
-        (Value::Object(all(0, 1)), "must both be 1 or more"),
+        (Value::Object(all(0, 1)), "is 0, and must be 1 or more"),
         (Value::Object(all(3, 2)), "higher than its upper bound"),
         (one, "lacks the requirements of"),
         (json!({"zz": {}}), "is no vertex"),

@@ -12,6 +12,7 @@ use flott_rpc::control::{FromTaskManager, Notice, PART_VARIABLE, Part, Program};
 use std::{
     collections::HashMap,
     io::Write,
+    mem,
     os::unix::process::CommandExt,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -33,6 +34,8 @@ enum Worker {
     /// Its executable is being fetched.
     Starting,
     Running(Child),
+    /// It was killed here, and has not ended yet.
+    Killed(Child),
     /// To end as soon as it is there.
     Stopped,
 }
@@ -173,7 +176,10 @@ pub(super) struct Processes(Running);
 impl Processes {
     /// Each with its job, its number and its process.
     pub(super) fn list(&self) -> Vec<(JobId, u64, u32)> {
-        let process = |worker: &Worker| if let Worker::Running(child) = worker { Some(child.id()) } else { None };
+        let process = |worker: &Worker| match worker {
+            Worker::Running(child) | Worker::Killed(child) => Some(child.id()),
+            Worker::Starting | Worker::Stopped => None,
+        };
         lock(&self.0).iter().filter_map(|((job, number), worker)| Some((*job, *number, process(worker)?))).collect()
     }
 }
@@ -185,12 +191,19 @@ impl Drop for Workers {
 }
 
 fn kill(worker: &mut Worker) {
-    match worker {
-        Worker::Starting => *worker = Worker::Stopped,
-        // It may have ended in between.
-        Worker::Running(child) => drop(child.kill()),
-        Worker::Stopped => {}
-    }
+    *worker = match mem::replace(worker, Worker::Stopped) {
+        Worker::Running(mut child) => match child.try_wait() {
+            Ok(None) => {
+                // It may have ended in between.
+                let _ = child.kill();
+                Worker::Killed(child)
+            }
+            // It has ended by itself, which is not seen yet.
+            _ => Worker::Running(child),
+        },
+        Worker::Killed(child) => Worker::Killed(child),
+        Worker::Starting | Worker::Stopped => Worker::Stopped,
+    };
 }
 
 /// Starts the program as a worker; without a number it stands by.
@@ -249,14 +262,14 @@ struct Ended {
 }
 
 /// Waits for the end of a worker. Calls `stand_by` once, when it has run for `is_wanted`.
-fn watch(running: &Running, key: (JobId, u64), mut child: Child, mut is_wanted: Option<Duration>, stand_by: impl Fn()) -> Ended {
+fn watch(running: &Running, key: (JobId, u64), child: Child, mut is_wanted: Option<Duration>, stand_by: impl Fn()) -> Ended {
     {
         let mut running = lock(running);
+        let mut worker = Worker::Running(child);
         if let Some(Worker::Stopped) = running.get(&key) {
-            // It may have ended in between.
-            let _ = child.kill();
+            kill(&mut worker);
         }
-        running.insert(key, Worker::Running(child));
+        running.insert(key, worker);
     }
     let started = Instant::now();
     let ended = |reason: String| Ended { reason, wanted_no_more: false };
@@ -267,21 +280,48 @@ fn watch(running: &Running, key: (JobId, u64), mut child: Child, mut is_wanted: 
             stand_by();
         }
         let mut running = lock(running);
-        let Some(Worker::Running(child)) = running.get_mut(&key) else { return ended("was forgotten".to_owned()) };
+        let (child, killed) = match running.get_mut(&key) {
+            Some(Worker::Running(child)) => (child, false),
+            Some(Worker::Killed(child)) => (child, true),
+            _ => return ended("was forgotten".to_owned()),
+        };
         match child.try_wait() {
             Ok(None) => {}
-            Ok(Some(status)) => return Ended { reason: describe(status), wanted_no_more: status.success() },
+            Ok(Some(status)) => return Ended { reason: describe(status, killed), wanted_no_more: status.success() },
             Err(error) => return ended(format!("cannot be watched: {error}")),
         }
     }
 }
 
-fn describe(status: ExitStatus) -> String {
+/// How a worker ended; `killed`: the TaskManager did it.
+fn describe(status: ExitStatus, killed: bool) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}; see its output in the TaskManager's log"),
+        (None, Some(9)) if killed => "was killed by its TaskManager, which was told to end it or is ending itself".to_owned(),
         (None, Some(9)) => "was killed (signal 9), by someone or by the system for want of memory".to_owned(),
         (None, Some(signal)) => format!("ended by signal {signal}; see its output in the TaskManager's log"),
         (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(program: &[&str], told_to_end: bool) -> String {
+        let (running, key) = (Running::default(), (JobId(7), 1));
+        if told_to_end {
+            lock(&running).insert(key, Worker::Stopped);
+        }
+        let child = Command::new(program[0]).args(&program[1..]).spawn().unwrap();
+        watch(&running, key, child, None, || ()).reason
+    }
+
+    #[test]
+    fn a_worker_that_was_killed_here_is_told_apart_from_one_that_was_killed_elsewhere() {
+        assert!(reason(&["sleep", "1000"], true).starts_with("was killed by its TaskManager"));
+        assert!(reason(&["sh", "-c", "kill -9 $$"], false).contains("for want of memory"));
+        assert!(reason(&["sh", "-c", "exit 3"], false).contains("exit code 3"));
     }
 }

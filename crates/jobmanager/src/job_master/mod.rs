@@ -194,7 +194,8 @@ impl JobMaster {
         let ending = self.ending.as_ref().map(Ending::deadline);
         let incidents = self.failover.incidents().iter().flat_map(|incident| self.wakes_of(incident));
         let waits_for_slots = self.ending.is_none() && !self.failover.is_quiet();
-        let slots = self.slots.deadline().into_iter().chain(self.slots.yield_at()).filter(|_| waits_for_slots);
+        let slots =
+            [self.slots.deadline(), self.slots.yield_at(), self.slots.shortage_at()].into_iter().flatten().filter(|_| waits_for_slots);
         let rescaling = self.rescaling.wake.filter(|_| self.ending.is_none());
         ending.into_iter().chain(incidents).chain(slots).chain(rescaling).chain(self.coordinator.next_wake()).min()
     }

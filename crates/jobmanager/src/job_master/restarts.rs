@@ -150,11 +150,11 @@ impl JobMaster {
             return;
         }
         if let Some(count) = self.slots.request(now.monotonic) {
-            let (needed, available) = (self.slots.needed(), self.slots.available());
-            if needed > available {
-                out.push(JobAction::Note(JobNote::WaitingForSlots { needed, available }));
-            }
             out.push(JobAction::RequestSlots(count));
+        }
+        if !quiet && self.slots.shortage_at().is_some_and(|at| at <= now.monotonic) {
+            self.slots.shortage_told();
+            out.push(JobAction::Note(JobNote::WaitingForSlots { needed: self.slots.needed(), available: self.slots.available() }));
         }
         if !quiet && self.slots.deadline().is_some_and(|deadline| deadline <= now.monotonic) {
             let (needed, available) = (self.slots.needed(), self.slots.most_available());

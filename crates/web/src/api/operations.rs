@@ -11,7 +11,7 @@ use crate::{
     },
     operations::{Key, Kind, Outcome, State, TriggerId},
 };
-use flott_core::id::JobId;
+use flott_core::{config::options, id::JobId};
 use flott_rpc::client::SnapshotTaken;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -55,9 +55,41 @@ fn known_job(call: &Call) -> Result<JobId, Refusal> {
     Ok(call.cluster().job(call.job()?)?.id)
 }
 
+/// What Flink's clients may ask a checkpoint to be.
+pub(crate) const CHECKPOINT_TYPES: &[&str] = &["CONFIGURED", "FULL", "INCREMENTAL"];
+
+/// What they may ask a savepoint to be. There is one format, which is neither bound to a state backend nor slow.
+pub(crate) const FORMAT_TYPES: &[&str] = &["CANONICAL", "NATIVE"];
+
+/// Where a snapshot is to go, as a client has it in the first of `names`; `None`: where the job has it.
+fn target_directory(call: &Call, fields: &Fields, job: JobId, names: &[&'static str]) -> Result<Option<String>, Refusal> {
+    fields.word("formatType", FORMAT_TYPES)?;
+    let Some(directory) = fields.text(names)? else {
+        if call.cluster().savepoint_directory(job)?.is_some() {
+            return Ok(None);
+        }
+        let option = options::CHECKPOINTING_SAVEPOINT_DIR.key();
+        return Err(Refusal::bad_request(format!(
+            "the job has no directory for savepoints (`{option}`): name one in the field `{}`",
+            names[0]
+        )));
+    };
+    let has_scheme = directory.split('/').next().is_some_and(|first| first.contains(':'));
+    if !has_scheme && !directory.starts_with('/') {
+        let name = names[0];
+        return Err(Refusal::bad_request(format!(
+            "the field `{name}` is `{directory}`, which would be a folder of the JobManager's own: it must begin with `/` or with a scheme, as \
+             `file:///savepoints`"
+        )));
+    }
+    Ok(Some(directory))
+}
+
 /// `POST /jobs/:job/checkpoints`
 pub(crate) fn trigger_checkpoint(call: &Call) -> Handled {
     let fields = call.fields()?;
+    // A job's checkpoints are all of one type, which each is taken for.
+    fields.word("checkpointType", CHECKPOINT_TYPES)?;
     let (id, job) = (trigger_id(call, &fields)?, known_job(call)?);
     begin(call, (Kind::Checkpoint, job, id), move |cluster| cluster.checkpoint(job).map(Some))
 }
@@ -65,18 +97,18 @@ pub(crate) fn trigger_checkpoint(call: &Call) -> Handled {
 /// `POST /jobs/:job/savepoints`
 pub(crate) fn trigger_savepoint(call: &Call) -> Handled {
     let fields = call.fields()?;
-    let directory = fields.text(&["target-directory", "targetDirectory"])?;
     let cancel = fields.boolean(&["cancel-job", "cancelJob"])?.unwrap_or(false);
     let (id, job) = (trigger_id(call, &fields)?, known_job(call)?);
+    let directory = target_directory(call, &fields, job, &["target-directory", "targetDirectory"])?;
     begin(call, (Kind::Savepoint, job, id), move |cluster| cluster.savepoint(job, directory.as_deref(), cancel).map(Some))
 }
 
 /// `POST /jobs/:job/stop`
 pub(crate) fn stop(call: &Call) -> Handled {
     let fields = call.fields()?;
-    let directory = fields.text(&["targetDirectory", "target-directory"])?;
     let drain = fields.boolean(&["drain"])?.unwrap_or(false);
     let (id, job) = (trigger_id(call, &fields)?, known_job(call)?);
+    let directory = target_directory(call, &fields, job, &["targetDirectory", "target-directory"])?;
     begin(call, (Kind::Savepoint, job, id), move |cluster| cluster.stop(job, directory.as_deref(), drain).map(Some))
 }
 

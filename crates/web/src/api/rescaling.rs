@@ -56,10 +56,13 @@ fn vertex_bounds(vertex: &str, value: &Value) -> Result<VertexBounds, Refusal> {
         })
     };
     let (lower, upper) = (bound("lowerBound")?, bound("upperBound")?);
-    // Nothing below 1 works, as whoever checks it says. Flink's -1 for "as many as there can be" is the maximum.
-    let lower = u32::try_from(lower).unwrap_or(0);
-    let upper = if upper == -1 { u32::MAX } else { u32::try_from(upper).unwrap_or(0) };
-    Ok((id, ParallelismBounds { lower, upper }))
+    let number = |name: &str, number: i32| {
+        let positive = u32::try_from(number).ok().filter(|number| *number > 0);
+        positive.ok_or_else(|| Refusal::bad_request(format!("`{name}` of vertex {vertex} is {number}, and must be 1 or more")))
+    };
+    // Flink's -1 for "as many as there can be" is the maximum.
+    let upper = if upper == -1 { u32::MAX } else { number("upperBound", upper)? };
+    Ok((id, ParallelismBounds { lower: number("lowerBound", lower)?, upper }))
 }
 
 /// `PATCH /jobs/:job/rescaling`

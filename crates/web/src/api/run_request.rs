@@ -22,9 +22,13 @@ pub(crate) fn run_request(call: &Call) -> Result<RunRequest, Refusal> {
     if parallelism == Some(0) {
         return Err(Refusal::bad_request("the parallelism must be at least 1"));
     }
-    let job = match text(&["jobId", "jobid"])? {
-        None => None,
-        Some(id) => Some(parse_job(&id).ok_or_else(|| Refusal::parameter("query", "jobid", &id))?),
+    let job = match (fields.text(&["jobId", "jobid"])?, call.query("jobid").or_else(|| call.query("jobId"))) {
+        (Some(id), _) => {
+            let wrong = || Refusal::bad_request(format!("the field `jobId` is `{id}`, and not 32 hexadecimal digits"));
+            Some(parse_job(&id).ok_or_else(wrong)?)
+        }
+        (None, Some(id)) => Some(parse_job(id).ok_or_else(|| Refusal::parameter("query", "jobid", id))?),
+        (None, None) => None,
     };
     let allow = match fields.boolean(&["allowNonRestoredState"])? {
         Some(allow) => allow,

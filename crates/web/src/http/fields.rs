@@ -36,8 +36,20 @@ impl Fields {
     /// A text; an empty one counts as absent.
     pub(crate) fn text(&self, names: &[&'static str]) -> Result<Option<String>, Refusal> {
         let Some((name, value)) = self.get(names) else { return Ok(None) };
-        let text = scalar(value).ok_or_else(|| wrong(name, value, "a text"))?;
-        Ok(Some(text).filter(|text| !text.is_empty()))
+        let text = value.as_str().ok_or_else(|| wrong(name, value, "a text"))?;
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    /// One of `words`; an empty text counts as absent.
+    pub(crate) fn word(&self, name: &'static str, words: &[&'static str]) -> Result<Option<&'static str>, Refusal> {
+        let Some((name, value)) = self.get(&[name]) else { return Ok(None) };
+        match value.as_str() {
+            Some("") => Ok(None),
+            given => match words.iter().find(|word| given.is_some_and(|given| word.eq_ignore_ascii_case(given))) {
+                Some(word) => Ok(Some(word)),
+                None => Err(wrong(name, value, &format!("one of `{}`", words.join("`, `")))),
+            },
+        }
     }
 
     /// Yes or no.
@@ -122,6 +134,10 @@ mod tests {
         assert!(fields.boolean(&["flag"]).is_err());
         assert!(fields.texts(&["list"]).is_err());
         assert!(fields.texts(&["deep"]).is_err());
+        assert!(fields.text(&["negative"]).unwrap_err().message.contains("`negative`"));
+        assert!(fields.word("list", &["B", "C"]).unwrap_err().message.contains("one of `B`, `C`"));
+        assert!(fields.word("negative", &["B"]).is_err());
+        assert_eq!(fields.word("list", &["A"]).unwrap(), Some("A"));
     }
 
     #[test]

@@ -59,17 +59,20 @@ async fn receive(app: &App, request: Request) -> Result<(String, NamedTempFile),
         // Before any of it has come.
         return Err(too_large(app.options.upload_bytes_max));
     }
-    let mut parts = Multipart::from_request(request, &()).await.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let wanted = |found: &str| {
+        Refusal::bad_request(format!("exactly one file must be sent, as `multipart/form-data` in the field `jarfile`, {found}"))
+    };
+    let mut parts = Multipart::from_request(request, &()).await.map_err(|error| wanted(&format!("but: {}", error.body_text())))?;
     let mut received = None;
     while let Some(part) = parts.next_field().await.map_err(|error| refusal(app, &error))? {
         let Some(name) = part.file_name() else { continue };
         if received.is_some() {
-            return Err(Refusal::bad_request("exactly one file must be sent, and there are more"));
+            return Err(wanted("and there are more"));
         }
         let name = plain_name(name).ok_or_else(|| Refusal::bad_request("the uploaded file needs a name"))?;
         received = Some((name, write(app, part).await?));
     }
-    received.ok_or_else(|| Refusal::bad_request("exactly one file must be sent, and there is none"))
+    received.ok_or_else(|| wanted("and there is none"))
 }
 
 /// Writes a part into a new file. The file is gone again if the client goes away.

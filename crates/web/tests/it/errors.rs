@@ -4,6 +4,9 @@ use crate::{
     client::{get, post, send},
     fake::{COUNT, FINISHED, RUNNING, Served},
 };
+use bytes::Bytes;
+use flott_web::Asset;
+use std::sync::Arc;
 
 #[test]
 fn what_is_not_there_is_404() {
@@ -64,6 +67,40 @@ fn what_makes_no_sense_is_400() {
         assert_eq!(post(served.address(), &path, body).status, 400, "{body}");
     }
     assert_eq!(post(served.address(), "/savepoint-disposal", "{}").status, 400);
+    assert!(served.fake.calls.lock().unwrap().is_empty());
+}
+
+#[test]
+fn bounds_that_no_vertex_can_have_are_told_as_they_were_given() {
+    let served = Served::new();
+    for (lower, upper, told) in [(-1, 1, "`lowerBound` of vertex"), (1, 0, "`upperBound` of vertex"), (1, -2, "is -2, and must be")] {
+        let body = format!(r#"{{"{:032x}": {{"parallelism": {{"lowerBound": {lower}, "upperBound": {upper}}}}}}}"#, COUNT.0);
+        let answer = send(served.address(), "PUT", &format!("/jobs/{RUNNING}/resource-requirements"), &[], body.as_bytes());
+        assert!(answer.status == 400 && answer.errors()[0].contains(told), "{:?}", answer.errors());
+    }
+    assert!(served.fake.calls.lock().unwrap().is_empty());
+}
+
+#[test]
+fn slashes_behind_the_path_of_a_call_mean_nothing_and_open_no_way_around_what_is_refused() {
+    let served = Served::with(|options| {
+        let page = |path: &str| (path == "index.html").then(|| Asset::plain("text/html", Bytes::from_static(b"page")));
+        options.assets = Some(Arc::new(page));
+    });
+    for path in ["/jobs/overview", "/v1/jobs", "/overview", "/jobs/metrics?get=a"] {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        for slashes in ["/", "//"] {
+            let (with, without) = (format!("{path}{slashes}?{query}"), format!("{path}?{query}"));
+            let (with, without) = (get(served.address(), &with), get(served.address(), &without));
+            assert_eq!((with.status, with.json()), (200, without.json()), "{path}{slashes}");
+        }
+    }
+    assert_eq!(get(served.address(), "/index.html").body, b"page");
+    for path in ["/index.html/", "/v1/", "//", "/jobs/overview/x/"] {
+        assert_eq!(get(served.address(), path).status, 404, "{path}");
+    }
+    let strange = send(served.address(), "GET", &format!("/jobs/{RUNNING}/yarn-cancel/"), &["Origin: http://evil.example"], b"");
+    assert_eq!(strange.status, 403);
     assert!(served.fake.calls.lock().unwrap().is_empty());
 }
 

@@ -22,7 +22,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -54,13 +54,26 @@ impl Clock for FixedClock {
 }
 
 /// The made-up cluster. What it is told is noted in `calls`.
-#[derive(Default)]
 pub(crate) struct Fake {
+    /// Whether jobs have a directory for savepoints.
+    pub(crate) savepoints: AtomicBool,
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) executables: Mutex<Vec<(Executable, Vec<u8>)>>,
     /// Snapshots are not complete while it is shut.
     gate: Mutex<bool>,
     opened: Condvar,
+}
+
+impl Default for Fake {
+    fn default() -> Self {
+        Fake {
+            savepoints: true.into(),
+            calls: Mutex::default(),
+            executables: Mutex::default(),
+            gate: Mutex::default(),
+            opened: Condvar::default(),
+        }
+    }
 }
 
 impl Fake {
@@ -309,6 +322,11 @@ impl Cluster for Fake {
     fn checkpoint(&self, job: JobId) -> Result<SnapshotTaken> {
         self.note("checkpoint".to_owned());
         self.snapshot(job)
+    }
+
+    fn savepoint_directory(&self, job: JobId) -> Result<Option<String>> {
+        self.job(job)?;
+        Ok(self.savepoints.load(Ordering::Relaxed).then(|| "/configured".to_owned()))
     }
 
     fn savepoint(&self, job: JobId, directory: Option<&str>, cancel: bool) -> Result<SnapshotTaken> {

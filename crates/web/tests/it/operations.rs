@@ -56,6 +56,45 @@ fn a_stop_is_asked_about_as_a_savepoint() {
 }
 
 #[test]
+fn what_a_snapshot_cannot_be_is_refused_with_the_name_of_the_field() {
+    let served = Served::new();
+    for (what, body, field) in [
+        ("checkpoints", r#"{"checkpointType": "NONSENSE"}"#, "`checkpointType`"),
+        ("checkpoints", r#"{"checkpointType": 5}"#, "`checkpointType`"),
+        ("savepoints", r#"{"formatType": "NONSENSE"}"#, "`formatType`"),
+        ("savepoints", r#"{"target-directory": 5}"#, "`target-directory`"),
+        ("savepoints", r#"{"target-directory": "rel/dir"}"#, "`target-directory`"),
+        ("stop", r#"{"formatType": []}"#, "`formatType`"),
+        ("stop", r#"{"targetDirectory": true}"#, "`targetDirectory`"),
+        ("stop", r#"{"targetDirectory": "./dir"}"#, "`targetDirectory`"),
+    ] {
+        let answer = post(served.address(), &format!("/jobs/{RUNNING}/{what}"), body);
+        assert!(answer.status == 400 && answer.errors()[0].contains(field), "{what} {body}: {:?}", answer.errors());
+    }
+    assert!(served.fake.calls.lock().unwrap().is_empty());
+    for (what, body) in [
+        ("checkpoints", r#"{"checkpointType": "FULL"}"#),
+        ("savepoints", r#"{"target-directory": "/sp", "formatType": "CANONICAL"}"#),
+        ("stop", r#"{"targetDirectory": "file:/sp", "formatType": "native"}"#),
+    ] {
+        trigger(&served, RUNNING, what, body);
+    }
+}
+
+#[test]
+fn a_savepoint_for_which_no_directory_is_known_is_refused_at_once() {
+    let served = Served::new();
+    served.fake.savepoints.store(false, Ordering::Relaxed);
+    for (what, field) in [("savepoints", "`target-directory`"), ("stop", "`targetDirectory`")] {
+        let answer = post(served.address(), &format!("/jobs/{RUNNING}/{what}"), "{}");
+        let told = answer.errors().concat();
+        assert!(answer.status == 400 && told.contains("`execution.checkpointing.savepoint-dir`") && told.contains(field), "{told}");
+    }
+    assert!(served.fake.calls.lock().unwrap().is_empty());
+    trigger(&served, RUNNING, "savepoints", r#"{"target-directory": "/sp"}"#);
+}
+
+#[test]
 fn an_id_of_the_client_triggers_once() {
     let served = Served::new();
     let chosen = "0123456789abcdef0123456789ABCDEF";

@@ -43,7 +43,10 @@ fn an_upload_that_is_too_large_leaves_nothing() {
 #[test]
 fn an_upload_needs_a_file_with_a_name() {
     let served = Served::new();
-    assert_eq!(post(served.address(), "/jars/upload", "{}").status, 400);
+    for answer in [post(served.address(), "/jars/upload", "{}"), send(served.address(), "POST", "/jars/upload", &[], b"")] {
+        let told = answer.errors().concat();
+        assert!(answer.status == 400 && told.contains("`multipart/form-data` in the field `jarfile`"), "{told}");
+    }
     assert_eq!(post_file(served.address(), "/jars/upload", "..", b"x").status, 400);
     let empty = send(served.address(), "POST", "/jars/upload", &["Content-Type: multipart/form-data; boundary=edge"], b"--edge--\r\n");
     assert_eq!(empty.status, 400);
@@ -51,6 +54,17 @@ fn an_upload_needs_a_file_with_a_name() {
     let cut = send(served.address(), "POST", "/jars/upload", &["Content-Type: multipart/form-data; boundary=edge"], cut);
     assert_eq!(cut.status, 400);
     assert!(served.fake.executables.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_job_id_that_cannot_be_read_is_told_by_where_it_stands() {
+    let served = Served::new();
+    post_file(served.address(), "/jars/upload", "a", b"x");
+    for (query, body, place) in [("", r#"{"jobId": "xyz"}"#, "the field `jobId`"), ("?jobid=xyz", "", "the query parameter `jobid`")] {
+        let answer = post(served.address(), &format!("/jars/0_a/run{query}"), body);
+        assert!(answer.status == 400 && answer.errors()[0].starts_with(place), "{:?}", answer.errors());
+    }
+    assert!(served.fake.calls.lock().unwrap().is_empty());
 }
 
 #[test]
