@@ -44,8 +44,18 @@ pub(crate) enum Message {
 /// another JobManager leads: then the job has not ended here.
 pub(crate) type KeepEnd = Arc<dyn Fn(&JobOutcome, &JobOverview) -> bool + Send + Sync>;
 
-/// Stores what the parallelism of a job may be from now on, so that the next leader knows it.
-pub(crate) type KeepBounds = Box<dyn Fn(&[ParallelismBounds]) + Send>;
+/// What the next leader has to know of a job.
+pub(crate) enum Decision {
+    /// What its parallelism may be from now on.
+    Bounds(Vec<ParallelismBounds>),
+    /// How it ends, although it has not yet.
+    End(JobEnd),
+    /// To be answered when all before this is stored. If that cannot be, since another JobManager leads, the sender is dropped.
+    Answer(mpsc::Sender<JobReply>, JobReply),
+}
+
+/// Stores what is decided of a job, in the order in which it is told. Does not wait for the store.
+pub(crate) type KeepDecisions = Box<dyn Fn(Decision) + Send>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -157,7 +167,10 @@ pub(crate) struct JobThread<H> {
     /// Where somebody wants to know what happens.
     pub(crate) history: Option<SharedHistory>,
     pub(crate) keep_end: Option<KeepEnd>,
-    pub(crate) keep_bounds: Option<KeepBounds>,
+    /// Where another JobManager may lead.
+    pub(crate) decisions: Option<KeepDecisions>,
+    /// Whether it was told how the job ends.
+    pub(crate) end_decided: bool,
 }
 
 /// Why the thread of a job ends.
@@ -245,6 +258,10 @@ impl<H: TaskHost> JobThread<H> {
             if let Some(history) = &self.history {
                 actions.iter().for_each(|action| history.action(action, now.wall));
             }
+            if let (false, Some(decisions), Some(end)) = (self.end_decided, &self.decisions, self.master.decided_end()) {
+                self.end_decided = true;
+                decisions(Decision::End(end.clone()));
+            }
             let ended = actions.iter().find_map(|action| if let JobAction::Ended(outcome) = action { Some(outcome) } else { None });
             if let (Some(outcome), Some(keep_end)) = (ended, &self.keep_end)
                 && !keep_end(outcome, &self.master.overview())
@@ -280,17 +297,20 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::RetainCheckpoints(keep) => self.store(StorageAction::Retain(keep)),
             JobAction::DiscardAllCheckpoints => self.store(StorageAction::DiscardAll),
             JobAction::Reply(request, reply) => {
-                if let Some(client) = self.requests.remove(&request) {
+                match (self.requests.remove(&request), &self.decisions) {
+                    // Who was told that something will be done relies on it, whoever leads.
+                    (Some(client), Some(decisions)) if reply == JobReply::Accepted => decisions(Decision::Answer(client, reply)),
                     // Whoever asked may be gone.
-                    let _ = client.send(reply);
+                    (Some(client), _) => _ = client.send(reply),
+                    (None, _) => {}
                 }
             }
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
             JobAction::Recovered => self.host.recovered(),
             JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
             JobAction::Note(note) => {
-                if let (JobNote::Required(bounds), Some(keep)) = (&note, &self.keep_bounds) {
-                    keep(bounds);
+                if let (JobNote::Required(bounds), Some(decisions)) = (&note, &self.decisions) {
+                    decisions(Decision::Bounds(bounds.clone()));
                 }
                 log(&note);
             }

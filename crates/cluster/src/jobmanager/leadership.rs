@@ -207,6 +207,7 @@ impl JobManager {
             slots_wanted: 0,
             rescales: Vec::new(),
             rescale_totals: RescaleTotals::default(),
+            stopped: None,
         };
         let history = JobHistory::never_run(started, now, failure.clone());
         let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
@@ -234,9 +235,7 @@ impl JobManager {
                 Err(error) => return Err(error),
             }
         };
-        if let Some(bounds) = &record.bounds {
-            launch.master.take_over_bounds(bounds.clone());
-        }
+        record.hand_over(&mut launch.master);
         let event = JobEvent::Recover { last_checkpoint: launch.last_checkpoint, wait: RECONCILIATION };
         tracing::info!(job = %id, "a job of the leader before is taken over");
         Ok(Beginning { id, record, launch, event })

@@ -3,8 +3,9 @@
 use super::JobHistory;
 use flott_core::{Error, ErrorKind, Timestamp};
 use flott_graph::{JobTopology, settings::JobSettings};
+use flott_jobmanager::JobMaster;
 use flott_rpc::{
-    client::{JobOutcome, JobOverview, ParallelismBounds},
+    client::{JobEnd, JobOutcome, JobOverview, ParallelismBounds},
     control::Program,
     figures::TaskFigures,
 };
@@ -27,12 +28,25 @@ pub(super) struct RunningRecord {
     /// What its parallelism may be, if somebody has asked for that since.
     #[serde(default)]
     pub(super) bounds: Option<Vec<ParallelismBounds>>,
+    /// How it ends, if that is decided and its tasks have yet to.
+    #[serde(default)]
+    pub(super) end: Option<JobEnd>,
 }
 
 impl RunningRecord {
     /// Its term in its checkpoint storage under the leader of the term `epoch`.
     pub(super) fn storage_epoch_of(&self, epoch: u64) -> u64 {
         self.storage_epoch.saturating_add(epoch.saturating_sub(self.leader_epoch))
+    }
+
+    /// Tells the job's next master what was decided of it.
+    pub(super) fn hand_over(&self, master: &mut JobMaster) {
+        if let Some(bounds) = &self.bounds {
+            master.take_over_bounds(bounds.clone());
+        }
+        if let Some(end) = &self.end {
+            master.take_over_end(end.clone());
+        }
     }
 }
 
