@@ -1,6 +1,8 @@
 /** Every page, in both themes and on wide and narrow screens: it shows what is there, is accessible, and nothing fails. */
 
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { Cluster, eventually, example } from "./cluster.mjs";
 import { accessible, fits, launch, open, picture, SIZES } from "./page.mjs";
@@ -57,10 +59,12 @@ const pages = () => {
     ["rescale", `#/jobs/${jobs.slow}/rescale`, "Needs"],
     ["taskmanagers", "#/task-managers", "tm-1"],
     ["taskmanager", "#/task-managers/tm-0/metrics", "CPU cores"],
+    ["taskmanager-configuration", "#/task-managers/tm-0/configuration", "taskmanager.resource-id"],
+    ["taskmanager-threads", "#/task-managers/tm-0/threads", "Equal stacks together"],
     ["taskmanager-log", "#/task-managers/tm-0/log", "registered at the JobManager"],
     ["jobmanager", "#/job-manager/metrics", "numRunningJobs"],
     ["jobmanager-configuration", "#/job-manager/configuration", "env.log.dir"],
-    ["jobmanager-log", "#/job-manager/log", "a TaskManager has registered"],
+    ["jobmanager-log", "#/job-manager/log", "checkpoint completed"],
     ["jobmanager-files", "#/job-manager/files", "flott-jobmanager.log"],
     ["jobmanager-threads", "#/job-manager/threads", "flott-web"],
     ["submit", "#/submit", "Upload an executable"],
@@ -238,15 +242,125 @@ test("a log is searched, filtered, read from the end and downloaded", async () =
   await page.goto(`${cluster.url}/#/job-manager/log`);
   await page.getByText("checkpoint completed").first().waitFor();
   await page.getByLabel("Search the log").fill("TaskManager has registered");
-  await page.getByText(/2 of \d+ lines/).waitFor();
+  await page.getByText("2 lines in the whole file").waitFor();
   await page.getByLabel("Level").selectOption("ERROR");
   await page.getByText("No line matches.").waitFor();
+  await page.getByText("0 lines in the whole file").waitFor();
   const download = page.waitForEvent("download");
   await page.getByRole("link", { name: "Download" }).click();
   assert.equal((await download).suggestedFilename(), "log.txt");
   await context.close();
   sound();
 });
+
+test("a large log is searched to its beginning in pieces, and what is found is shown in its place", async () => {
+  const line = (number, level) => `2026-11-22T13:58:05Z ${level} shop: event number ${number} of many\n`;
+  const lines = Array.from({ length: 80_000 }, (_, number) => line(number, number % 30_000 === 99 ? "ERROR" : "INFO"));
+  // Nothing else writes there.
+  appendFileSync(join(cluster.logs, "flott-jobmanager.out"), lines.join(""));
+  const { page, sound, context } = await open(browser);
+  const largest = { bytes: 0, reads: 0 };
+  page.on("response", async (response) => {
+    if (!response.url().endsWith("/jobmanager/stdout")) return;
+    largest.reads += 1;
+    largest.bytes = Math.max(largest.bytes, Number(response.headers()["content-length"] ?? Number.POSITIVE_INFINITY));
+  });
+  await page.goto(`${cluster.url}/#/job-manager/stdout`);
+  await page.getByText("event number 79999 of many").waitFor();
+  await page.getByLabel("Level").selectOption("ERROR");
+  await page.getByText("3 lines in the whole file").waitFor();
+  assert.equal(await page.locator(".log-line").count(), 3);
+  await accessible(page, "what was found in a log");
+  await picture(page, "log-filtered");
+  await page.getByLabel("Search the log").fill("number 99 ");
+  await page.getByText("1 line in the whole file").waitFor();
+  await page.getByRole("button", { name: "show the lines around" }).click();
+  await page.locator(".log-around", { hasText: "event number 99 of many" }).waitFor();
+  await page.getByText("event number 98 of many").waitFor();
+  await page.getByRole("button", { name: /^Show later lines/ }).waitFor();
+  // Where very much is found, only as much as fits on a screen is.
+  await page.getByLabel("Search the log").fill("event");
+  await page.getByRole("button", { name: "Search further up" }).or(page.getByText("in the whole file")).first().waitFor();
+  await page.getByLabel("Follow").check();
+  await page.getByText("event number 79999 of many").waitFor();
+  assert.ok(largest.reads > 5 && largest.bytes <= 3 * 1024 * 1024, `${largest.reads} parts of at most ${largest.bytes} bytes`);
+  await context.close();
+  sound();
+});
+
+test("threads with the same stack stand together, and are searched for", async () => {
+  const { page, sound, context } = await open(browser);
+  await page.goto(`${cluster.url}/#/task-managers/tm-0/threads`);
+  const stacks = page.locator(".stacks > li");
+  await stacks.first().waitFor();
+  const together = await stacks.count();
+  await page.getByLabel("Equal stacks together").uncheck();
+  await eventually("each thread stands alone", async () => (await stacks.count()) > together);
+  const all = await stacks.count();
+  await page.getByLabel("Search threads").fill("flott-observer");
+  await eventually("one is found", async () => (await stacks.count()) === 1);
+  await page.getByText(`1 of ${all} threads`).waitFor();
+  await context.close();
+  sound();
+});
+
+test("a metric has a line for each subtask, and that is remembered", async () => {
+  const { page, sound, context } = await open(browser);
+  const vertex = (id) => `${cluster.url}/#/jobs/${jobs.machine}/overview?vertex=${id}&tab=metrics`;
+  await page.goto(vertex(jobs.sink));
+  await page.getByRole("button", { name: "By subtask" }).click();
+  const legend = page.locator(".chart .u-legend").first();
+  await legend.getByText("subtask 1").waitFor();
+  assert.match(page.url(), /lines=subtasks/);
+  await eventually("both have values", async () =>
+    (await legend.locator(".u-value").allTextContents()).slice(1).every((text) => /\d/.test(text)),
+  );
+  await page.getByRole("button", { name: "remove numRecordsInPerSecond" }).click();
+  await page.goto(vertex(jobs.source));
+  await page.locator(".chart .u-legend").first().getByText("subtask 0").waitFor();
+  assert.equal(await page.getByRole("button", { name: "remove numRecordsInPerSecond" }).count(), 0);
+  await picture(page, "metrics-by-subtask");
+  await context.close();
+  sound();
+});
+
+for (const size of SIZES) {
+  test(`every word and figure of a vertex can be read, ${size.width} px wide`, async () => {
+    const { page, sound, context } = await open(browser, { size });
+    await page.goto(`${cluster.url}/#/jobs/${jobs.slow}/overview`);
+    await page.locator("a.vertex .load-share").nth(14).waitFor();
+    // The widest figures that there may be.
+    await page.evaluate(() => {
+      for (const share of document.querySelectorAll(".load-share b")) share.textContent = "100 %";
+    });
+    const cut = await page.evaluate(() => {
+      const all = [...document.querySelectorAll("a.vertex")].flatMap((vertex) => {
+        const box = vertex.getBoundingClientRect();
+        const parts = [...vertex.querySelectorAll(".load-share, .load-share span, .vertex-rates span, .vertex-more span")];
+        return parts.map((part) => ({
+          text: part.textContent,
+          at: part.getBoundingClientRect(),
+          box,
+          wide: part.scrollWidth - part.clientWidth,
+        }));
+      });
+      return all
+        .filter(({ at, box, wide }) => wide > 1 || at.left < box.left || at.right > box.right || at.bottom > box.bottom || at.height < 9)
+        .map(({ text, at }) => `${text}: ${at.width} x ${at.height}`);
+    });
+    assert.deepEqual(cut, []);
+    const overlapping = await page.evaluate(
+      () =>
+        [...document.querySelectorAll(".load-shares")].filter((shares) => {
+          const [busy, waits, idle] = [...shares.children].map((share) => share.getBoundingClientRect());
+          return busy.right > waits.left || waits.right > idle.left;
+        }).length,
+    );
+    assert.equal(overlapping, 0);
+    await context.close();
+    sound();
+  });
+}
 
 test("the keyboard reaches everything, and what is chosen stays in the address", async () => {
   const { page, sound, context } = await open(browser);

@@ -18,6 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if mode == "crash-in-worker" && in_worker {
         return Err("this program works only where it was submitted".into());
     }
+    if mode == "logs" {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    }
     let env = StreamExecutionEnvironment::get()?;
     if mode == "nothing" {
         return Ok(());

@@ -3,7 +3,7 @@
 use crate::{
     host::{TaskHost, WorkerNotice},
     jobmanager::SharedHistory,
-    storage_thread::StorageAction,
+    storage_thread::{StorageAction, Work},
 };
 use flott_core::{
     error::TaskFailure,
@@ -54,8 +54,8 @@ pub(crate) enum Decision {
     Answer(mpsc::Sender<JobReply>, JobReply),
 }
 
-/// Stores what is decided of a job, in the order in which it is told. Does not wait for the store.
-pub(crate) type KeepDecisions = Box<dyn Fn(Decision) + Send>;
+/// Keeps what is decided of a job, in the order in which it is told. Returns what is to be done for that, which may wait for shared storage.
+pub(crate) type KeepDecisions = Box<dyn Fn(Decision) -> Option<Work> + Send>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -258,9 +258,9 @@ impl<H: TaskHost> JobThread<H> {
             if let Some(history) = &self.history {
                 actions.iter().for_each(|action| history.action(action, now.wall));
             }
-            if let (false, Some(decisions), Some(end)) = (self.end_decided, &self.decisions, self.master.decided_end()) {
+            if let (false, Some(end)) = (self.end_decided, self.master.decided_end()) {
+                self.decided(|| Decision::End(end.clone()));
                 self.end_decided = true;
-                decisions(Decision::End(end.clone()));
             }
             let ended = actions.iter().find_map(|action| if let JobAction::Ended(outcome) = action { Some(outcome) } else { None });
             if let (Some(outcome), Some(keep_end)) = (ended, &self.keep_end)
@@ -296,26 +296,35 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::DiscardCheckpoint { checkpoint, kind } => self.store(StorageAction::Discard { checkpoint, kind }),
             JobAction::RetainCheckpoints(keep) => self.store(StorageAction::Retain(keep)),
             JobAction::DiscardAllCheckpoints => self.store(StorageAction::DiscardAll),
-            JobAction::Reply(request, reply) => {
-                match (self.requests.remove(&request), &self.decisions) {
-                    // Who was told that something will be done relies on it, whoever leads.
-                    (Some(client), Some(decisions)) if reply == JobReply::Accepted => decisions(Decision::Answer(client, reply)),
-                    // Whoever asked may be gone.
-                    (Some(client), _) => _ = client.send(reply),
-                    (None, _) => {}
-                }
-            }
+            JobAction::Reply(request, reply) => self.reply(request, reply),
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
             JobAction::Recovered => self.host.recovered(),
             JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
             JobAction::Note(note) => {
-                if let (JobNote::Required(bounds), Some(decisions)) = (&note, &self.decisions) {
-                    decisions(Decision::Bounds(bounds.clone()));
+                if let JobNote::Required(bounds) = &note {
+                    self.decided(|| Decision::Bounds(bounds.clone()));
                 }
                 log(&note);
             }
         }
         None
+    }
+
+    /// Answers a request. Who is told that something will be done relies on it, whoever leads.
+    fn reply(&mut self, request: RequestId, reply: JobReply) {
+        match self.requests.remove(&request) {
+            Some(client) if reply == JobReply::Accepted && self.decisions.is_some() => self.decided(|| Decision::Answer(client, reply)),
+            // Whoever asked may be gone.
+            Some(client) => _ = client.send(reply),
+            None => {}
+        }
+    }
+
+    /// The next leader has to know it, if there can be one.
+    fn decided(&self, decision: impl FnOnce() -> Decision) {
+        if let Some(work) = self.decisions.as_ref().and_then(|decisions| decisions(decision())) {
+            self.store(StorageAction::Other(work));
+        }
     }
 
     fn store(&self, action: StorageAction) {

@@ -31,6 +31,9 @@ pub struct TaskFigures {
     /// Of the enumerators in its process; they are with one of the tasks there.
     #[serde(default)]
     pub enumerators: Vec<EnumeratorFigures>,
+    /// When it has opened its operators; `None`: it has not begun to.
+    #[serde(default)]
+    pub initialization: Option<Initialization>,
     /// How long marks of sources were on their way to its operators.
     #[serde(default)]
     pub latencies: Vec<Latency>,
@@ -43,6 +46,17 @@ pub struct TaskFigures {
     /// When they were read, ms of a clock of the worker's.
     #[serde(default)]
     pub read_at_ms: u64,
+}
+
+/// A task opens its operators, with the state that they are given: Flink's state `INITIALIZING`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Initialization {
+    /// Of which attempt.
+    pub attempt: u32,
+    /// When it began, ms since 1970 by the clock of the worker.
+    pub since: i64,
+    /// How long it took, ms; `None`: it is not done.
+    pub took: Option<u64>,
 }
 
 /// What waits in the channels of a task.

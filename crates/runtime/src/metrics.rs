@@ -7,7 +7,7 @@ use flott_core::{
     metrics::{Counter, Gauge, MetricGroup, names},
     time::{MAX_WATERMARK, MIN_WATERMARK, Timestamp},
 };
-use flott_rpc::figures::{BufferFigures, Distributions, QueueFigures, TaskFigures};
+use flott_rpc::figures::{BufferFigures, Distributions, Initialization, QueueFigures, TaskFigures};
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -23,6 +23,7 @@ pub struct TaskMetrics {
     /// The accumulators of the task.
     pub accumulators: Accumulators,
     thread: Arc<OnceLock<u32>>,
+    opening: Arc<Opening>,
     /// Records sent into each edge that takes the task's output, with the edge's place in the graph; in the order of the outputs.
     pub(crate) edges: Vec<(u32, Counter)>,
     pub(crate) latencies: Latencies,
@@ -38,6 +39,21 @@ pub struct TaskMetrics {
     pub(crate) times: Times,
 }
 
+/// When a task has opened its operators.
+#[derive(Debug, Default)]
+struct Opening {
+    /// The number of the attempt, the monotonic time and the time, ms since 1970.
+    began: OnceLock<(u32, Duration, Timestamp)>,
+    done: OnceLock<Duration>,
+}
+
+impl Opening {
+    /// ms since it began.
+    fn so_far(&self, now: Duration) -> u64 {
+        self.began.get().map_or(0, |(_, began, _)| now.saturating_sub(*began).as_millis() as u64)
+    }
+}
+
 impl TaskMetrics {
     /// For a task with these operators, that sends into these edges of the graph and starts at the monotonic time `now`.
     pub fn new(operators: impl IntoIterator<Item = String>, edges: impl IntoIterator<Item = usize>, now: Duration) -> Self {
@@ -49,6 +65,7 @@ impl TaskMetrics {
             operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
             accumulators: Accumulators::default(),
             thread: Arc::default(),
+            opening: Arc::default(),
             edges: edges.into_iter().map(|edge| (edge as u32, Counter::default())).collect(),
             latencies: Latencies::default(),
             input: None,
@@ -70,6 +87,23 @@ impl TaskMetrics {
             // A task has one thread from its beginning to its end.
             let _ = self.thread.set(number);
         }
+    }
+
+    /// The attempt begins to open its operators.
+    pub(crate) fn opens(&self, attempt: u32, now: Duration, wall: Timestamp) {
+        // Once in an attempt, which these figures are of.
+        let _ = self.opening.began.set((attempt, now, wall));
+    }
+
+    /// Its operators are open.
+    pub(crate) fn opened(&self, now: Duration) {
+        let _ = self.opening.done.set(now);
+    }
+
+    fn initialization(&self) -> Option<Initialization> {
+        let (attempt, began, since) = *self.opening.began.get()?;
+        let took = self.opening.done.get().map(|done| done.saturating_sub(began).as_millis() as u64);
+        Some(Initialization { attempt, since, took })
     }
 
     /// What waits in its channels.
@@ -96,6 +130,9 @@ impl TaskMetrics {
         }
         let mut task = self.group.read();
         task.extend(times.map(|(name, time)| (name.to_owned(), time)));
+        let initialization = self.initialization();
+        let took = initialization.map_or(0, |opening| opening.took.unwrap_or_else(|| self.opening.so_far(now)));
+        task.insert(names::INITIALIZATION_TIME.to_owned(), took as i64);
         TaskFigures {
             subtask,
             name: name.to_owned(),
@@ -105,6 +142,7 @@ impl TaskMetrics {
             edges: self.edges.iter().map(|(edge, records)| (*edge, records.get())).collect(),
             buffers: Some(self.buffers()),
             enumerators: Vec::new(),
+            initialization,
             latencies: self.latencies.read(),
             accumulators: self.accumulators.snapshot(),
             thread: self.thread.get().copied(),

@@ -81,6 +81,9 @@ export function answers(tick) {
       watermark: now - 900,
       "state-size": 5000,
     })),
+    edges: numbers.flatMap((number) =>
+      inputs(number).map((input) => ({ source: input.id, target: id(number), num: input.num, records: tick, "records-rate": 500 + tick })),
+    ),
   };
   return { job, flow };
 }

@@ -18,7 +18,7 @@ import { dark } from "../app/settings";
 import { type Columned, columnLayout, fitsColumn } from "./column";
 import type { FlowFigures } from "./flow";
 import { FarView } from "./FarView";
-import { layout, NODE_HEIGHT, NODE_WIDTH, within } from "./layout";
+import { layout, NODE_HEIGHT, NODE_WIDTH, type Place, within } from "./layout";
 import { type Graph, reachable } from "./model";
 import { RateEdge, type RateEdgeData } from "./RateEdge";
 import { READABLE, VertexNode, type VertexNodeData } from "./VertexNode";
@@ -72,6 +72,9 @@ const SIDE = 10;
 /** Above a column, where the first vertex may have a mark, and below it, where the legend is, px. */
 const [ABOVE, BELOW] = [18, 40];
 
+/** Above a graph that is no column, px. */
+const ABOVE_WHOLE = 40;
+
 function columnScale({ left }: Columned, width: number): number {
   return Math.min(1.1, (width - 2 * SIDE) / (left + NODE_WIDTH));
 }
@@ -79,6 +82,18 @@ function columnScale({ left }: Columned, width: number): number {
 /** A height, rounded so that it settles. */
 function columnHeight(column: Columned, width: number): number {
   return width === 0 ? 320 : Math.round(column.height * columnScale(column, width)) + ABOVE + BELOW;
+}
+
+/** As high as a graph is that is as wide as there is room for. */
+function wholeHeight(places: ReadonlyMap<string, Place>, width: number): number {
+  let [right, bottom] = [0, 0];
+  let [left, top] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const { x, y } of places.values()) {
+    [left, right] = [Math.min(left, x), Math.max(right, x + NODE_WIDTH)];
+    [top, bottom] = [Math.min(top, y), Math.max(bottom, y + NODE_HEIGHT)];
+  }
+  const scale = Math.min(FIT.maxZoom, (width * 0.9) / Math.max(1, right - left));
+  return Math.round((bottom - top) * scale) + ABOVE_WHOLE + BELOW;
 }
 
 /** Shows all of a column, as wide as there is room for. */
@@ -133,7 +148,7 @@ function Drawing({ graph, figures }: Props) {
   const far = useFlowStore((state) => many && state.transform[2] < READABLE);
   const column = useMemo(() => (narrow && fitsColumn(graph) ? columnLayout(graph) : null), [graph, narrow]);
   const places = useMemo(() => column?.places ?? layout(graph, narrow), [graph, narrow, column]);
-  const height = useFlowStore((state) => (column ? columnHeight(column, state.width) : 0));
+  const height = useFlowStore((state) => (column ? columnHeight(column, state.width) : wholeHeight(places, state.width)));
   const nodes = useMemo<VertexNodeData[]>(() => {
     const ends = handles(narrow);
     return graph.vertices.map((vertex) => ({
@@ -171,7 +186,7 @@ function Drawing({ graph, figures }: Props) {
   );
   const leave = useCallback(() => figures.lit.set(null), [figures]);
   return (
-    <div className={column ? "graph-column" : "graph-whole"} style={column ? { height } : undefined}>
+    <div className={column ? "graph-column" : "graph-whole"} style={{ height: column ? height : `clamp(220px, ${height}px, 62vh)` }}>
       <ReactFlow
         // All of a column is shown: the page scrolls rather than the graph.
         {...(column ? { panOnDrag: false, zoomOnPinch: false, zoomOnDoubleClick: false } : {})}

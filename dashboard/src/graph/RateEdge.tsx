@@ -42,7 +42,8 @@ function Rate({ edge, edges, figures }: { edge: GraphEdge; edges: readonly Graph
   const from = useStore(figures.vertex(edge.from)).flow;
   const to = useStore(figures.vertex(edge.to)).flow;
   const told = useStore(figures.edge(edge.id));
-  const records = told === undefined ? edgeRate(edge, edges, from, to) : told;
+  // A program that was compiled with an older release does not count them.
+  const records = told ?? edgeRate(edge, edges, from, to);
   return records === null ? null : <b>{rate(records)}</b>;
 }
 

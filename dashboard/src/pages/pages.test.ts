@@ -48,6 +48,10 @@ describe("the timeline", () => {
       { state: "FAILED", from: 40, to: 40 },
     ]);
     expect(spansOf({ RUNNING: 5 }, 9)).toEqual([{ state: "RUNNING", from: 5, to: 9 }]);
+    expect(spansOf({ RUNNING: 5, CANCELING: 8, CANCELED: 12 }, 20)).toEqual([
+      { state: "RUNNING", from: 5, to: 8 },
+      { state: "CANCELING", from: 8, to: 12 },
+    ]);
   });
 });
 
@@ -69,6 +73,8 @@ describe("an attempt that has ended", () => {
       { state: "DEPLOYING", from: 100, to: 103 },
       { state: "RUNNING", from: 103, to: 188 },
     ]);
+    const slow = { ...attempt(0, 0, "CANCELED", 100), "end-time": 200 };
+    expect(spansOfAttempt(slow).at(-1)).toEqual({ state: "CANCELING", from: 188, to: 200 });
     expect(spansOfAttempt(attempt(0, 0, "FAILED", 100)).at(-1)).toEqual({ state: "FAILED", from: 188, to: 188 });
     expect(spansOfAttempt(attempt(0, 0, "CANCELED", -1))).toEqual([]);
   });

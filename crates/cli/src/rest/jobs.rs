@@ -12,14 +12,21 @@ use flott_graph::settings::{CheckpointMode, RestartSettings, Retention};
 use flott_rpc::{
     client::{JobOutcome, JobOverview},
     control::JobSummary,
-    figures::{EnumeratorFigures, TaskFigures, merged_accumulators},
+    figures::{EnumeratorFigures, Initialization, TaskFigures, merged_accumulators},
     status::TaskStatus,
 };
 use flott_web::model;
 use std::collections::BTreeMap;
 
-/// A job in a list.
-pub(super) fn summary(job: &JobSummary, overview: &JobOverview, details: &JobDetails) -> model::JobSummary {
+/// A job in a list. `figures` may be left out if no task is on its way.
+pub(super) fn summary(job: &JobSummary, overview: &JobOverview, details: &JobDetails, figures: &[TaskFigures]) -> model::JobSummary {
+    let opening: BTreeMap<SubtaskId, u32> =
+        figures.iter().filter_map(|figures| Some((figures.subtask, figures.initialization?.attempt))).collect();
+    let current = |subtask: &SubtaskId| details.history.attempts.get(subtask)?.back().map(|attempt| attempt.number);
+    let status = |(subtask, status): &(SubtaskId, TaskStatus)| match opening.get(subtask) {
+        Some(attempt) if *status == TaskStatus::Deploying && current(subtask) == Some(*attempt) => TaskStatus::Initializing,
+        _ => *status,
+    };
     model::JobSummary {
         id: job.id,
         name: job.name.clone(),
@@ -28,7 +35,7 @@ pub(super) fn summary(job: &JobSummary, overview: &JobOverview, details: &JobDet
         started_at: job.started,
         ended_at: job.ended,
         changed_at: changed_at(details),
-        tasks: overview.tasks.iter().map(|(_, status)| *status).collect(),
+        tasks: overview.tasks.iter().map(status).collect(),
     }
 }
 
@@ -120,13 +127,17 @@ fn subtask(
             let status = record.entered.last().map_or(TaskStatus::Created, |(status, _)| *status);
             let task_manager = details.slots.get(&record.slot).cloned();
             let figures = record.figures.as_deref();
-            model::Attempt {
+            let mut attempt = model::Attempt {
                 metrics: figures.map(|figures| values(&figures.task)).unwrap_or_default(),
                 accumulators: figures.map(|figures| figures.accumulators.clone()).unwrap_or_default(),
                 endpoint: task_manager.as_ref().and_then(|id| hosts.get(id).cloned()),
                 task_manager,
                 ..attempt(record.number, status, record.entered.clone())
+            };
+            if let Some(opening) = figures.and_then(|figures| figures.initialization).filter(|opening| opening.attempt == attempt.number) {
+                initialized(&mut attempt, &opening);
             }
+            attempt
         })
         .collect();
     let mut current = attempts.pop().unwrap_or_else(|| attempt(0, TaskStatus::Created, vec![(TaskStatus::Created, details.started)]));
@@ -135,6 +146,9 @@ fn subtask(
     if let Some(figures) = figures {
         current.metrics = values(&figures.task);
         current.accumulators = figures.accumulators.clone();
+        if let Some(opening) = figures.initialization.filter(|opening| opening.attempt == current.number) {
+            initialized(&mut current, &opening);
+        }
         current.latencies = figures.latencies.clone();
         current.buffers = figures.buffers.filter(|_| !current.status.is_terminal());
         current.operator_metrics = figures.operators.iter().map(|(name, figures)| (name.clone(), values(figures))).collect();
@@ -154,6 +168,28 @@ fn subtask(
     }
     attempts.reverse();
     model::Subtask { current, earlier: attempts }
+}
+
+/// The attempt has begun to open its operators. Tasks tell it with their figures alone, the JobMaster makes no difference.
+fn initialized(attempt: &mut model::Attempt, opening: &Initialization) {
+    if attempt.entered.iter().any(|(status, _)| *status == TaskStatus::Initializing) {
+        return;
+    }
+    let deploying =
+        |(status, _): &(TaskStatus, Timestamp)| matches!(status, TaskStatus::Created | TaskStatus::Scheduled | TaskStatus::Deploying);
+    let place = attempt.entered.iter().take_while(|entered| deploying(entered)).count();
+    // The clock of its machine may be another.
+    let mut at = opening.since;
+    if let Some((_, next)) = attempt.entered.get(place) {
+        at = at.min(*next);
+    }
+    if let Some((_, before)) = place.checked_sub(1).and_then(|before| attempt.entered.get(before)) {
+        at = at.max(*before);
+    }
+    attempt.entered.insert(place, (TaskStatus::Initializing, at));
+    if attempt.status == TaskStatus::Deploying {
+        attempt.status = TaskStatus::Initializing;
+    }
 }
 
 fn values(figures: &BTreeMap<String, i64>) -> model::Metrics {
@@ -288,4 +324,34 @@ fn parts(details: &JobDetails, record: &CheckpointRecord) -> Vec<model::VertexCh
         }
     });
     vertices.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use TaskStatus::{Created, Deploying, Failed, Initializing, Running};
+
+    fn with(status: TaskStatus, entered: &[(TaskStatus, Timestamp)], since: Timestamp) -> (TaskStatus, Vec<(TaskStatus, Timestamp)>) {
+        let mut attempt = attempt(0, status, entered.to_vec());
+        initialized(&mut attempt, &Initialization { attempt: 0, since, took: None });
+        (attempt.status, attempt.entered)
+    }
+
+    #[test]
+    fn a_task_is_initializing_between_its_deployment_and_its_work_whatever_the_clocks_say() {
+        let deployed = [(Created, 5), (Deploying, 10)];
+        let running = [&deployed[..], &[(Running, 20)]].concat();
+        let opened = |at| [&deployed[..], &[(Initializing, at)]].concat();
+        assert_eq!(with(Deploying, &deployed, 12), (Initializing, opened(12)));
+        for (since, at) in [(12, 12), (3, 10), (90, 20)] {
+            assert_eq!(with(Running, &running, since), (Running, [&opened(at)[..], &[(Running, 20)]].concat()));
+        }
+        let failed = [&deployed[..], &[(Failed, 20)]].concat();
+        assert_eq!(with(Failed, &failed, 15), (Failed, [&opened(15)[..], &[(Failed, 20)]].concat()));
+        assert_eq!(
+            with(Running, &[(Running, 20)], 12),
+            (Running, vec![(Initializing, 12), (Running, 20)]),
+            "another leader had deployed it"
+        );
+    }
 }

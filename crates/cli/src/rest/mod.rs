@@ -124,7 +124,10 @@ impl Cluster for Rest {
             .filter_map(|job| {
                 let overview = self.manager.overview(job.id).ok()?;
                 let details = self.manager.details(job.id).ok()?;
-                Some(jobs::summary(&job, &overview, &details))
+                // Only they know whether it opens its functions.
+                let on_its_way = overview.tasks.iter().any(|(_, status)| *status == TaskStatus::Deploying);
+                let figures = if on_its_way { self.manager.figures(job.id).ok()? } else { Vec::new() };
+                Some(jobs::summary(&job, &overview, &details, &figures))
             })
             .collect();
         jobs.reverse();

@@ -75,3 +75,27 @@ fn uploaded_executables_outlive_the_job_manager_where_there_is_a_folder_for_them
     cluster.restart_job_manager(&uploads);
     assert!(files(&cluster).is_empty());
 }
+
+#[test]
+fn a_job_that_ran_when_its_job_manager_ended_is_listed_as_failed_with_the_checkpoint_to_start_from() {
+    let mut cluster = Cluster::start_with(&ARCHIVE);
+    cluster.add_task_manager("tm0", 1);
+    assert!(cluster.run(&["-d"], "plain", RECORDS, 100.0).status().unwrap().success());
+    let job = cluster.job();
+    eventually("a checkpoint is complete", || cluster.get(&format!("/jobs/{job}/checkpoints"))["counts"]["completed"] != 0);
+    // Another JobManager with the same folder leaves it alone.
+    let folder = cluster.path("history");
+    let other = Cluster::start_with(&[&format!("-Djobmanager.archive.fs.dir={}", folder.display())]);
+    assert_eq!(other.get("/jobs")["jobs"], json!([]));
+    assert_eq!(cluster.get(&format!("/jobs/{job}"))["state"], "RUNNING");
+    for _ in 0..2 {
+        cluster.restart_job_manager(&ARCHIVE);
+        assert_eq!(cluster.get("/jobs")["jobs"], json!([{"id": job, "status": "FAILED"}]));
+        let failures = cluster.get(&format!("/jobs/{job}/exceptions"));
+        let text = failures["exceptionHistory"]["entries"][0]["stacktrace"].as_str().unwrap().to_owned();
+        let path = text.strip_prefix("the JobManager ended while the job ran").and_then(|text| text.split('`').nth(1));
+        let path = path.unwrap_or_else(|| panic!("{text}")).trim_start_matches("file://").to_owned();
+        assert!(std::path::Path::new(&path).join("_metadata").exists(), "{text}");
+    }
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+}

@@ -15,7 +15,7 @@ mod security;
 mod shortage;
 mod tap;
 
-use processes::{Cluster, eventually, kill};
+use processes::{Cluster, eventually, kill, signal};
 
 const RECORDS: u64 = 10_000;
 
@@ -55,6 +55,17 @@ fn killed_workers_and_task_managers_lose_and_double_nothing() {
     });
     assert!(program.wait().unwrap().success());
     cluster.assert_exact(RECORDS);
+}
+
+#[test]
+fn workers_end_with_their_task_manager_also_when_they_log_and_the_job_manager_does_not_see_it() {
+    let mut cluster = Cluster::with_task_managers(&[1]);
+    assert!(cluster.run(&["-d"], "logs", RECORDS, 100.0).status().unwrap().success());
+    eventually("counts are visible", || !cluster.lines().is_empty());
+    signal("-STOP", cluster.job_manager_process());
+    cluster.kill_task_manager("tm0");
+    eventually("the worker has ended", || cluster.workers().is_empty());
+    signal("-CONT", cluster.job_manager_process());
 }
 
 #[test]

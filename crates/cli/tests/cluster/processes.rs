@@ -282,7 +282,11 @@ impl Drop for Cluster {
 }
 
 pub(crate) fn kill(process: u32) {
-    assert!(Command::new("kill").args(["-9", &process.to_string()]).status().unwrap().success());
+    signal("-KILL", process);
+}
+
+pub(crate) fn signal(signal: &str, process: u32) {
+    assert!(Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
 }
 
 /// `flott` in a folder, which is its folder for temporary files, too.

@@ -1,38 +1,30 @@
 //! What is decided of a job is stored before anybody relies on it, so that the next leader goes on with it.
 //!
 //! ```text
-//!  job's thread ──Bounds, End──▶ record ──▶ written in the background ──▶ job store
-//!               ──Answer───────▶ waits until then ──────────────────────▶ client
+//!  job's thread ──Bounds, End──▶ record ──▶ written by the storage's thread ──▶ job store
+//!               ──Answer───────▶ waits until then ────────────────────────────▶ client
 //! ```
 //! The newest record is written, once for all that has come meanwhile.
 
 use super::records::{self, RunningRecord};
-use crate::job::{Decision, KeepDecisions};
+use crate::{
+    job::{Decision, KeepDecisions},
+    storage_thread::Work,
+};
 use flott_core::{Error, ErrorKind, id::JobId};
 use flott_ha::{JobStore, StoreError};
 use flott_rpc::client::JobReply;
 use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
-    thread,
 };
-
-/// Who writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Writes {
-    /// A thread, while there is something to write.
-    InTheBackground,
-    /// Whoever has decided.
-    #[cfg(any(test, feature = "stepped"))]
-    AtOnce,
-}
 
 /// What is to be stored.
 struct Pending {
     record: RunningRecord,
     /// Whether the store may have an older one.
     unsaved: bool,
-    /// Whether somebody writes.
+    /// Whether somebody writes, or is about to.
     writing: bool,
     /// Who is answered when it is stored.
     waiting: Vec<(mpsc::Sender<JobReply>, JobReply)>,
@@ -47,28 +39,12 @@ struct Decisions<R> {
 }
 
 /// Keeps what is decided of the job `id` in its `record`. After a failed attempt `again` waits, and says whether there is to be another.
-pub(super) fn keep(
-    store: JobStore,
-    id: JobId,
-    record: RunningRecord,
-    writes: Writes,
-    again: impl Fn() -> bool + Send + Sync + 'static,
-) -> KeepDecisions {
+pub(super) fn keep(store: JobStore, id: JobId, record: RunningRecord, again: impl Fn() -> bool + Send + Sync + 'static) -> KeepDecisions {
     let pending = Mutex::new(Pending { record, unsaved: false, writing: false, waiting: Vec::new() });
     let decisions = Arc::new(Decisions { store, id, pending, again });
     Box::new(move |decision| {
-        if !decisions.note(decision) {
-            return;
-        }
-        if writes == Writes::InTheBackground {
-            let writer = decisions.clone();
-            match thread::Builder::new().name("flott-keep".to_owned()).spawn(move || writer.write()) {
-                Ok(_) => return,
-                // The job waits rather than that it is lost.
-                Err(error) => tracing::warn!(%error, job = %id, "no thread stores what was decided of a job"),
-            }
-        }
-        decisions.write();
+        let writer = decisions.note(decision).then(|| decisions.clone())?;
+        Some(Work::new(move || writer.write()))
     })
 }
 
@@ -148,7 +124,7 @@ mod tests {
         control::{ExecutableId, Program},
     };
     use std::{
-        sync::atomic::{AtomicBool, Ordering},
+        sync::atomic::{AtomicBool, AtomicUsize, Ordering},
         time::Duration,
     };
 
@@ -202,53 +178,59 @@ mod tests {
         }
     }
 
+    fn tell(keep: &KeepDecisions, decision: Decision) {
+        if let Some(work) = keep(decision) {
+            work.run();
+        }
+    }
+
     #[test]
     fn who_is_told_that_a_job_is_cancelled_is_told_when_the_next_leader_will_know() {
         let stored = Stored::new();
         stored.fails.store(true, Ordering::SeqCst);
-        let (failed, attempts) = mpsc::channel();
-        let failed = Mutex::new(failed);
+        let (attempts, fails) = (Arc::new(AtomicUsize::new(0)), stored.fails.clone());
+        let counted = attempts.clone();
+        // The store answers again after the third attempt.
         let again = move || {
-            thread::sleep(Duration::from_millis(1));
-            failed.lock().unwrap().send(()).is_ok()
+            fails.store(counted.fetch_add(1, Ordering::SeqCst) < 2, Ordering::SeqCst);
+            true
         };
-        let keep = keep(stored.jobs.clone(), JOB, stored.record.clone(), Writes::InTheBackground, again);
+        let keep = keep(stored.jobs.clone(), JOB, stored.record.clone(), again);
         let (client, answer) = mpsc::channel();
-        keep(Decision::Bounds(vec![ParallelismBounds { lower: 1, upper: 2 }]));
-        keep(Decision::End(JobEnd::Canceled));
-        keep(Decision::Answer(client, JobReply::Accepted));
-        attempts.recv().unwrap();
+        let bounds = vec![ParallelismBounds { lower: 1, upper: 2 }];
+        let work = keep(Decision::Bounds(bounds.clone())).expect("somebody has to write");
+        assert!(keep(Decision::End(JobEnd::Canceled)).is_none() && keep(Decision::Answer(client, JobReply::Accepted)).is_none());
         assert!(answer.try_recv().is_err(), "it is not stored");
         assert_eq!(stored.read().end, None);
-        stored.fails.store(false, Ordering::SeqCst);
-        assert_eq!(answer.recv(), Ok(JobReply::Accepted));
-        let (end, bounds) = (Some(JobEnd::Canceled), Some(vec![ParallelismBounds { lower: 1, upper: 2 }]));
-        assert_eq!(stored.read(), RunningRecord { end, bounds, ..stored.record.clone() });
+        work.run();
+        assert_eq!(answer.try_recv(), Ok(JobReply::Accepted));
+        assert_eq!(attempts.load(Ordering::SeqCst), 3);
+        let end = Some(JobEnd::Canceled);
+        assert_eq!(stored.read(), RunningRecord { end, bounds: Some(bounds), ..stored.record.clone() });
     }
 
     #[test]
     fn nobody_is_told_what_is_not_stored_and_the_next_decision_stores_it_too() {
         let stored = Stored::new();
-        let keep = keep(stored.jobs.clone(), JOB, stored.record.clone(), Writes::AtOnce, || false);
+        let keep = keep(stored.jobs.clone(), JOB, stored.record.clone(), || false);
         stored.fails.store(true, Ordering::SeqCst);
-        keep(Decision::End(JobEnd::Canceled));
-        let (client, answer) = mpsc::channel();
-        keep(Decision::Answer(client, JobReply::Accepted));
-        assert_eq!(answer.recv(), Err(mpsc::RecvError));
+        tell(&keep, Decision::End(JobEnd::Canceled));
+        let answered = || {
+            let (client, answer) = mpsc::channel();
+            tell(&keep, Decision::Answer(client, JobReply::Accepted));
+            answer.try_recv().ok()
+        };
+        assert_eq!(answered(), None);
         stored.fails.store(false, Ordering::SeqCst);
-        let (client, answer) = mpsc::channel();
-        keep(Decision::Answer(client, JobReply::Accepted));
-        assert_eq!(answer.recv(), Ok(JobReply::Accepted));
+        assert_eq!(answered(), Some(JobReply::Accepted));
         assert_eq!(stored.read().end, Some(JobEnd::Canceled));
         // There is nothing new to be stored.
-        let (client, answer) = mpsc::channel();
         stored.fails.store(true, Ordering::SeqCst);
-        keep(Decision::Answer(client, JobReply::Accepted));
-        assert_eq!(answer.recv(), Ok(JobReply::Accepted));
+        assert_eq!(answered(), Some(JobReply::Accepted));
         stored.fails.store(false, Ordering::SeqCst);
         // What has ended stays so.
         stored.jobs.mark_ended(JOB, b"history", 9).unwrap();
-        keep(Decision::End(JobEnd::Canceled));
+        tell(&keep, Decision::End(JobEnd::Canceled));
         assert!(stored.jobs.jobs().unwrap().running.is_empty());
     }
 }

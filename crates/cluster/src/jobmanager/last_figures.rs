@@ -2,7 +2,7 @@
 
 use super::JobHistory;
 use flott_core::{accumulator::AccumulatorValue, metrics::names};
-use flott_rpc::figures::TaskFigures;
+use flott_rpc::figures::{Initialization, TaskFigures};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -29,11 +29,14 @@ pub struct AttemptFigures {
     /// Its accumulators.
     #[serde(default)]
     pub accumulators: BTreeMap<String, AccumulatorValue>,
+    /// When it opened its operators.
+    #[serde(default)]
+    pub initialization: Option<Initialization>,
 }
 
 impl AttemptFigures {
     pub(super) fn of(figures: &TaskFigures) -> Self {
-        AttemptFigures { task: figures.task.clone(), accumulators: figures.accumulators.clone() }
+        AttemptFigures { task: figures.task.clone(), accumulators: figures.accumulators.clone(), initialization: figures.initialization }
     }
 }
 
@@ -57,6 +60,7 @@ pub(super) fn to_store(mut figures: Vec<TaskFigures>, history: &mut JobHistory) 
         (task.thread, task.read_at_ms) = (None, 0);
         task.distributions.clear();
         task.latencies.clear();
+        (task.buffers, task.enumerators) = (None, Vec::new());
     }
     let bytes = |figures: &[TaskFigures], history: &JobHistory| {
         let earlier: Vec<&AttemptFigures> = history.figures().collect();
@@ -91,6 +95,10 @@ mod tests {
             task: counters(20).chain([(names::NUM_RECORDS_IN.to_owned(), 7)]).collect(),
             operators: vec![("map".to_owned(), counters(30).collect())],
             distributions: Vec::new(),
+            edges: BTreeMap::new(),
+            buffers: None,
+            enumerators: Vec::new(),
+            initialization: None,
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: Some(12),

@@ -7,28 +7,18 @@
 //! ```
 
 use super::{
-    JobHistory, JobManager, Term,
+    JobManager, Term,
     jobs::Job,
-    records::{self, EndedRecord, RunningRecord},
+    records::{self, BegunRecord, EndedRecord, RunningRecord},
     starting::{Beginning, STORE_RETRY},
 };
 use crate::launch::{self, launch, no_thread};
-use flott_core::{
-    Error, ErrorKind,
-    error::TaskFailure,
-    id::{JobId, SubtaskId},
-    time::Clock,
-};
+use flott_core::{Error, ErrorKind, error::TaskFailure, id::JobId, time::Clock};
 use flott_ha::{
     CoordinationStore, ElectionSettings, Elector, JobStore, Leadership, LeadershipEvent, LeaseRecord, StoreError, job_store::StoredJobs,
 };
 use flott_jobmanager::JobEvent;
-use flott_rpc::{
-    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview, RescaleTotals},
-    status::{JobStatus, TaskStatus},
-};
 use std::{
-    collections::BTreeMap,
     net::Shutdown,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -188,33 +178,9 @@ impl JobManager {
     /// Shows a job that cannot go on here as failed. It stays in the store: another leader may be able to run it.
     fn show_failed(&self, id: JobId, bytes: &[u8], error: &Error) {
         let Ok(record) = records::decode::<RunningRecord>(bytes) else { return };
-        let RunningRecord { program, topology, settings, started, .. } = record;
         let now = self.0.clock.wall();
         let failure = TaskFailure { causes: TaskFailure::causes_of(error), ..TaskFailure::without_task("job", "") };
-        let tasks = topology
-            .vertices
-            .iter()
-            .flat_map(|vertex| (0..vertex.parallelism).map(|index| (SubtaskId { vertex: vertex.id, index }, TaskStatus::Created)));
-        let overview = JobOverview {
-            id,
-            name: topology.name.clone(),
-            status: JobStatus::Failed,
-            tasks: tasks.collect(),
-            checkpoints: CheckpointCounts::default(),
-            restarts: 0,
-            failures: vec![failure.clone()],
-            requirements: Vec::new(),
-            slots_wanted: 0,
-            rescales: Vec::new(),
-            rescale_totals: RescaleTotals::default(),
-            stopped: None,
-        };
-        let history = JobHistory::never_run(started, now, failure.clone());
-        let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
-        let outcome = JobOutcome { end, accumulators, restarts: 0, checkpoints: CheckpointCounts::default() };
-        let slots = BTreeMap::new();
-        let record =
-            EndedRecord { program, topology, settings, started, ended: now, history, overview, outcome, slots, figures: Vec::new() };
+        let record = EndedRecord::failed(id, BegunRecord::of(&record), now, failure);
         self.lock().jobs.insert(id, Job::ended(record));
     }
 
@@ -238,7 +204,7 @@ impl JobManager {
         record.hand_over(&mut launch.master);
         let event = JobEvent::Recover { last_checkpoint: launch.last_checkpoint, wait: RECONCILIATION };
         tracing::info!(job = %id, "a job of the leader before is taken over");
-        Ok(Beginning { id, record, launch, event })
+        Ok(Beginning { id, record, launch, event, begun: None })
     }
 
     /// Forgets everything: it is another's by now.

@@ -25,6 +25,7 @@ use archive::Archive;
 use flott_core::{
     Error, ErrorKind, Timestamp,
     id::{JobId, OperatorId, SubtaskId, VertexId},
+    time::Clock,
 };
 use flott_graph::{
     JobTopology,
@@ -48,6 +49,7 @@ pub use leadership::HighAvailability;
 pub use observed::{TaskThreads, WorkerAnswers};
 pub use rates::TaskRates;
 use remote_host::Cluster;
+use starting::record_of_abandoned;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::{SocketAddr, TcpListener},
@@ -191,13 +193,22 @@ impl JobManager {
         options.security.check_listen(address, "jobmanager.rpc.address")?;
         let executables = ExecutableStore::open(&options.folder)?;
         let archive = options.archive.as_deref().map(Archive::open).transpose()?;
-        let ended = archive.as_ref().map(Archive::load).unwrap_or_default();
+        let mut ended = archive.as_ref().map(Archive::load).unwrap_or_default();
+        let clock = SystemClock::default();
+        if let Some(archive) = &archive {
+            for abandoned in archive.abandoned() {
+                let record = record_of_abandoned(abandoned.id, abandoned.record.clone(), clock.wall());
+                tracing::warn!(job = %abandoned.id, "a job ran when its JobManager ended");
+                archive.keep(abandoned.id, &record);
+                ended.push((abandoned.id, record));
+            }
+        }
         let term = (!options.elected).then_some(Term { epoch: 0, store: None, leadership: None });
         let inner = Inner {
             address,
             options,
             executables,
-            clock: SystemClock::default(),
+            clock,
             observed: observed::Observed::default(),
             archive,
             candidate: OnceLock::new(),

@@ -164,6 +164,7 @@ mod tests {
             edges: [(4, 3 * records as u64)].into(),
             buffers: None,
             enumerators: Vec::new(),
+            initialization: None,
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: None,

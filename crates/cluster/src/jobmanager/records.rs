@@ -1,13 +1,18 @@
 //! What is stored of jobs, for the next leader and for history: MessagePack with the names of fields.
 
 use super::JobHistory;
-use flott_core::{Error, ErrorKind, Timestamp};
+use flott_core::{
+    Error, ErrorKind, Timestamp,
+    error::TaskFailure,
+    id::{JobId, SubtaskId},
+};
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_jobmanager::JobMaster;
 use flott_rpc::{
-    client::{JobEnd, JobOutcome, JobOverview, ParallelismBounds},
+    client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview, ParallelismBounds, RescaleTotals},
     control::Program,
     figures::TaskFigures,
+    status::{JobStatus, TaskStatus},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -50,6 +55,23 @@ impl RunningRecord {
     }
 }
 
+/// A job that runs, as far as it is needed to tell of it when its JobManager has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct BegunRecord {
+    pub(super) program: Program,
+    pub(super) topology: JobTopology,
+    pub(super) settings: JobSettings,
+    /// When it was submitted, ms since 1970.
+    pub(super) started: Timestamp,
+}
+
+impl BegunRecord {
+    pub(super) fn of(running: &RunningRecord) -> Self {
+        let RunningRecord { program, topology, settings, started, .. } = running.clone();
+        BegunRecord { program, topology, settings, started }
+    }
+}
+
 /// A job that has ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct EndedRecord {
@@ -67,6 +89,36 @@ pub(super) struct EndedRecord {
     /// What its tasks had counted; what an older release has stored has none.
     #[serde(default)]
     pub(super) figures: Vec<TaskFigures>,
+}
+
+impl EndedRecord {
+    /// Of a job of which nothing is known but that it has failed, which was at `now` or before.
+    pub(super) fn failed(id: JobId, begun: BegunRecord, now: Timestamp, failure: TaskFailure) -> Self {
+        let BegunRecord { program, topology, settings, started } = begun;
+        let tasks = topology
+            .vertices
+            .iter()
+            .flat_map(|vertex| (0..vertex.parallelism).map(|index| (SubtaskId { vertex: vertex.id, index }, TaskStatus::Created)));
+        let overview = JobOverview {
+            id,
+            name: topology.name.clone(),
+            status: JobStatus::Failed,
+            tasks: tasks.collect(),
+            checkpoints: CheckpointCounts::default(),
+            restarts: 0,
+            failures: vec![failure.clone()],
+            requirements: Vec::new(),
+            slots_wanted: 0,
+            rescales: Vec::new(),
+            rescale_totals: RescaleTotals::default(),
+            stopped: None,
+        };
+        let history = JobHistory::never_run(started, now, failure.clone());
+        let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());
+        let outcome = JobOutcome { end, accumulators, restarts: 0, checkpoints: CheckpointCounts::default() };
+        let (slots, figures) = (BTreeMap::new(), Vec::new());
+        EndedRecord { program, topology, settings, started, ended: now, history, overview, outcome, slots, figures }
+    }
 }
 
 /// A record as bytes.

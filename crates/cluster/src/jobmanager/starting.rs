@@ -1,10 +1,12 @@
 //! Jobs begin, and end.
 
 use super::{
-    JobManager, SharedHistory, State, Term, decisions,
+    JobManager, SharedHistory, State, Term,
+    archive::Begun,
+    decisions,
     jobs::{Job, JobParts},
     last_figures,
-    records::{self, EndedRecord, RunningRecord},
+    records::{self, BegunRecord, EndedRecord, RunningRecord},
     remote_host::RemoteHost,
     worker_figures::WorkerFigures,
 };
@@ -16,16 +18,18 @@ use crate::{
 use flott_core::{
     Error, ErrorKind, Timestamp,
     config::options,
+    error::TaskFailure,
     id::JobId,
     time::{Clock, SharedClock},
 };
-use flott_graph::settings::SchedulerMode;
+use flott_graph::settings::{JobSettings, SchedulerMode};
 use flott_ha::{JobStore, StoreError, job_store::PutOutcome};
 use flott_jobmanager::JobEvent;
 use flott_rpc::{
     client::{JobOutcome, JobOverview},
     control::{JobSubmission, ToTaskManager},
 };
+use flott_storage::CheckpointStorage;
 use std::{
     collections::HashMap,
     sync::{Arc, mpsc},
@@ -69,6 +73,8 @@ pub(super) struct Beginning {
     pub(super) record: RunningRecord,
     pub(super) launch: Launch,
     pub(super) event: JobEvent,
+    /// That it runs, where nobody succeeds this JobManager.
+    pub(super) begun: Option<Begun>,
 }
 
 impl State {
@@ -91,6 +97,29 @@ impl State {
             figures,
         })
     }
+}
+
+/// What is kept of a job that ran when its JobManager ended, of which nobody knows when that was.
+pub(super) fn record_of_abandoned(id: JobId, begun: BegunRecord, now: Timestamp) -> EndedRecord {
+    let what = "the JobManager ended while the job ran, and its tasks with it";
+    let cure = match &begun.settings.checkpoints.dir {
+        None => "start it again; its checkpoints were kept in memory".to_owned(),
+        Some(dir) => match own_checkpoint(id, &begun.settings) {
+            Some(Ok(path)) => format!("start it again from its last checkpoint, `{path}`"),
+            Some(Err(error)) => {
+                format!("start it again from its last checkpoint in `{}`, which cannot be read now: {error}", dir.display())
+            }
+            None => format!("start it again; it has no checkpoint in `{}`", dir.display()),
+        },
+    };
+    EndedRecord::failed(id, begun, now, TaskFailure::without_task("job", format!("{what}: {cure}")))
+}
+
+/// The path of the newest checkpoint of a job that nobody runs.
+fn own_checkpoint(id: JobId, settings: &JobSettings) -> Option<Result<String, Error>> {
+    let completed = launch::directory(settings).and_then(|directory| Ok(directory.storage(id).completed()?));
+    let newest = completed.map(|all| all.into_iter().max_by_key(|completed| completed.checkpoint).map(|newest| newest.folder));
+    newest.transpose()
 }
 
 impl JobManager {
@@ -152,8 +181,14 @@ impl JobManager {
         if let Some(store) = &term.store {
             store_new(store, id, &record)?;
         }
+        let archive = self.0.archive.as_ref().filter(|_| term.store.is_none());
+        let begun = archive.and_then(|archive| archive.begin(id, &BegunRecord::of(&record)));
         let event = JobEvent::Start { last_checkpoint: launch.last_checkpoint };
-        self.run_job(term, Beginning { id, record, launch, event })?;
+        self.run_job(term, Beginning { id, record, launch, event, begun }).inspect_err(|_| {
+            if let Some(archive) = archive {
+                archive.runs_no_more(id);
+            }
+        })?;
         tracing::info!(job = %id, "job submitted");
         Ok(())
     }
@@ -163,14 +198,14 @@ impl JobManager {
     /// # Errors
     /// The operating system does not give one, or the term is over.
     pub(super) fn run_job(&self, term: &Term, beginning: Beginning) -> Result<(), Error> {
-        let Beginning { id, record, launch, event } = beginning;
+        let Beginning { id, record, launch, event, begun } = beginning;
         let keep_decisions = term.store.clone().map(|store| {
             let term = term.clone();
             let again = move || {
                 thread::sleep(STORE_RETRY);
                 term.is_valid()
             };
-            decisions::keep(store, id, record.clone(), decisions::Writes::InTheBackground, again)
+            decisions::keep(store, id, record.clone(), again)
         });
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
@@ -223,6 +258,7 @@ impl JobManager {
             if !ended.is_suspended() {
                 manager.job_ended(id);
             }
+            drop(begun);
         };
         thread::Builder::new().name("flott-job".to_owned()).spawn(run).map(|_| ()).map_err(no_thread)
     }

@@ -348,7 +348,7 @@ impl SteppedJobManager {
     }
 
     fn run_job(&mut self, store: &JobStore, id: JobId, record: RunningRecord, launch: Launch, begin: JobEvent) -> u64 {
-        let keep_decisions = decisions::keep(store.clone(), id, record.clone(), decisions::Writes::AtOnce, || false);
+        let keep_decisions = decisions::keep(store.clone(), id, record.clone(), || false);
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();

@@ -112,6 +112,7 @@ mod tests {
             edges: BTreeMap::new(),
             buffers: None,
             enumerators: Vec::new(),
+            initialization: None,
             latencies: Vec::new(),
             accumulators: BTreeMap::new(),
             thread: Some(7),

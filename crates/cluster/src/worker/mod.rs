@@ -40,6 +40,7 @@ use std::{
     collections::BTreeMap,
     io::Write,
     net::{SocketAddr, ToSocketAddrs},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     process::exit,
     sync::{Arc, Mutex, PoisonError, mpsc},
@@ -146,7 +147,8 @@ impl WorkerExecutor {
                     serving.session.disconnected();
                     if !self.survives {
                         // Nobody would hear of what tasks do from here on: another worker may do the same already.
-                        tracing::error!(%error, "the JobManager is gone; the worker ends");
+                        // The TaskManager, which reads the log, may be gone too, and a logger may panic because of that.
+                        let _ = catch_unwind(AssertUnwindSafe(|| tracing::error!(%error, "the JobManager is gone; the worker ends")));
                         end(LOST_JOB_MANAGER);
                     }
                     tracing::warn!(%error, "the JobManager is gone; tasks go on until another one leads");

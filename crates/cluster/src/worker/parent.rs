@@ -69,7 +69,7 @@ impl Parent {
                     Err(error) => tracing::warn!(%error, "the TaskManager said something unknown"),
                 }
             }
-            tracing::error!("the TaskManager is gone; the worker ends");
+            // Without a word: it has read what this process says, and a logger may panic or wait at a pipe that nobody reads.
             end(LOST_JOB_MANAGER);
         };
         thread::Builder::new().name("flott-parent".to_owned()).spawn(watch).map_err(no_thread)?;

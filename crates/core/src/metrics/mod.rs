@@ -63,6 +63,8 @@ pub mod names {
     pub const IDLE_TIME: &str = "accumulateIdleTimeMs";
     /// Milliseconds with full outputs.
     pub const BACK_PRESSURED_TIME: &str = "accumulateBackPressuredTimeMs";
+    /// Milliseconds that the task took to open its operators, with the state that they were given.
+    pub const INITIALIZATION_TIME: &str = "initializationTime";
     /// The watermark that the task has reached.
     pub const CURRENT_INPUT_WATERMARK: &str = "currentInputWatermark";
     /// The watermark that the task last sent on.

@@ -221,7 +221,7 @@ fn missing_slots_fail_the_job_with_how_many_there_are() {
     job.event(JobEvent::Start { last_checkpoint: None });
     job.event(JobEvent::Slots(vec![0]));
     assert_eq!(job.pass(Duration::from_secs(299)), NOTHING);
-    assert_eq!(job.pass(SECOND), ["ended: failed"]);
+    assert_eq!(job.pass(SECOND).last().map(String::as_str), Some("ended: failed"));
     let failure = &job.job.overview().failures[0];
     assert!(failure.to_string().contains("needs 3 slots, 1 were there after 300 s"), "{failure}");
 }
@@ -403,7 +403,7 @@ fn a_job_that_was_failing_fails_under_the_next_leader_for_the_same_reason() {
     let mut job = Harness::new(topology(&[1], &[]), settings(true));
     job.job.take_over_end(end);
     job.event(JobEvent::Recover { last_checkpoint: None, wait: SECOND });
-    assert_eq!(job.pass(SECOND), ["ended: failed"]);
+    assert_eq!(job.pass(SECOND).last().map(String::as_str), Some("ended: failed"));
     assert_eq!(job.outcome.clone().map(|outcome| outcome.end), Some(JobEnd::Failed(failure.clone())));
     assert_eq!(job.job.overview().failures, [failure]);
 }

@@ -40,7 +40,9 @@ enum Waiting {
 
 impl Task {
     pub(super) async fn drive(&mut self) -> Result<End> {
+        self.metrics.opens(self.attempt.attempt, self.env.clock.monotonic(), self.env.clock.wall());
         self.open()?;
+        self.metrics.opened(self.env.clock.monotonic());
         self.report(TaskReport::Running);
         if self.had_finished() {
             self.tell_end(true);

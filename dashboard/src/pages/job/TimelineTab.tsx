@@ -10,11 +10,11 @@ import { Card, Loading, Time } from "../../parts/basic";
 import { EARLIER, useEarlier } from "./attempts";
 
 /** The states that a task may be in before it ends, in their order. */
-const LIVE = ["CREATED", "SCHEDULED", "DEPLOYING", "INITIALIZING", "RUNNING"] as const;
+const LIVE = ["CREATED", "SCHEDULED", "DEPLOYING", "INITIALIZING", "RUNNING", "CANCELING"] as const;
 const ENDS = ["FINISHED", "CANCELED", "FAILED"] as const;
 
-/** What is drawn and does occur: tasks are neither scheduled nor initialized for a time of their own. */
-const LEGEND = ["CREATED", "DEPLOYING", "RUNNING", ...ENDS] as const;
+/** What is drawn and does occur: tasks are not scheduled for a time of their own. */
+const LEGEND = ["CREATED", "DEPLOYING", "INITIALIZING", "RUNNING", "CANCELING", ...ENDS] as const;
 
 export interface Span {
   state: string;
@@ -25,7 +25,7 @@ export interface Span {
 /** The states of a subtask one after another; `timestamps` is 0 for those that it was not in. */
 export function spansOf(timestamps: Record<string, number>, now: number): Span[] {
   const entered = LIVE.map((state) => ({ state: state, at: timestamps[state] ?? 0 })).filter(({ at }) => at > 0);
-  const ends = [...ENDS, "CANCELING"].map((state) => timestamps[state] ?? 0).filter((at) => at > 0);
+  const ends = ENDS.map((state) => timestamps[state] ?? 0).filter((at) => at > 0);
   const end = ends.length > 0 ? Math.min(...ends) : now;
   const spans: Span[] = entered.map(({ state, at }, place) => ({ state, from: at, to: Math.max(at, entered[place + 1]?.at ?? end) }));
   // An end is a moment, drawn where the last state ends.
@@ -41,6 +41,8 @@ export function spansOfAttempt(attempt: Pick<Attempt, "status" | "start-time" | 
   let at = attempt["start-time"] - waited;
   const spans: Span[] = durations.map(({ state, ms }) => ({ state, from: at, to: (at += ms) }));
   const end = attempt["end-time"];
+  // What is not said to have passed until its end, it took to end after it was told to.
+  if (attempt.status === "CANCELED" && end > at) spans.push({ state: "CANCELING", from: at, to: end });
   return attempt.status === "FAILED" && end > 0 ? [...spans, { state: "FAILED", from: end, to: end }] : spans;
 }
 

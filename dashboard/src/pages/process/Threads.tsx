@@ -4,6 +4,7 @@ import { useMemo } from "react";
 import { usePolled } from "../../api/poll";
 import type { ThreadDump } from "../../api/types";
 import { useQuery } from "../../app/router";
+import { shownName } from "../../graph/model";
 import { Ago, Card, Empty, Failure, Loading } from "../../parts/basic";
 import { groupsOf, has, type ThreadGroup } from "./threads";
 
@@ -75,7 +76,7 @@ function Stack({ group: { names, threads, doing, frames }, search }: { group: Th
         <span className="stack-names">
           {names.slice(0, NAMES).map(([name, number]) => (
             <code key={name} className="strong">
-              {name}
+              {shownName(name)}
               {number > 1 && threads > number && <span className="faint"> ×{number}</span>}
             </code>
           ))}
@@ -106,7 +107,7 @@ function Frames({ frames, words }: { frames: readonly string[]; words: readonly 
         const [, call = frame, place] = /^(.*\S)\s+\(([^()]*:\d+)\)$/.exec(frame) ?? [];
         const isFound = words.some((word) => frame.toLowerCase().includes(word));
         return (
-          <span key={at} className="frame">
+          <span key={at} className="call">
             {isFound ? <mark>{call}</mark> : call}
             {place && <span className="faint"> {place}</span>}
             {"\n"}

@@ -59,7 +59,7 @@ export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
           ✕
         </button>
       </header>
-      {operators.length > 1 && (
+      {operators.length > 1 && operators.join(" → ") !== shownName(vertex.name) && (
         <p className="chain">
           {operators.map((operator, at) => (
             <span key={at}>
