@@ -7,7 +7,7 @@ use flott_core::{
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_jobmanager::JobMaster;
-use flott_storage::{CheckpointDirectory, CheckpointStorage, CompletedCheckpoint, FileStorage};
+use flott_storage::{CheckpointDirectory, CheckpointStorage, CompletedCheckpoint, FileStorage, StorageError};
 use std::{
     hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
@@ -34,6 +34,9 @@ pub(crate) struct Launch {
 /// The lowest bits of a job's term, which count the leaders that it has had. A job that is taken over stays as old as it is compared
 /// with others under the same directory.
 const LEADER_BITS: u32 = 24;
+
+/// How often a job tries to begin a term.
+const BEGINNINGS: u32 = 3;
 
 /// In which term of its checkpoint storage a job runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,16 +72,7 @@ pub(crate) fn launch_in(
     let storage = Arc::new(directory.storage(job));
     let find = || settings.restore.as_ref().map(|settings| restore::find(settings, directory, storage.as_ref())).transpose();
     let found = if let Term::Later(_) = term { None } else { find()? };
-    let epoch = match term {
-        Term::Only => storage.next_epoch()?,
-        Term::First => ((storage.next_epoch()? >> LEADER_BITS) + 1) << LEADER_BITS,
-        Term::Later(epoch) => epoch,
-    };
-    let first_checkpoint = match term {
-        // This leader's number is nobody else's, and an earlier attempt of it may have come so far.
-        Term::Later(_) => storage.resume_term(epoch)?,
-        Term::Only | Term::First => storage.begin_term(epoch)?,
-    };
+    let (epoch, first_checkpoint) = begin(storage.as_ref(), term)?;
     let mut completed = if let Term::Later(_) = term { storage.completed()? } else { Vec::new() };
     completed.sort_unstable_by_key(|completed| completed.checkpoint);
     let own = completed.last().map(|latest| restore::own(storage.as_ref(), latest)).transpose()?;
@@ -96,6 +90,25 @@ pub(crate) fn launch_in(
     let master = JobMaster::new(job, epoch, topology, settings, restored, seed).map_err(|error| Error::invalid(error.to_string()))?;
     let last_checkpoint = first_checkpoint.0.checked_sub(1).map(CheckpointId);
     Ok(Launch { job, epoch, master, storage, last_checkpoint, seed, restored_from, completed })
+}
+
+/// Begins the term of a job in its storage; gives its number and that of the first checkpoint.
+fn begin(storage: &dyn CheckpointStorage, term: Term) -> Result<(u64, CheckpointId), StorageError> {
+    let mut attempts = 1;
+    loop {
+        let epoch = match term {
+            Term::Only => storage.next_epoch()?,
+            Term::First => ((storage.next_epoch()? >> LEADER_BITS) + 1) << LEADER_BITS,
+            // This leader's number is nobody else's, and an earlier attempt of it may have come so far.
+            Term::Later(epoch) => return Ok((epoch, storage.resume_term(epoch)?)),
+        };
+        match storage.begin_term(epoch) {
+            // Perhaps by itself: where another job claims a checkpoint of this one at the same time, the storage cannot tell whether it
+            // was this caller that has begun the term. The next number is nobody's.
+            Err(error) if error.is_fenced() && attempts < BEGINNINGS => attempts += 1,
+            begun => return Ok((epoch, begun?)),
+        }
+    }
 }
 
 /// The directory that a job keeps its checkpoints in.
@@ -153,6 +166,14 @@ pub(crate) fn random_u128() -> u128 {
 mod tests {
     use super::*;
     use flott_graph::settings::{ClaimMode, RestoreSettings};
+    use flott_storage::files::{DiskFiles, Fault, Faulty, Operation};
+    use std::{
+        fs,
+        sync::{
+            Mutex,
+            atomic::{AtomicU32, Ordering},
+        },
+    };
 
     #[test]
     fn relative_paths_are_those_of_the_folder_of_submission() {
@@ -167,5 +188,32 @@ mod tests {
         }
         assert_eq!(settings.checkpoints.dir, Some("/home/checkpoints".into()));
         assert_eq!(settings.checkpoints.savepoint_dir, Some("/savepoints".into()));
+    }
+
+    #[test]
+    fn a_term_begins_although_others_go_on_from_its_register_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (linked, overtaken) = (Mutex::<Option<PathBuf>>::default(), Arc::new(AtomicU32::new(0)));
+        let count = overtaken.clone();
+        let hook = move |operation: Operation, path: &Path| {
+            let mut linked = linked.lock().unwrap();
+            match operation {
+                Operation::Link => *linked = Some(path.to_owned()),
+                Operation::List if count.load(Ordering::Relaxed) < 2 => {
+                    if let Some(version) = linked.take().filter(|path| path.exists()) {
+                        let number: u64 = version.extension().unwrap().to_str().unwrap().parse().unwrap();
+                        fs::copy(&version, version.with_extension((number + 1).to_string())).unwrap();
+                        fs::remove_file(&version).unwrap();
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                _ => {}
+            }
+            Fault::None
+        };
+        let directory = CheckpointDirectory::new(Arc::new(Faulty::new(DiskFiles, hook)), folder.path()).unwrap();
+        let (epoch, first) = begin(&directory.storage(JobId(1)), Term::Only).unwrap();
+        assert_eq!((epoch, first, overtaken.load(Ordering::Relaxed)), (3, CheckpointId(1), 2));
+        assert!(directory.storage(JobId(1)).begin_term(2).unwrap_err().is_fenced(), "the earlier ones are over");
     }
 }

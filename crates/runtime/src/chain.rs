@@ -4,7 +4,7 @@ use crate::{element::StreamElement, output::OutputEdge, tap::Sampler};
 use flott_core::{
     AnyBatch, BoxError, Timestamp,
     context::OperatorInfo,
-    metrics::{Counter, MetricGroup},
+    metrics::{Counter, Gauge, MetricGroup},
     operator::{Operator, Output, WatermarkStatus},
     source::SourceOperator,
 };
@@ -65,6 +65,8 @@ pub(crate) struct Chain {
     pub(crate) records_out: Counter,
     /// The last watermark that left the task.
     pub(crate) watermark_out: Rc<Cell<Timestamp>>,
+    /// The last watermark that the head has sent on.
+    pub(crate) head_watermark: Gauge,
     pub(crate) sampler: Sampler,
 }
 
@@ -85,6 +87,7 @@ impl Chain {
             at_work: &self.at_work,
             records_out: &self.records_out,
             watermark_out: &self.watermark_out,
+            head_watermark: &self.head_watermark,
             sampler: &mut self.sampler,
         };
         let result = call(&mut node.running, &mut output)?;
@@ -184,6 +187,7 @@ struct Downstream<'a> {
     at_work: &'a AtWork,
     records_out: &'a Counter,
     watermark_out: &'a Cell<Timestamp>,
+    head_watermark: &'a Gauge,
     sampler: &'a mut Sampler,
 }
 
@@ -209,6 +213,7 @@ impl Downstream<'_> {
             at_work: self.at_work,
             records_out: self.records_out,
             watermark_out: self.watermark_out,
+            head_watermark: self.head_watermark,
             sampler: self.sampler,
         };
         // On an error the child stays the one at work: it is to blame.
@@ -264,6 +269,9 @@ impl Output for Downstream<'_> {
     fn emit_watermark(&mut self, watermark: Timestamp) -> Result<(), BoxError> {
         if !self.outputs.is_empty() {
             self.watermark_out.set(watermark);
+        }
+        if self.own == 0 {
+            self.head_watermark.set(watermark);
         }
         self.everywhere(|operator, output| operator.watermark(watermark, output), &StreamElement::Watermark(watermark))
     }

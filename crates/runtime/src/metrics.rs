@@ -36,6 +36,8 @@ pub struct TaskMetrics {
     pub(crate) bytes_out: Counter,
     pub(crate) watermark_in: Gauge,
     pub(crate) watermark_out: Gauge,
+    /// The last watermark that the first operator has sent on, also where nothing leaves the task.
+    pub(crate) head_watermark: Gauge,
     pub(crate) times: Times,
 }
 
@@ -61,6 +63,8 @@ impl TaskMetrics {
         let (watermark_in, watermark_out) = (group.gauge(names::CURRENT_INPUT_WATERMARK), group.gauge(names::CURRENT_OUTPUT_WATERMARK));
         watermark_in.set(i64::MIN);
         watermark_out.set(i64::MIN);
+        let head_watermark = Gauge::default();
+        head_watermark.set(i64::MIN);
         TaskMetrics {
             operators: operators.into_iter().map(|name| (name, MetricGroup::default())).collect(),
             accumulators: Accumulators::default(),
@@ -76,6 +80,7 @@ impl TaskMetrics {
             bytes_out: group.counter(names::NUM_BYTES_OUT),
             watermark_in,
             watermark_out,
+            head_watermark,
             times: Times::new(now),
             group,
         }
@@ -114,7 +119,7 @@ impl TaskMetrics {
 
     /// How far the watermark of a source is behind the clock, ms.
     fn watermark_lag(&self, wall: Timestamp) -> Option<i64> {
-        let watermark = self.watermark_out.get();
+        let watermark = self.head_watermark.get();
         let known = self.input.is_none() && watermark > MIN_WATERMARK && watermark < MAX_WATERMARK;
         known.then(|| wall.saturating_sub(watermark))
     }

@@ -148,7 +148,8 @@ function Drawing({ graph, figures }: Props) {
   const far = useFlowStore((state) => many && state.transform[2] < READABLE);
   const column = useMemo(() => (narrow && fitsColumn(graph) ? columnLayout(graph) : null), [graph, narrow]);
   const places = useMemo(() => column?.places ?? layout(graph, narrow), [graph, narrow, column]);
-  const height = useFlowStore((state) => (column ? columnHeight(column, state.width) : wholeHeight(places, state.width)));
+  const width = useFlowStore((state) => state.width);
+  const height = useMemo(() => (column ? columnHeight(column, width) : wholeHeight(places, width)), [column, places, width]);
   const nodes = useMemo<VertexNodeData[]>(() => {
     const ends = handles(narrow);
     return graph.vertices.map((vertex) => ({

@@ -1,7 +1,7 @@
 /** The figures of a graph. Each vertex is watched on its own, so that an update draws vertices anew and not the graph. */
 
 import { Store } from "../api/store";
-import type { GraphFlow, VertexFlow } from "../api/types";
+import type { EdgeFlow, GraphFlow, VertexFlow } from "../api/types";
 import { edgeId, type GraphEdge } from "./model";
 
 /** Values that a small line shows. */
@@ -28,6 +28,7 @@ export class FlowFigures {
   /** The time of the last update. */
   readonly changed = new Store(0);
   private readonly vertices = new Map<string, Store<VertexFigures>>();
+  private told: readonly EdgeFlow[] = [];
   private readonly edges = new Map<string, Store<number | null | undefined>>();
 
   constructor(flow?: GraphFlow) {
@@ -47,7 +48,8 @@ export class FlowFigures {
   edge(id: string): Store<number | null | undefined> {
     let store = this.edges.get(id);
     if (!store) {
-      store = new Store<number | null | undefined>(undefined);
+      const told = this.told.find((edge) => edgeId(edge.source, edge.target, edge.num) === id);
+      store = new Store<number | null | undefined>(told?.["records-rate"]);
       this.edges.set(id, store);
     }
     return store;
@@ -64,7 +66,11 @@ export class FlowFigures {
       if (rate !== null && past.push(rate) > KEPT) past.shift();
       store.set({ flow: vertex, past, bottleneck: flow.bottleneck?.vertex === vertex.id, now: flow.now });
     }
-    for (const edge of flow.edges ?? []) this.edge(edgeId(edge.source, edge.target, edge.num)).set(edge["records-rate"]);
+    this.told = flow.edges ?? [];
+    // From afar no edge is watched.
+    if (this.edges.size > 0) {
+      for (const edge of this.told) this.edges.get(edgeId(edge.source, edge.target, edge.num))?.set(edge["records-rate"]);
+    }
     this.changed.set(flow.now);
   }
 }

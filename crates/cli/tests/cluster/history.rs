@@ -47,8 +47,19 @@ fn figures_of_a_job_that_has_ended_and_of_earlier_attempts_outlive_the_job_manag
 
 #[test]
 fn uploaded_executables_outlive_the_job_manager_where_there_is_a_folder_for_them() {
-    let uploads = ["-Dweb.upload.dir=uploads"];
-    let mut cluster = Cluster::start_with(&uploads);
+    uploads_outlive(&["-Dweb.upload.dir=uploads"], "uploads");
+}
+
+#[test]
+fn uploaded_executables_are_listed_by_the_next_leader() {
+    let shared = ["-Dhigh-availability.type=file", "-Dhigh-availability.storageDir=shared", "-Dhigh-availability.lease-duration=600 ms"];
+    uploads_outlive(&shared, "shared/uploads");
+}
+
+fn uploads_outlive(options: &[&str], folder: &str) {
+    let leads = |cluster: &Cluster| eventually("it leads", || cluster.ask(&["list"]).status.success());
+    let mut cluster = Cluster::start_with(options);
+    leads(&cluster);
     let mut body = b"--cut\r\nContent-Disposition: form-data; name=\"jarfile\"; filename=\"my job\"\r\n\r\n".to_vec();
     body.extend(std::fs::read(job_program()).unwrap());
     body.extend(b"\r\n--cut--\r\n");
@@ -64,16 +75,16 @@ fn uploaded_executables_outlive_the_job_manager_where_there_is_a_folder_for_them
     for folder in std::fs::read_dir(cluster.folder.path()).unwrap().flatten().map(|entry| entry.path().join("executables")) {
         std::fs::read_dir(folder).into_iter().flatten().flatten().for_each(|file| std::fs::remove_file(file.path()).unwrap());
     }
-    cluster.restart_job_manager(&uploads);
+    cluster.restart_job_manager(options);
+    leads(&cluster);
     assert_eq!(files(&cluster), before);
     let id = before[0]["id"].as_str().unwrap();
     let request = json!({"programArgsList": ["plain", cluster.path("counts"), "10", "1e6"]}).to_string();
     let (status, plan) = cluster.call("POST", &format!("/jars/{id}/plan"), ("application/json", request.as_bytes()));
     assert_eq!(status, 200, "{plan}");
     assert_eq!(cluster.call("DELETE", &format!("/jars/{id}"), ("text/plain", b"")).0, 200);
-    assert_eq!(std::fs::read_dir(cluster.path("uploads")).unwrap().count(), 0);
-    cluster.restart_job_manager(&uploads);
     assert!(files(&cluster).is_empty());
+    assert_eq!(std::fs::read_dir(cluster.path(folder)).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is stored of jobs, for the next leader and for history: MessagePack with the names of fields.
 
-use super::JobHistory;
+use super::{JobHistory, last_figures};
 use flott_core::{
     Error, ErrorKind, Timestamp,
     error::TaskFailure,
@@ -92,6 +92,12 @@ pub(super) struct EndedRecord {
 }
 
 impl EndedRecord {
+    /// With as much of what its tasks had counted as is stored. Takes a moment where there are many.
+    pub(super) fn into_stored(mut self) -> Self {
+        self.figures = last_figures::to_store(self.figures, &mut self.history);
+        self
+    }
+
     /// Of a job of which nothing is known but that it has failed, which was at `now` or before.
     pub(super) fn failed(id: JobId, begun: BegunRecord, now: Timestamp, failure: TaskFailure) -> Self {
         let BegunRecord { program, topology, settings, started } = begun;

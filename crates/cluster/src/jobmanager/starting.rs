@@ -5,7 +5,6 @@ use super::{
     archive::Begun,
     decisions,
     jobs::{Job, JobParts},
-    last_figures,
     records::{self, BegunRecord, EndedRecord, RunningRecord},
     remote_host::RemoteHost,
     worker_figures::WorkerFigures,
@@ -82,19 +81,17 @@ impl State {
     pub(super) fn record_of_end(&mut self, id: JobId, at: Timestamp, outcome: &JobOutcome, overview: &JobOverview) -> Option<EndedRecord> {
         let job = self.jobs.get_mut(&id)?;
         job.set_ended(at);
-        let mut history = job.history.read();
-        let figures = last_figures::to_store(job.figures(), &mut history);
         Some(EndedRecord {
             program: job.program.clone(),
             topology: (*job.topology).clone(),
             settings: (*job.settings).clone(),
             started: job.started,
             ended: at,
-            history,
+            history: job.history.read(),
             overview: overview.clone(),
             outcome: outcome.clone(),
             slots: job.slots_by_task_manager().clone(),
-            figures,
+            figures: job.figures(),
         })
     }
 }
@@ -271,7 +268,8 @@ impl JobManager {
     /// Notes the end of a job where the next leader, or this one after a restart, finds it. `false` if another leads.
     fn keep_end(&self, term: &Term, id: JobId, outcome: &JobOutcome, overview: &JobOverview) -> bool {
         let at = self.0.clock.wall();
-        let Some(record) = self.lock().record_of_end(id, at, outcome, overview) else { return false };
+        let record = self.lock().record_of_end(id, at, outcome, overview);
+        let Some(record) = record.map(EndedRecord::into_stored) else { return false };
         let Some(store) = &term.store else {
             if let Some(archive) = &self.0.archive {
                 archive.keep(id, &record);

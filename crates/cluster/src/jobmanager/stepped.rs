@@ -360,7 +360,8 @@ impl SteppedJobManager {
             let store = store.clone();
             Arc::new(move |outcome, overview| {
                 let at = shared.clock.wall();
-                let Some(record) = shared.lock().record_of_end(id, at, outcome, overview) else { return false };
+                let record = shared.lock().record_of_end(id, at, outcome, overview);
+                let Some(record) = record.map(EndedRecord::into_stored) else { return false };
                 keep_end(&store, id, &records::encode(&record).unwrap_or_default(), at)
             })
         };

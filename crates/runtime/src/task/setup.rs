@@ -75,6 +75,7 @@ impl Task {
                 at_work: AtWork::default(),
                 records_out: metrics.records_out.clone(),
                 watermark_out: Rc::new(Cell::new(MIN_WATERMARK)),
+                head_watermark: metrics.head_watermark.clone(),
                 sampler,
             },
             aligner: Aligner::new(channels, graph.settings.checkpoints.mode),

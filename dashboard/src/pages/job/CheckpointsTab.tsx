@@ -96,7 +96,8 @@ function Strip({ history }: { history: readonly Checkpoint[] }) {
       </div>
       <p className="legend" aria-hidden="true">
         <span className="swatch swatch-completed" /> completed <span className="swatch swatch-savepoint" /> savepoint{" "}
-        <span className="swatch swatch-in_progress" /> under way <span className="swatch swatch-failed" /> failed – height: duration
+        <span className="swatch swatch-in_progress" /> under way <span className="swatch swatch-failed" /> failed; the higher, the longer it
+        took
       </p>
       {ended.length > 1 && (
         <div className="charts">

@@ -111,9 +111,12 @@ export function GraphTab({ job }: { job: Job }) {
     return job.vertices.map((vertex) => ({ vertex, flow: flows.get(vertex.id), job: job.jid }));
   }, [job, flow]);
   const panel = useRef<HTMLDivElement>(null);
+  const above = useRef<HTMLElement>(null);
   // Below the graph, rather than beside it, nobody would see that it has opened.
   useEffect(() => {
-    if (opened && below.matches) panel.current?.scrollIntoView({ block: "start" });
+    const element = panel.current;
+    if (!opened || !element || !below.matches) return;
+    return keepInView(element, above.current);
   }, [opened]);
   const vertex = opened ? job.vertices.find(({ id }) => id === opened) : undefined;
   return (
@@ -122,7 +125,7 @@ export function GraphTab({ job }: { job: Job }) {
       <Waiting job={job} />
       <Summary job={job} flow={flow} />
       <div className={vertex ? "graph-and-panel" : ""}>
-        <section className={`card graph-card ${graph.vertices.length > 3 ? "" : "graph-small"}`} aria-label="Job graph">
+        <section ref={above} className={`card graph-card ${graph.vertices.length > 3 ? "" : "graph-small"}`} aria-label="Job graph">
           <JobGraph graph={graph} figures={figures} />
           <Legend />
         </section>
@@ -144,6 +147,26 @@ export function GraphTab({ job }: { job: Job }) {
       </Card>
     </>
   );
+}
+
+/** So long a graph may take until it has its height, ms. */
+const SETTLED = 4000;
+
+/** Shows an element, and goes on while what is above it grows, unless the reader does something. */
+function keepInView(element: HTMLElement, above: HTMLElement | null): () => void {
+  const show = () => element.scrollIntoView({ block: "start" });
+  const watch = new ResizeObserver(show);
+  const control = new AbortController();
+  const stop = () => {
+    watch.disconnect();
+    clearTimeout(timer);
+    control.abort();
+  };
+  const timer = setTimeout(stop, SETTLED);
+  for (const event of ["wheel", "touchstart", "keydown", "pointerdown"]) window.addEventListener(event, stop, { signal: control.signal });
+  show();
+  if (above) watch.observe(above);
+  return stop;
 }
 
 /** What stands out, before the details. */

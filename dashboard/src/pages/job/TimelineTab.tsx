@@ -1,6 +1,6 @@
 /** When vertices and subtasks were in which state, in all their attempts. */
 
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { Attempt, Job, SubtaskTimes, Vertex, VertexDetail } from "../../api/types";
 import { useQuery } from "../../app/router";
@@ -129,9 +129,11 @@ export function TimelineTab({ job }: { job: Job }) {
       </div>
       <p className="legend" aria-hidden="true">
         {LEGEND.map((state) => (
-          <span key={state}>
-            <span className={`swatch span-${state.toLowerCase()}`} /> {state.toLowerCase()}{" "}
-          </span>
+          <Fragment key={state}>
+            <span className="nowrap">
+              <span className={`swatch span-${state.toLowerCase()}`} /> {state.toLowerCase()}
+            </span>{" "}
+          </Fragment>
         ))}
       </p>
       <p className="faint">Of each subtask the last {EARLIER + 1} attempts; a mark at the end says that one failed or was canceled.</p>

@@ -1,6 +1,6 @@
 /** The JobManager or a TaskManager: figures, configuration, logs, threads. */
 
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { Environment, JobSummary, KeyValue, LogFiles, Metric, TaskManagerDetail } from "../../api/types";
 import { href, useQuery } from "../../app/router";
@@ -8,6 +8,7 @@ import { byteRate, bytes, metric, NONE, percent } from "../../format/units";
 import { Ago, Card, Empty, Facts, Failure, Loading, Meter, Time } from "../../parts/basic";
 import { Options } from "../../parts/Options";
 import { later } from "../../parts/later";
+import { History } from "../../parts/history";
 import { type Column, Table } from "../../parts/Table";
 import { Tabs } from "../../parts/Tabs";
 import { LogView } from "./LogView";
@@ -123,12 +124,23 @@ const NAMES: Record<string, string> = {
   "Status.JVM.Threads.Count": "Threads",
   "Status.JVM.FileDescriptor.Open": "Open files",
   "Status.JVM.FileDescriptor.Max": "Open files, at most",
+  numRegisteredTaskManagers: "TaskManagers",
+  numRunningJobs: "Running jobs",
+  taskSlotsAvailable: "Free slots",
+  taskSlotsTotal: "Slots",
   numBytesInPerSecond: "Received from other tasks a second",
   numBytesOutPerSecond: "Sent to other tasks a second",
 };
 
 const MEMORY = [{ name: "memory" }];
 const LOAD = [{ name: "load", color: "--series-3" }];
+const NETWORK = [{ name: "received" }, { name: "sent" }];
+
+/** What is drawn. */
+const MEMORY_USED = "Status.JVM.Memory.Heap.Used";
+const CPU_LOAD = "Status.JVM.CPU.Load";
+const RECEIVED = "numBytesInPerSecond";
+const SENT = "numBytesOutPerSecond";
 
 const shown = (id: string) => NAMES[id] ?? id;
 
@@ -139,20 +151,18 @@ function Figures({ base }: { base: string }) {
   const names = usePolled<Metric[]>(`${base}/metrics`, 20).data;
   const list = names?.map(({ id }) => id).join(",");
   const { data, error, at } = usePolled<Metric[]>(list ? `${base}/metrics?get=${encodeURIComponent(list)}` : null);
-  const past = useRef<{ times: number[]; memory: number[]; load: number[] }>({ times: [], memory: [], load: [] });
-  const { times, memory, load } = useMemo(() => {
-    const value = (name: string) => Number(data?.find(({ id }) => id === name)?.value);
-    const [used, busy] = [value("Status.JVM.Memory.Heap.Used"), value("Status.JVM.CPU.Load")];
-    const all = past.current;
-    if (data && all.times.at(-1) !== at && Number.isFinite(used)) {
-      past.current = {
-        times: [...all.times, at].slice(-KEPT),
-        memory: [...all.memory, used].slice(-KEPT),
-        load: [...all.load, busy].slice(-KEPT),
-      };
-    }
-    return { times: past.current.times, memory: [past.current.memory], load: [past.current.load] };
-  }, [data, at]);
+  const [past] = useState(() => new History(KEPT));
+  const network = names?.some(({ id }) => id === RECEIVED) ?? false;
+  const { times, memory, load, sent } = useMemo(() => {
+    const value = (name: string) => {
+      const found = Number(data?.find(({ id }) => id === name)?.value ?? Number.NaN);
+      return Number.isFinite(found) ? found : null;
+    };
+    if (data && value(MEMORY_USED) !== null)
+      past.push(at, new Map([MEMORY_USED, CPU_LOAD, RECEIVED, SENT].map((name) => [name, value(name)])));
+    const of = (...names: string[]) => past.of(names).values;
+    return { times: past.of([]).times, memory: of(MEMORY_USED), load: of(CPU_LOAD), sent: of(RECEIVED, SENT) };
+  }, [past, data, at]);
   if (names?.length === 0) return <Empty>The process tells no metrics.</Empty>;
   if (!data) return error ? <Failure error={error} what="The metrics" /> : <Loading />;
   const columns: Column<Metric>[] = [
@@ -179,6 +189,20 @@ function Figures({ base }: { base: string }) {
             <figcaption>CPU load</figcaption>
             <Chart label="CPU load over time" times={times} values={load} series={LOAD} format={percent} height={130} />
           </figure>
+          {network && (
+            <figure>
+              <figcaption>Exchanged with other tasks</figcaption>
+              <Chart
+                label="bytes received and sent over time"
+                times={times}
+                values={sent}
+                series={NETWORK}
+                format={byteRate}
+                height={130}
+                binary
+              />
+            </figure>
+          )}
         </div>
       )}
       <Table

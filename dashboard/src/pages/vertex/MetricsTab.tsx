@@ -9,7 +9,7 @@ import { lastMetrics, metricLines, zone } from "../../app/settings";
 import { behind, duration, isWatermark, lag, metric, NONE, watermark } from "../../format/units";
 import { Empty, Failure, Loading } from "../../parts/basic";
 import { later } from "../../parts/later";
-import { History, MOST, picked } from "./history";
+import { History, MOST, picked } from "../../parts/history";
 
 const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
 

@@ -34,7 +34,13 @@ interface Props {
 
 function shares(flow: VertexFlow | undefined, which: "max" | "avg"): string {
   if (!flow?.busy) return NONE;
-  return `busy ${percent(flow.busy[which])} · back-pressured ${percent(flow.backpressured?.[which])} · idle ${percent(flow.idle?.[which])}`;
+  const parts = [
+    ["busy", flow.busy[which]],
+    ["back-pressured", flow.backpressured?.[which]],
+    ["idle", flow.idle?.[which]],
+  ] as const;
+  // A number stays with its word where there is no room for all of them in a line.
+  return parts.map(([what, share]) => `${what} ${percent(share)}`.replaceAll(" ", "\u00a0")).join(" · ");
 }
 
 export function VertexPanel({ job, vertex, flow, now, onClose }: Props) {
