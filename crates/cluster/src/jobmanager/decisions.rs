@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(answer.try_recv(), Ok(JobReply::Accepted));
         assert_eq!(attempts.load(Ordering::SeqCst), 3);
         let end = Some(JobEnd::Canceled);
-        assert_eq!(stored.read(), RunningRecord { end, bounds: Some(bounds), ..stored.record.clone() });
+        assert_eq!(stored.read(), RunningRecord { end, bounds: Some(bounds), ..stored.record });
     }
 
     #[test]
