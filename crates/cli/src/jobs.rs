@@ -66,9 +66,15 @@ impl JobArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SavepointArgs {
     #[command(flatten)]
-    of: JobArgs,
+    target: Target,
+    /// The job: 32 hexadecimal digits
+    #[arg(value_parser = parse_job, required_unless_present = "dispose")]
+    job: Option<JobId>,
     /// Where to put it; else as configured
     directory: Option<String>,
+    /// Remove the savepoint at this path instead
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["job", "directory"])]
+    dispose: Option<String>,
 }
 
 /// Arguments of `flott stop`.
@@ -111,7 +117,7 @@ pub(crate) fn list(config: &Configuration, args: &ListArgs) -> Result<ExitCode, 
 
 /// Cancels a job.
 pub(crate) fn cancel(config: &Configuration, args: &JobArgs) -> Result<ExitCode, Error> {
-    ask(config, args, JobRequest::Cancel)?;
+    ask(config, &args.target, args.job, JobRequest::Cancel)?;
     say!("Cancelled job {}.", args.job);
     Ok(ExitCode::SUCCESS)
 }
@@ -119,29 +125,35 @@ pub(crate) fn cancel(config: &Configuration, args: &JobArgs) -> Result<ExitCode,
 /// Stops a job with a savepoint.
 pub(crate) fn stop(config: &Configuration, args: &StopArgs) -> Result<ExitCode, Error> {
     let request = JobRequest::StopWithSavepoint { directory: args.savepoint_path.as_deref().map(absolute).transpose()?, drain: args.drain };
-    let location = ask(config, &args.of, request)?;
+    let location = ask(config, &args.of.target, args.of.job, request)?;
     say!("Savepoint completed. Path: {}", location.unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes a savepoint.
+/// Takes a savepoint, or removes one.
 pub(crate) fn savepoint(config: &Configuration, args: &SavepointArgs) -> Result<ExitCode, Error> {
+    let Some(job) = args.job else {
+        let path = absolute(args.dispose.as_deref().unwrap_or_default())?;
+        args.target.client(config)?.dispose_savepoint(&path)?;
+        say!("Savepoint '{path}' disposed.");
+        return Ok(ExitCode::SUCCESS);
+    };
     let request = JobRequest::TriggerSavepoint { directory: args.directory.as_deref().map(absolute).transpose()? };
-    let location = ask(config, &args.of, request)?;
+    let location = ask(config, &args.target, job, request)?;
     say!("Savepoint completed. Path: {}", location.unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Takes a checkpoint.
 pub(crate) fn checkpoint(config: &Configuration, args: &JobArgs) -> Result<ExitCode, Error> {
-    let location = ask(config, args, JobRequest::TriggerCheckpoint)?;
+    let location = ask(config, &args.target, args.job, JobRequest::TriggerCheckpoint)?;
     say!("Checkpoint completed. Path: {}", location.unwrap_or_default());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Asks something of a job; returns where the snapshot is that was asked for.
-fn ask(config: &Configuration, args: &JobArgs, request: JobRequest) -> Result<Option<String>, Error> {
-    match args.target.client(config)?.request(args.job, request)? {
+fn ask(config: &Configuration, target: &Target, job: JobId, request: JobRequest) -> Result<Option<String>, Error> {
+    match target.client(config)?.request(job, request)? {
         JobReply::Accepted => Ok(None),
         JobReply::Snapshot(taken) => Ok(Some(taken.location)),
         JobReply::Refused(reason) => Err(Error::new(ErrorKind::Unavailable, reason)),

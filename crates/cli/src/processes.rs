@@ -17,7 +17,7 @@ use flott_executable::Machine;
 use flott_graph::settings::SchedulerSettings;
 use flott_rpc::observe::{OptionValue, SampleRequest, StackSamples, ThreadStack};
 use flott_security::{Connector, Entrance, TlsIdentity, missing_for_rest, refuse_listen, server_config_for_rest};
-use flott_web::{Asset, Cluster, Elsewhere, Options, Server};
+use flott_web::{Asset, Cluster, Elsewhere, Leading, Options, Server};
 use std::{
     io::{self, Write},
     net::ToSocketAddrs,
@@ -38,6 +38,11 @@ pub(crate) fn job_manager(config: &Configuration) -> Result<ExitCode, Error> {
     loop {
         thread::park();
     }
+}
+
+/// Ends this process at once: nothing of it is needed any more.
+fn end_process() {
+    std::process::exit(0);
 }
 
 /// The servers of a JobManager. They end when this is dropped.
@@ -62,6 +67,8 @@ pub(crate) fn start_job_manager(config: &Configuration, logs: Option<log::Files>
         heartbeat_timeout,
         scheduler: SchedulerSettings::from_config(config)?,
         archive: config.get(&options::JOBMANAGER_ARCHIVE_FS_DIR)?.filter(|_| store.is_none()).map(PathBuf::from),
+        savepoints: config.get(&options::CHECKPOINTING_SAVEPOINT_DIR)?.map(PathBuf::from),
+        on_end: Some(end_process),
         elected: store.is_some(),
     })?;
     let uploads = config.get(&options::WEB_UPLOAD_DIR)?.map(PathBuf::from);
@@ -172,11 +179,14 @@ impl StackSampler for Sampler {
     }
 }
 
-/// Where the REST server of the JobManager that leads is, if another one does.
+/// Which JobManager leads, and where its REST server is if it is another one.
 fn elsewhere(manager: JobManager, scheme: &'static str) -> Elsewhere {
     Arc::new(move || {
-        let rest = manager.other_leader()?.rest_address;
-        (!rest.is_empty()).then(|| format!("{scheme}://{rest}"))
+        if manager.leads() {
+            return Leading::Here;
+        }
+        let rest = manager.other_leader().map(|leader| leader.rest_address).filter(|rest| !rest.is_empty());
+        rest.map_or(Leading::Nobody, |rest| Leading::At(format!("{scheme}://{rest}")))
     })
 }
 

@@ -40,8 +40,9 @@ mod worker;
 pub use embedded::EmbeddedCluster;
 pub use flott_jobmanager::job_master::RESCALES_KEPT;
 pub use jobmanager::{
-    Acknowledgement, Acknowledgements, AttemptFigures, AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, HeldSlot,
-    HighAvailability, JobDetails, JobHistory, JobManager, JobManagerOptions, RestoreRecord, TaskRates, TaskThreads, WorkerAnswers,
+    Acknowledgement, Acknowledgements, AttemptFigures, AttemptRecord, CheckpointEnd, CheckpointRecord, DisposeError, FailureRecord,
+    HeldSlot, HighAvailability, JobDetails, JobHistory, JobManager, JobManagerOptions, RestoreRecord, TaskRates, TaskThreads,
+    WorkerAnswers,
 };
 pub use logs::LogFolder;
 pub use plan_only::PlanOnly;

@@ -250,6 +250,17 @@ impl JobManagerClient {
         }
     }
 
+    /// Removes a savepoint that the JobManager knows.
+    ///
+    /// # Errors
+    /// It knows none there, a job needs it, or nobody answers.
+    pub fn dispose_savepoint(&self, path: &str) -> Result<(), Error> {
+        match self.ask(&ClientRequest::DisposeSavepoint(path.to_owned()))? {
+            ClientReply::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Waits for the end of a job.
     ///
     /// # Errors

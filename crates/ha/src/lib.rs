@@ -8,6 +8,7 @@
 //! | [`election`] | [`LeaderElection`]: who leads, decided without clock, thread or I/O |
 //! | [`elector`] | the threads that drive it |
 //! | [`retriever`] | [`LeaderRetriever`]: who leads, for those who do not want to |
+//! | [`cluster_end`] | that the whole cluster was ended, for those who wait and those who come later |
 //! | [`job_store`] | [`JobStore`]: the jobs, which only the leader changes |
 //!
 //! # Invariants
@@ -18,6 +19,7 @@
 //!
 //! Other stores are crates of their own: they pass the same tests (`testing`, a feature).
 
+pub mod cluster_end;
 pub mod election;
 pub mod elector;
 mod error;
@@ -32,6 +34,7 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use cluster_end::{read_end, write_end};
 pub use election::{ElectionAction, ElectionEvent, ElectionSettings, LeaderElection, LeaseRecord, RevokeReason};
 pub use elector::{Elector, Leadership, LeadershipEvent};
 pub use error::StoreError;

@@ -171,6 +171,8 @@ pub enum ClientRequest {
     Wait(JobId),
     /// A question to the first subtask of an operator, which understands what is in it.
     AskOperator(JobId, OperatorId, Vec<u8>),
+    /// Remove the savepoint at this path, if the JobManager knows it.
+    DisposeSavepoint(String),
 }
 
 /// The answer to a [`ClientRequest`].
@@ -240,6 +242,8 @@ pub enum ToTaskManager {
     Heartbeat,
     /// Something that people want to see, with a number for the answer.
     Ask(u64, Question),
+    /// The whole cluster ends: so are its workers, and it itself.
+    End,
 }
 
 /// From a TaskManager.

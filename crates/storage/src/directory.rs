@@ -4,7 +4,7 @@ use crate::{
     CompletedCheckpoint, FileStorage, LoadedCheckpoint, StorageError,
     file_storage::{self, RegisterFile, VersionedRegister},
     files::{DiskFiles, FileSystem, MEMORY, MemoryOrDisk},
-    location::{self, parse_job_name, parse_path},
+    location::{self, SAVEPOINT, parse_job_name, parse_path},
 };
 use flott_core::id::JobId;
 use std::{collections::BTreeSet, io, path::PathBuf, sync::Arc};
@@ -127,6 +127,19 @@ impl CheckpointDirectory {
     /// The same.
     pub fn dispose_savepoint(&self, path: &str) -> Result<(), StorageError> {
         file_storage::retention::dispose_savepoint(self.files.as_ref(), path)
+    }
+
+    /// The folders below the directory that are named as savepoints are; whether they are complete is not looked at.
+    ///
+    /// # Errors
+    /// File system errors.
+    pub fn savepoints(&self) -> Result<Vec<String>, StorageError> {
+        let names = match self.files.list(&self.path) {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StorageError::io("list", &self.path, error)),
+        };
+        names.iter().filter(|name| name.starts_with(SAVEPOINT)).map(|name| location::text(&self.path.join(name))).collect()
     }
 
     /// Where registers may be: in the folders of jobs. A job without one has no checkpoint, whatever else is in its folder.

@@ -32,7 +32,7 @@ pub use directory::{CheckpointDirectory, FoundCheckpoints};
 pub use error::StorageError;
 pub use file_storage::FileStorage;
 pub use local_copies::LocalCopies;
-pub use location::{METADATA, REGISTER, SnapshotTarget};
+pub use location::{METADATA, REGISTER, SnapshotTarget, named_folder};
 pub use metadata::{CheckpointMetadata, OperatorInfo, OperatorState, OperatorSubtaskState, SnapshotKind, VertexSnapshot};
 pub use storage::{
     BlockReader, CheckpointStorage, CompletedCheckpoint, LoadedCheckpoint, Removal, StateFile, StateFileWriter, StateFiles, block_crc,

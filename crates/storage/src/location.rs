@@ -36,11 +36,14 @@ impl SnapshotTarget {
             return Err(invalid(suffix, "the suffix of a savepoint's folder consists of letters and digits"));
         }
         let job = job.to_string();
-        let folder = parse_path(dir)?.join(format!("savepoint-{}-{suffix}", &job[..6]));
+        let folder = parse_path(dir)?.join(format!("{SAVEPOINT}{}-{suffix}", &job[..6]));
         let folder = if folder.starts_with(crate::files::MEMORY) { folder } else { absolute(&folder, dir)? };
         Ok(SnapshotTarget::Savepoint { folder: text(&folder)? })
     }
 }
+
+/// How the names of the folders of savepoints begin.
+pub(crate) const SAVEPOINT: &str = "savepoint-";
 
 /// The name of a checkpoint's folder.
 pub(crate) fn checkpoint_name(checkpoint: CheckpointId) -> String {
@@ -126,6 +129,20 @@ pub(crate) fn parse_path(given: &str) -> Result<PathBuf, StorageError> {
     }
 }
 
+/// The folder that a user means by the path of a snapshot: the path itself or, if it is a `_metadata` file, its folder. Without a look at
+/// the file system: a way that goes up or over a link is another path.
+///
+/// # Errors
+/// If it is no path from the root, or a URL that this build cannot use.
+pub fn named_folder(given: &str) -> Result<String, StorageError> {
+    let path: PathBuf = parse_path(given)?.components().collect();
+    if !path.is_absolute() {
+        return Err(invalid(given, "give the full path, from the root"));
+    }
+    let folder = if path.file_name().is_some_and(|name| name == METADATA) { path.parent().unwrap_or(&path) } else { &path };
+    text(folder)
+}
+
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -197,6 +214,17 @@ mod tests {
         }
         for given in ["", "s3://bucket/chk", "file://host/var", "file:var", "file:///a%2", "file:///%ff"] {
             assert!(matches!(parse_path(given), Err(StorageError::InvalidPath { .. })), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_named_by_its_folder_or_its_metadata() {
+        for given in ["/s/savepoint-1", "/s/savepoint-1/", "/s/./savepoint-1/_metadata", "file:///s/savepoint-1"] {
+            assert_eq!(named_folder(given).unwrap(), "/s/savepoint-1", "{given}");
+        }
+        assert_eq!(named_folder("/s/../savepoint-1").unwrap(), "/s/../savepoint-1", "what is not known is not resolved");
+        for given in ["savepoint-1", "", "s3://bucket/savepoint-1"] {
+            assert!(matches!(named_folder(given), Err(StorageError::InvalidPath { .. })), "{given}");
         }
     }
 

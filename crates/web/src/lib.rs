@@ -37,4 +37,4 @@ mod statistics;
 mod taps;
 
 pub use cluster::{Cluster, ClusterError, Result};
-pub use server::{Asset, Assets, Elsewhere, Options, Server};
+pub use server::{Asset, Assets, Elsewhere, Leading, Options, Server};

@@ -52,8 +52,19 @@ impl Asset {
 /// Finds the file of a dashboard by its path without the slash in front, such as `index.html`.
 pub type Assets = Arc<dyn Fn(&str) -> Option<Asset> + Send + Sync>;
 
-/// Tells where the server of the JobManager that leads is, such as `http://host:8081`, unless this server's own does.
-pub type Elsewhere = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+/// Who leads, of the JobManagers that there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leading {
+    /// This server's own.
+    Here,
+    /// Another one, whose server is there, such as `http://host:8081`.
+    At(String),
+    /// Nobody, as far as it is known here.
+    Nobody,
+}
+
+/// Tells who leads.
+pub type Elsewhere = Arc<dyn Fn() -> Leading + Send + Sync>;
 
 /// How a server behaves.
 #[derive(Clone)]
@@ -90,7 +101,7 @@ pub struct Options {
     /// Whether values of labels that Prometheus gets have letters, digits, `_` and `:` alone: other characters become `_`, as Flink has
     /// it unless told otherwise.
     pub filter_label_values: bool,
-    /// Where another JobManager leads, callers are sent there.
+    /// Where another JobManager leads, callers are sent there; while nobody does, they are told so. `None`: this one always leads.
     pub elsewhere: Option<Elsewhere>,
     /// The tokens of those who may call; each route says which role it needs. `None`: everyone may do everything.
     pub tokens: Option<Tokens>,

@@ -31,7 +31,17 @@ struct Settings {
     depth: u32,
 }
 
-/// What is known of a vertex.
+/// Tasks that are looked at together. After a restart or at another parallelism they are others: what was found before says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) job: JobId,
+    pub(super) vertex: VertexId,
+    pub(super) operator: OperatorId,
+    /// The subtasks, each with its attempt.
+    pub(super) attempts: Vec<(u32, u32)>,
+}
+
+/// What is known of them.
 struct Entry {
     taken: Option<(Instant, Arc<model::TakenStacks>)>,
     asked: Instant,
@@ -39,24 +49,34 @@ struct Entry {
     pending: bool,
 }
 
-type Known = Arc<Mutex<HashMap<(JobId, OperatorId), Entry>>>;
+impl Entry {
+    /// Whether new stacks would tell nothing new. Where there are none, tasks may have started only just now.
+    fn is_fresh(&self, now: Instant, refresh: Duration) -> bool {
+        let fresh =
+            |(at, taken): &(Instant, Arc<model::TakenStacks>)| !taken.stacks.is_empty() && now.saturating_duration_since(*at) < refresh;
+        self.taken.as_ref().is_some_and(fresh)
+    }
 
-fn lock(known: &Known) -> MutexGuard<'_, HashMap<(JobId, OperatorId), Entry>> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes what was found. Nothing without a reason is as if nobody had looked.
+    fn found(&mut self, now: Instant, taken: Option<model::TakenStacks>) {
+        let taken = taken.filter(|taken| !taken.stacks.is_empty() || taken.message.is_some());
+        // Tasks that have not said where they run yet may do so before the next one asks.
+        self.taken = taken.map(|taken| (now, Arc::new(taken))).or(self.taken.take());
+        self.pending = false;
+    }
 }
 
-/// A vertex that someone asks for.
-struct Wanted {
-    job: JobId,
-    vertex: VertexId,
-    operator: OperatorId,
+type Known = Arc<Mutex<HashMap<Key, Entry>>>;
+
+fn lock(known: &Known) -> MutexGuard<'_, HashMap<Key, Entry>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The stacks of all vertices that someone has asked for.
 pub(super) struct Flames {
     settings: Settings,
     known: Known,
-    wanted: mpsc::Sender<Wanted>,
+    wanted: mpsc::Sender<Key>,
 }
 
 impl Flames {
@@ -70,16 +90,14 @@ impl Flames {
             clean_up: config.get(&options::REST_FLAMEGRAPH_CLEAN_UP_INTERVAL)?,
             depth: config.get(&options::REST_FLAMEGRAPH_STACK_DEPTH)?,
         };
-        let (wanted, queue) = mpsc::channel::<Wanted>();
+        let (wanted, queue) = mpsc::channel::<Key>();
         let known = Known::default();
         let taking = known.clone();
         let run = move || {
-            for Wanted { job, vertex, operator } in queue {
-                let taken = take(&manager, &settings, job, vertex);
-                if let Some(entry) = lock(&taking).get_mut(&(job, operator)) {
-                    // Tasks that have not said where they run yet may do so before the next one asks.
-                    entry.taken = taken.map(|taken| (Instant::now(), Arc::new(taken))).or(entry.taken.take());
-                    entry.pending = false;
+            for key in queue {
+                let taken = take(&manager, &settings, key.job, key.vertex);
+                if let Some(entry) = lock(&taking).get_mut(&key) {
+                    entry.found(Instant::now(), taken);
                 }
             }
         };
@@ -88,19 +106,18 @@ impl Flames {
         Ok(Flames { settings, known, wanted })
     }
 
-    /// The stacks of a vertex, or that they are on their way.
-    pub(super) fn get(&self, job: JobId, vertex: VertexId, operator: OperatorId) -> model::Stacks {
+    /// The stacks of tasks, or that they are on their way.
+    pub(super) fn get(&self, key: Key) -> model::Stacks {
         if !self.settings.enabled {
             return model::Stacks::Disabled;
         }
         let now = Instant::now();
         let known = &mut *lock(&self.known);
         known.retain(|_, entry| entry.pending || now.saturating_duration_since(entry.asked) < self.settings.clean_up);
-        let entry = known.entry((job, operator)).or_insert_with(|| Entry { taken: None, asked: now, pending: false });
+        let entry = known.entry(key.clone()).or_insert_with(|| Entry { taken: None, asked: now, pending: false });
         entry.asked = now;
-        let fresh = entry.taken.as_ref().is_some_and(|(at, _)| now.saturating_duration_since(*at) < self.settings.refresh);
-        if !fresh && !entry.pending {
-            entry.pending = self.wanted.send(Wanted { job, vertex, operator }).is_ok();
+        if !entry.is_fresh(now, self.settings.refresh) && !entry.pending {
+            entry.pending = self.wanted.send(key).is_ok();
         }
         entry.taken.as_ref().map_or(model::Stacks::Waiting, |(_, taken)| model::Stacks::Taken(taken.clone()))
     }
@@ -159,4 +176,24 @@ fn stacks(place: &TaskThreads, samples: &StackSamples) -> Vec<model::TakenStack>
         Some(model::TakenStack { subtask, on_cpu: stack.on_cpu, frames, count: stack.count })
     });
     stacks.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_are_kept_for_a_while_and_their_absence_is_not() {
+        let (now, minute) = (Instant::now(), Duration::from_secs(60));
+        let mut entry = Entry { taken: None, asked: now, pending: true };
+        entry.found(now, Some(model::TakenStacks::default()));
+        assert!(entry.taken.is_none() && !entry.pending && !entry.is_fresh(now, minute), "nothing was found, and nobody knows why");
+        entry.found(now, Some(model::TakenStacks { message: Some("not allowed".to_owned()), ..model::TakenStacks::default() }));
+        assert!(entry.taken.is_some() && !entry.is_fresh(now, minute), "the reason is shown, and may be gone");
+        let stack = model::TakenStack { subtask: 0, on_cpu: true, frames: vec!["main".to_owned()], count: 1 };
+        entry.found(now, Some(model::TakenStacks { stacks: vec![stack], ..model::TakenStacks::default() }));
+        assert!(entry.is_fresh(now, minute) && !entry.is_fresh(now + minute, minute));
+        entry.found(now, None);
+        assert!(entry.taken.is_some(), "what was known stays until there is something else");
+    }
 }

@@ -12,15 +12,15 @@ mod uploads;
 
 use crate::log::Files;
 use executables::Executables;
-use flames::Flames;
-use flott_cluster::{JobDetails, JobManager, ProcessWatch};
+use flames::{Flames, Key};
+use flott_cluster::{AttemptRecord, DisposeError, JobDetails, JobManager, ProcessWatch};
 use flott_core::{
     Error, ErrorKind,
     config::{
         Configuration,
         options::{self, Scope},
     },
-    id::{JobId, OperatorId},
+    id::{JobId, OperatorId, SubtaskId},
 };
 use flott_executable::Machine;
 use flott_rpc::{
@@ -29,7 +29,7 @@ use flott_rpc::{
 };
 use flott_web::{Cluster, ClusterError, Result, model};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -211,8 +211,12 @@ impl Cluster for Rest {
         self.changes_of_parallelism(job)
     }
 
-    fn dispose_savepoint(&self, _: &str) -> Result<()> {
-        Err(ClusterError::BadRequest("savepoints cannot be removed by REST yet: remove the savepoint's folder".to_owned()))
+    fn dispose_savepoint(&self, location: &str) -> Result<()> {
+        self.manager.dispose_savepoint(location).map_err(|error| match error {
+            DisposeError::Unknown { .. } => ClusterError::NotFound(error.to_string()),
+            DisposeError::Checkpoint { .. } | DisposeError::InUse { .. } => ClusterError::Conflict(error.to_string()),
+            other => of(&other.into()),
+        })
     }
 
     fn task_managers(&self) -> Result<Vec<model::TaskManager>> {
@@ -261,7 +265,10 @@ impl Cluster for Rest {
         if overview.status.is_terminal() || tasks.all(|(_, status)| *status == TaskStatus::Finished) {
             return Ok(model::Stacks::Ended);
         }
-        Ok(self.flames.get(job, found.id, vertex))
+        let newest = |(subtask, attempts): (&SubtaskId, &VecDeque<AttemptRecord>)| Some((subtask.index, attempts.back()?.number));
+        let of_vertex = details.history.attempts.iter().filter(|(subtask, _)| subtask.vertex == found.id);
+        let attempts = of_vertex.filter_map(newest).collect();
+        Ok(self.flames.get(Key { job, vertex: found.id, operator: vertex, attempts }))
     }
 
     fn tap(&self, job: JobId, vertex: OperatorId, wanted: model::TapWanted) -> Result<model::Tapped> {
@@ -291,10 +298,13 @@ impl Cluster for Rest {
     }
 
     fn shut_down(&self) -> Result<()> {
-        tracing::info!("told to end by REST");
-        let end = || {
-            // The answer goes out first.
+        tracing::info!("told to end by REST, with the whole cluster");
+        self.manager.end_cluster().map_err(|error| of(&error))?;
+        let manager = self.manager.clone();
+        let end = move || {
+            // The answer goes out first, and what the TaskManagers are told.
             thread::sleep(Duration::from_millis(500));
+            manager.retire();
             std::process::exit(0);
         };
         thread::Builder::new().spawn(end).map(|_| ()).map_err(|error| ClusterError::Failed(error.to_string()))

@@ -268,6 +268,32 @@ fn a_job_is_submitted_once_although_the_connection_is_lost_with_the_request_or_t
 }
 
 #[test]
+fn a_cluster_that_is_ended_ends_as_a_whole_and_the_next_in_its_place_begins_anew() {
+    let mut pair = Pair::start(&[1]);
+    assert!(pair.run(&["-d"], 10 * RECORDS, 1000.0).status().unwrap().success());
+    eventually("counts are visible", || pair.lines() > 100);
+    let leader = pair.leader();
+    assert_eq!(Cluster::send_to(&pair.managers[leader].rest, "DELETE", "/cluster").0, 202);
+    for child in pair.managers.iter_mut().map(|manager| &mut manager.child).chain(&mut pair.task_managers) {
+        let mut ended = None;
+        eventually("a process has ended", || {
+            ended = child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(ended.unwrap().success(), "{ended:?}");
+    }
+    eventually("no worker is left", || crate::processes::workers_in(pair.folder.path()).is_empty());
+    let next = vec![JobManager::start(pair.folder.path(), "0"), JobManager::start(pair.folder.path(), "0")];
+    pair.managers = next;
+    let leader = pair.leader();
+    assert!(pair.list().contains("No jobs."), "{}", pair.list());
+    // Whoever leads after it is one of the new cluster.
+    pair.managers[leader].kill();
+    assert_ne!(pair.leader(), leader);
+    assert!(pair.list().contains("No jobs."), "{}", pair.list());
+}
+
+#[test]
 fn a_leader_that_was_stopped_and_wakes_up_does_no_harm() {
     let pair = Pair::start(&[2]);
     let records = 4 * RECORDS;

@@ -10,6 +10,7 @@ mod processes;
 mod rescale;
 mod rest;
 mod results;
+mod savepoints;
 mod scripts;
 mod security;
 mod shortage;

@@ -191,9 +191,14 @@ impl Cluster {
 
     /// As [`Cluster::status_of`], with the body.
     pub(crate) fn answer_of(rest: &str, path: &str) -> (u16, String) {
+        Cluster::send_to(rest, "GET", path)
+    }
+
+    /// The answer of a REST server to a request without a body; status 0 if there is none.
+    pub(crate) fn send_to(rest: &str, method: &str, path: &str) -> (u16, String) {
         let Ok(mut stream) = TcpStream::connect(rest) else { return (0, String::new()) };
         stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
         let read = stream.write_all(head.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
         let parsed = read.ok().and_then(|_| Some((answer.split(' ').nth(1)?.parse().ok()?, answer.split_once("\r\n\r\n")?.1.to_owned())));

@@ -25,6 +25,7 @@ fn needed(request: &ClientRequest) -> (&'static str, Role) {
         ClientRequest::Wait(_) => ("wait for a job", Role::Viewer),
         ClientRequest::Job(_, JobRequest::Cancel) => ("cancel", Role::Operator),
         ClientRequest::Job(..) => ("change a job", Role::Operator),
+        ClientRequest::DisposeSavepoint(_) => ("remove a savepoint", Role::Operator),
         // What is in an executable may be a secret of whoever built it.
         ClientRequest::HasExecutable(_) => ("look for an executable", Role::Deployer),
         ClientRequest::GetExecutable(..) => ("get an executable", Role::Deployer),
@@ -45,6 +46,7 @@ fn changed(request: &ClientRequest) -> Option<String> {
         }),
         ClientRequest::PutExecutable(id, bytes) if bytes.is_empty() => Some(format!("bring executable {id}")),
         ClientRequest::Submit(submission) => Some(format!("submit {}", submission.program.executable)),
+        ClientRequest::DisposeSavepoint(_) => Some("remove a savepoint".to_owned()),
         _ => None,
     }
 }

@@ -179,6 +179,10 @@ fn answer(manager: &JobManager, request: ClientRequest, executable: &mut Option<
         ClientRequest::Figures(job) => ClientReply::Figures(manager.figures(job)?),
         ClientRequest::Job(job, request) => ClientReply::Job(manager.request(job, request)?),
         ClientRequest::Wait(job) => ClientReply::Ended(Box::new(manager.wait(job)?)),
+        ClientRequest::DisposeSavepoint(path) => {
+            manager.dispose_savepoint(&path)?;
+            ClientReply::Done
+        }
         ClientRequest::AskOperator(job, operator, body) => ClientReply::Operator(manager.ask_operator(job, operator, body)?),
     })
 }
@@ -375,6 +379,8 @@ mod tests {
             heartbeat_interval: interval,
             heartbeat_timeout: timeout,
             archive: None,
+            savepoints: None,
+            on_end: None,
             elected: false,
             scheduler: Default::default(),
             security: Entrance::open(),

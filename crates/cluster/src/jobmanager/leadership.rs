@@ -16,12 +16,14 @@ use crate::launch::{self, launch, no_thread};
 use flott_core::{Error, ErrorKind, error::TaskFailure, id::JobId, time::Clock};
 use flott_ha::{
     CoordinationStore, ElectionSettings, Elector, JobStore, Leadership, LeadershipEvent, LeaseRecord, StoreError, job_store::StoredJobs,
+    read_end, write_end,
 };
 use flott_jobmanager::JobEvent;
+use flott_rpc::control::ToTaskManager;
 use std::{
     net::Shutdown,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -45,6 +47,8 @@ pub struct HighAvailability {
 pub(super) struct Candidate {
     pub(super) high_availability: HighAvailability,
     leader: Mutex<Option<LeaseRecord>>,
+    /// The term of the first leader that this process has seen, which may be itself: it belongs to the cluster that this one led.
+    first_seen: OnceLock<u64>,
     /// Dropped, it would stop.
     elector: Mutex<Option<Elector>>,
 }
@@ -56,7 +60,7 @@ impl JobManager {
     /// It stands already, or the operating system gives no thread.
     pub fn stand(&self, high_availability: HighAvailability) -> Result<(), Error> {
         let (store, settings) = (high_availability.store.clone(), high_availability.election.clone());
-        let candidate = Candidate { high_availability, leader: Mutex::default(), elector: Mutex::default() };
+        let candidate = Candidate { high_availability, leader: Mutex::default(), first_seen: OnceLock::new(), elector: Mutex::default() };
         self.0.candidate.set(candidate).map_err(|_| Error::invalid("this JobManager stands for election already"))?;
         let (events, received) = mpsc::channel();
         // Whoever receives lives as long as the process.
@@ -114,6 +118,9 @@ impl JobManager {
             }
             LeadershipEvent::Observed(leader) => {
                 if let Some(candidate) = self.0.candidate.get() {
+                    if let Some(leader) = &leader {
+                        candidate.first_seen.get_or_init(|| leader.epoch);
+                    }
                     *candidate.leader.lock().unwrap_or_else(PoisonError::into_inner) = leader;
                 }
             }
@@ -125,9 +132,17 @@ impl JobManager {
         let Some(candidate) = self.0.candidate.get() else { return };
         let high_availability = &candidate.high_availability;
         let store = JobStore::new(high_availability.store.clone(), epoch, high_availability.election.holder.clone());
-        let StoredJobs { running, ended, damaged } = loop {
-            match store.recover() {
-                Ok(jobs) => break jobs,
+        let (cluster_end, StoredJobs { running, ended, damaged }) = loop {
+            let end = read_end(high_availability.store.as_ref());
+            if let (Ok(Some(end)), Some(first_seen)) = (&end, candidate.first_seen.get())
+                && first_seen <= end
+            {
+                tracing::info!(term = end, "the cluster was ended while this JobManager waited: it ends, too");
+                self.end_process();
+                return;
+            }
+            match end.and_then(|end| Ok((end, store.recover()?))) {
+                Ok(found) => break found,
                 Err(StoreError::Fenced { .. }) => return,
                 Err(error) => tracing::warn!(%error, "the job store does not answer"),
             }
@@ -139,6 +154,7 @@ impl JobManager {
         for error in damaged {
             tracing::error!(%error, "a job in the job store cannot be read; it does not run");
         }
+        let running = running.into_iter().filter(|job| !ended_with_cluster(&store, cluster_end, job.id, &job.bytes)).collect::<Vec<_>>();
         let term = Term { epoch, store: Some(store), leadership: Some(leadership.clone()) };
         let mut beginnings = Vec::new();
         for job in &running {
@@ -173,6 +189,32 @@ impl JobManager {
         let state = &mut *self.lock();
         state.term = Some(term).filter(Term::is_valid);
         state.serve_if_recovered();
+    }
+
+    /// Ends the whole cluster: notes it where other JobManagers find it, so that none takes over, and tells the TaskManagers to end. Jobs
+    /// that run end with their workers, as if the only JobManager was gone: what checkpoints they have stay. The process is to end then.
+    ///
+    /// # Errors
+    /// Other JobManagers cannot be told, since this one does not lead or the store does not answer: nothing has happened.
+    pub fn end_cluster(&self) -> Result<(), Error> {
+        let term = self.lock().term.clone().ok_or_else(|| self.leads_no_more())?;
+        if let Some(candidate) = self.0.candidate.get() {
+            let unknown = |error| Error::new(ErrorKind::Unavailable, "the other JobManagers cannot be told: try again").with_source(error);
+            write_end(candidate.high_availability.store.as_ref(), term.epoch).map_err(unknown)?;
+        }
+        let state = self.lock();
+        for task_manager in state.task_managers.keys() {
+            state.tell(task_manager, ToTaskManager::End);
+        }
+        Ok(())
+    }
+
+    fn end_process(&self) {
+        // The next who waits is to find out, too.
+        self.retire();
+        if let Some(end) = self.0.options.on_end {
+            end();
+        }
     }
 
     /// Shows a job that cannot go on here as failed. It stays in the store: another leader may be able to run it.
@@ -218,4 +260,18 @@ impl JobManager {
             let _ = peer.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// Whether a job has ended with the cluster that it ran in; it is forgotten then.
+fn ended_with_cluster(store: &JobStore, cluster_end: Option<u64>, id: JobId, bytes: &[u8]) -> bool {
+    let Some(end) = cluster_end else { return false };
+    // What cannot be read is told of later.
+    if !records::decode::<RunningRecord>(bytes).is_ok_and(|record| record.leader_epoch <= end) {
+        return false;
+    }
+    tracing::info!(job = %id, term = end, "a job has ended with the cluster that it ran in");
+    if let Err(error) = store.remove(id) {
+        tracing::warn!(%error, job = %id, "it stays in the job store, and is passed over");
+    }
+    true
 }

@@ -14,6 +14,7 @@ mod questions;
 mod rates;
 mod records;
 mod remote_host;
+mod savepoints;
 mod starting;
 #[cfg(feature = "stepped")]
 pub(crate) mod stepped;
@@ -49,6 +50,7 @@ pub use leadership::HighAvailability;
 pub use observed::{TaskThreads, WorkerAnswers};
 pub use rates::TaskRates;
 use remote_host::Cluster;
+pub use savepoints::DisposeError;
 use starting::record_of_abandoned;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -78,6 +80,10 @@ pub struct JobManagerOptions {
     pub scheduler: SchedulerSettings,
     /// Where jobs that have ended are kept over a restart, if no other JobManager keeps them.
     pub archive: Option<PathBuf>,
+    /// Where savepoints are put, if that is configured: those in it may be removed, whoever has taken them.
+    pub savepoints: Option<PathBuf>,
+    /// Ends this process: called when the cluster was ended while this JobManager waited. `None`: it is never ended so.
+    pub on_end: Option<fn()>,
     /// Whether others may lead: then this one serves nobody until [`JobManager::stand`] has made it the leader.
     pub elected: bool,
 }

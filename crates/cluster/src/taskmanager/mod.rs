@@ -68,7 +68,7 @@ pub struct TaskManagerOptions {
     pub registered: Option<fn(&str)>,
 }
 
-/// Runs a TaskManager until the process ends. A JobManager that is gone is looked for again. Workers end with it, unless they are to
+/// Runs a TaskManager until the cluster is ended, or the process. A JobManager that is gone is looked for again. Workers end with it, unless they are to
 /// survive: then they go on, and end only if nobody leads for long.
 ///
 /// # Errors
@@ -84,7 +84,12 @@ pub fn run(options: &TaskManagerOptions) -> Result<(), Error> {
     let mut waited = false;
     loop {
         match serve(options, &incarnation, &workers) {
-            Ok(error) => {
+            Ok(Gone::Ended) => {
+                tracing::info!("the cluster has ended");
+                workers.stop_all();
+                return Ok(());
+            }
+            Ok(Gone::Lost(error)) => {
                 tracing::warn!(%error, "the JobManager is gone; it is looked for again");
                 workers.unlink();
                 waited = false;
@@ -116,8 +121,16 @@ fn remove_copies(folder: &Path) {
     }
 }
 
+/// Why a JobManager is served no more.
+enum Gone {
+    /// Its connection is lost.
+    Lost(ConnectionError),
+    /// The whole cluster ends.
+    Ended,
+}
+
 /// Serves a JobManager until it is gone; returns why.
-fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> Result<ConnectionError, Error> {
+fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> Result<Gone, Error> {
     let reported = workers.running();
     let info = TaskManagerInfo {
         id: options.id.clone(),
@@ -150,9 +163,10 @@ fn serve(options: &TaskManagerOptions, incarnation: &str, workers: &Workers) -> 
             Ok(ToTaskManager::StopWorker { job, worker }) => workers.stop(job, worker),
             Ok(ToTaskManager::Ask(number, question)) => observer.ask(number, question),
             Ok(ToTaskManager::Heartbeat) => {}
+            Ok(ToTaskManager::End) => return Ok(Gone::Ended),
             // To end would end the workers of all jobs.
             Err(error @ ConnectionError::NotUnderstood { .. }) => tracing::error!(%error, "passed over"),
-            Err(error) => return Ok(error),
+            Err(error) => return Ok(Gone::Lost(error)),
         }
     }
 }

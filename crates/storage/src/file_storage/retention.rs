@@ -155,7 +155,11 @@ pub(crate) fn dispose_savepoint(files: &dyn FileSystem, path: &str) -> Result<()
     if opened.content.kind == SnapshotKind::Checkpoint {
         return Err(StorageError::Retained { path: folder, hint: "only savepoints are disposed of; a checkpoint belongs to its job" });
     }
-    remove_snapshot(files, &folder, &opened.content)
+    match remove_snapshot(files, &folder, &opened.content) {
+        // What else is in it is not ours.
+        Err(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Removes the files of a snapshot in a folder that is not the storage's own, where other files may be: those that it has, the

@@ -34,6 +34,7 @@ fn a_savepoint_belongs_to_the_user() {
         assert!(matches!(storage.discard(1, CheckpointId(2), &target), Err(StorageError::Retained { .. })));
         storage.dispose_savepoint(&format!("{folder}/_metadata")).unwrap();
         assert!(!place.exists(&folder));
+        assert!(matches!(storage.dispose_savepoint(&folder), Err(StorageError::NotACheckpoint { .. })));
     });
 }
 

@@ -5,7 +5,7 @@ use crate::{
     fake::{COUNT, FINISHED, RUNNING, START, Served, TASK_MANAGER},
 };
 use bytes::Bytes;
-use flott_web::Asset;
+use flott_web::{Asset, Leading};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -288,4 +288,22 @@ fn a_task_manager_tells_what_its_tasks_send_and_what_it_uses() {
     assert!(metric[0]["value"].as_str().unwrap().parse::<f64>().unwrap() > 0.0, "{metric}");
     // What is not known is 0.
     assert_eq!((&listed["hardware"]["freeMemory"], &listed["memoryConfiguration"]["totalProcessMemory"]), (&json!(0), &json!(3u64 << 30)));
+}
+
+#[test]
+fn while_nobody_leads_callers_are_told_so_and_only_what_is_the_processs_own_is_answered() {
+    let serve = |leading: Leading| Served::with(|options| options.elsewhere = Some(Arc::new(move || leading.clone())));
+    let served = serve(Leading::Nobody);
+    for own in ["/config", "/v1/config", "/openapi.json", "/jobmanager/logs", "/jobmanager/config", "/metrics"] {
+        assert_eq!(get(served.address(), own).status, 200, "{own}");
+    }
+    for path in ["/overview", "/v1/jobs", "/taskmanagers", "/jobs/overview", "/nothing"] {
+        let answer = get(served.address(), path);
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.json()["errors"][0].as_str().unwrap().contains("no JobManager leads"), "{path}");
+    }
+    assert_eq!(send(served.address(), "DELETE", "/cluster", &[], b"").status, 503);
+    let sent = get(serve(Leading::At("http://host:8081".to_owned())).address(), "/overview?a=b");
+    assert_eq!((sent.status, sent.header("location")), (307, Some("http://host:8081/overview?a=b")));
+    assert_eq!(get(serve(Leading::Here).address(), "/overview").status, 200);
 }

@@ -140,7 +140,7 @@ impl World {
                 Some(Child::Stopped) | None => {}
             },
             // Nobody looks into its logs here.
-            ToTaskManager::Heartbeat | ToTaskManager::Ask(..) => {}
+            ToTaskManager::Heartbeat | ToTaskManager::Ask(..) | ToTaskManager::End => {}
         }
     }
 
