@@ -28,10 +28,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = GeneratorSource::new(records, |index, _| index).records_per_second(rate);
     let numbers = env.from_source(source, WatermarkStrategy::no_watermarks(), "numbers").uid("numbers");
     let numbers = if mode == "other-graph-in-worker" && in_worker { numbers.filter(|_| true) } else { numbers };
+    // While it sleeps, it does not hear that it is cancelled.
+    let sleeps = (mode == "sleep").then(|| std::path::absolute(output.with_extension("sleeps"))).transpose()?;
     let fails_at = if mode == "fail" { records / 2 } else { u64::MAX };
     let counts = numbers
         .map(move |number| {
             assert!(number != fails_at, "told to fail");
+            if let Some(sleeps) = sleeps.as_ref().filter(|_| number == 20) {
+                std::fs::write(sleeps, "").expect("the test has made the folder");
+                std::thread::sleep(std::time::Duration::from_secs(6));
+            }
             (number % KEYS, 1u64)
         })
         .key_by(|(key, _)| *key)

@@ -79,7 +79,8 @@ impl EmbeddedCluster {
             next_request: 0,
             history: None,
             keep_end: None,
-            keep_bounds: None,
+            decisions: None,
+            end_decided: false,
         };
         // The JobMaster is made here, so that its errors are the caller's, and runs there.
         let overview = job_thread.master.overview();

@@ -44,8 +44,18 @@ pub(crate) enum Message {
 /// another JobManager leads: then the job has not ended here.
 pub(crate) type KeepEnd = Arc<dyn Fn(&JobOutcome, &JobOverview) -> bool + Send + Sync>;
 
-/// Stores what the parallelism of a job may be from now on, so that the next leader knows it.
-pub(crate) type KeepBounds = Arc<dyn Fn(&[ParallelismBounds]) + Send + Sync>;
+/// What the next leader has to know of a job.
+pub(crate) enum Decision {
+    /// What its parallelism may be from now on.
+    Bounds(Vec<ParallelismBounds>),
+    /// How it ends, although it has not yet.
+    End(JobEnd),
+    /// To be answered when all before this is stored. If that cannot be, since another JobManager leads, the sender is dropped.
+    Answer(mpsc::Sender<JobReply>, JobReply),
+}
+
+/// Keeps what is decided of a job, in the order in which it is told. Returns what is to be done for that, which may wait for shared storage.
+pub(crate) type KeepDecisions = Box<dyn Fn(Decision) -> Option<Work> + Send>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -157,7 +167,10 @@ pub(crate) struct JobThread<H> {
     /// Where somebody wants to know what happens.
     pub(crate) history: Option<SharedHistory>,
     pub(crate) keep_end: Option<KeepEnd>,
-    pub(crate) keep_bounds: Option<KeepBounds>,
+    /// Where another JobManager may lead.
+    pub(crate) decisions: Option<KeepDecisions>,
+    /// Whether it was told how the job ends.
+    pub(crate) end_decided: bool,
 }
 
 /// Why the thread of a job ends.
@@ -245,18 +258,18 @@ impl<H: TaskHost> JobThread<H> {
             if let Some(history) = &self.history {
                 actions.iter().for_each(|action| history.action(action, now.wall));
             }
+            if let (false, Some(end)) = (self.end_decided, self.master.decided_end()) {
+                self.decided(|| Decision::End(end.clone()));
+                self.end_decided = true;
+            }
             let ended = actions.iter().find_map(|action| if let JobAction::Ended(outcome) = action { Some(outcome) } else { None });
             if let (Some(outcome), Some(keep_end)) = (ended, &self.keep_end)
                 && !keep_end(outcome, &self.master.overview())
             {
                 return Some(Over::Suspended);
             }
-            // Whoever has asked for another parallelism hears that it is so when it is stored, which the tasks do not wait for.
-            let keeps = self.keep_bounds.is_some() && actions.iter().any(|action| matches!(action, JobAction::Note(JobNote::Required(_))));
             for action in actions {
-                if let JobAction::Reply(request, reply) = action {
-                    self.reply(request, reply, keeps);
-                } else if let Some(over) = self.perform(action, &mut events) {
+                if let Some(over) = self.perform(action, &mut events) {
                     return Some(over);
                 }
             }
@@ -283,14 +296,13 @@ impl<H: TaskHost> JobThread<H> {
             JobAction::DiscardCheckpoint { checkpoint, kind } => self.store(StorageAction::Discard { checkpoint, kind }),
             JobAction::RetainCheckpoints(keep) => self.store(StorageAction::Retain(keep)),
             JobAction::DiscardAllCheckpoints => self.store(StorageAction::DiscardAll),
-            JobAction::Reply(request, reply) => self.reply(request, reply, false),
+            JobAction::Reply(request, reply) => self.reply(request, reply),
             JobAction::StatusChanged(status) => tracing::info!(%status, "job status"),
             JobAction::Recovered => self.host.recovered(),
             JobAction::Ended(outcome) => return Some(Over::Ended(outcome)),
             JobAction::Note(note) => {
-                if let (JobNote::Required(bounds), Some(keep)) = (&note, &self.keep_bounds) {
-                    let (keep, bounds) = (keep.clone(), bounds.clone());
-                    self.store(StorageAction::Other(Work::new(move || keep(&bounds))));
+                if let JobNote::Required(bounds) = &note {
+                    self.decided(|| Decision::Bounds(bounds.clone()));
                 }
                 log(&note);
             }
@@ -298,12 +310,21 @@ impl<H: TaskHost> JobThread<H> {
         None
     }
 
-    /// Answers a request, if `stored` when the storage has done all that it was told before.
-    fn reply(&mut self, request: RequestId, reply: JobReply, stored: bool) {
-        let Some(client) = self.requests.remove(&request) else { return };
-        // Whoever asked may be gone.
-        let send = move || drop(client.send(reply));
-        if stored { self.store(StorageAction::Other(Work::new(send))) } else { send() }
+    /// Answers a request. Who is told that something will be done relies on it, whoever leads.
+    fn reply(&mut self, request: RequestId, reply: JobReply) {
+        match self.requests.remove(&request) {
+            Some(client) if reply == JobReply::Accepted && self.decisions.is_some() => self.decided(|| Decision::Answer(client, reply)),
+            // Whoever asked may be gone.
+            Some(client) => _ = client.send(reply),
+            None => {}
+        }
+    }
+
+    /// The next leader has to know it, if there can be one.
+    fn decided(&self, decision: impl FnOnce() -> Decision) {
+        if let Some(work) = self.decisions.as_ref().and_then(|decisions| decisions(decision())) {
+            self.store(StorageAction::Other(work));
+        }
     }
 
     fn store(&self, action: StorageAction) {

@@ -7,7 +7,7 @@ use flott_core::{
 };
 use flott_graph::{JobTopology, settings::JobSettings};
 use flott_jobmanager::JobMaster;
-use flott_storage::{CheckpointDirectory, CheckpointStorage, FileStorage, StorageError};
+use flott_storage::{CheckpointDirectory, CheckpointStorage, CompletedCheckpoint, FileStorage, StorageError};
 use std::{
     hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
@@ -27,6 +27,8 @@ pub(crate) struct Launch {
     pub(crate) seed: u64,
     /// What it starts from, if it does not start from nothing.
     pub(crate) restored_from: Option<String>,
+    /// What is complete of earlier terms, oldest first.
+    pub(crate) completed: Vec<CompletedCheckpoint>,
 }
 
 /// The lowest bits of a job's term, which count the leaders that it has had. A job that is taken over stays as old as it is compared
@@ -71,7 +73,9 @@ pub(crate) fn launch_in(
     let find = || settings.restore.as_ref().map(|settings| restore::find(settings, directory, storage.as_ref())).transpose();
     let found = if let Term::Later(_) = term { None } else { find()? };
     let (epoch, first_checkpoint) = begin(storage.as_ref(), term)?;
-    let own = if let Term::Later(_) = term { restore::own_latest(storage.as_ref())? } else { None };
+    let mut completed = if let Term::Later(_) = term { storage.completed()? } else { Vec::new() };
+    completed.sort_unstable_by_key(|completed| completed.checkpoint);
+    let own = completed.last().map(|latest| restore::own(storage.as_ref(), latest)).transpose()?;
     // The leader before may have ended before the job had any of its own.
     let found = if let (Term::Later(_), None) = (term, &own) { find()? } else { found };
     let restored = match (&settings.restore, found) {
@@ -84,7 +88,8 @@ pub(crate) fn launch_in(
     }
     let restored_from = restored.as_ref().map(|restored| restored.location.clone());
     let master = JobMaster::new(job, epoch, topology, settings, restored, seed).map_err(|error| Error::invalid(error.to_string()))?;
-    Ok(Launch { job, epoch, master, storage, last_checkpoint: first_checkpoint.0.checked_sub(1).map(CheckpointId), seed, restored_from })
+    let last_checkpoint = first_checkpoint.0.checked_sub(1).map(CheckpointId);
+    Ok(Launch { job, epoch, master, storage, last_checkpoint, seed, restored_from, completed })
 }
 
 /// Begins the term of a job in its storage; gives its number and that of the first checkpoint.

@@ -1,7 +1,7 @@
 //! Jobs on a cluster in other processes, as the program that submits them sees them.
 
 use crate::{
-    control::{ask, ask_once, ask_within, find_leader},
+    control::{answered, ask, ask_once, ask_within, exchange, find_leader},
     executables,
     launch::{random_u128, refuse_abort, root_paths},
 };
@@ -15,6 +15,7 @@ use flott_rpc::{
     client::{JobOutcome, JobOverview, JobReply, JobRequest, OperatorReply},
     control::{ClientReply, ClientRequest, ExecutableId, JobSubmission, JobSummary, Program, Role},
     gateway::{JobExecutor, JobGateway, ResultsBy, TaskFigures},
+    status::JobStatus,
 };
 use flott_security::{Connector, Stream};
 use std::{
@@ -57,6 +58,17 @@ fn of_operator(reply: ClientReply) -> Result<OperatorReply, Error> {
     match reply {
         ClientReply::Operator(reply) => Ok(reply),
         other => Err(unexpected(&other)),
+    }
+}
+
+/// A request in words, after `whether the job`.
+fn name_of(request: &JobRequest) -> &'static str {
+    match request {
+        JobRequest::TriggerCheckpoint => "has taken the checkpoint",
+        JobRequest::TriggerSavepoint { .. } => "has taken the savepoint",
+        JobRequest::StopWithSavepoint { .. } => "stops with the savepoint",
+        JobRequest::Cancel => "is cancelled",
+        JobRequest::Rescale(_) | JobRequest::RescaleTo { .. } => "takes another parallelism",
     }
 }
 
@@ -168,14 +180,73 @@ impl JobManagerClient {
         }
     }
 
-    /// Asks something of a job and waits for the answer.
+    /// Asks something of a job and waits for the answer. While no JobManager leads, it waits for one. If the leader is lost before it has
+    /// answered, a cancellation is asked for again, and of a stop with savepoint the next leader tells what became of it.
     ///
     /// # Errors
-    /// There is none of this number, it has ended, or nobody answers.
+    /// There is none of this number, it has ended, nobody answers, or the JobManager was lost, so that the outcome is not known.
     pub fn request(&self, job: JobId, request: JobRequest) -> Result<JobReply, Error> {
-        match self.ask(&ClientRequest::Job(job, request))? {
-            ClientReply::Job(reply) => Ok(reply),
-            other => Err(unexpected(&other)),
+        let asked = ClientRequest::Job(job, request.clone());
+        let mut lost_since: Option<Instant> = None;
+        loop {
+            // What an error of the connection means is looked at below: then the request may have been heard.
+            let answer = self.look_with(|stream| Ok(exchange(&stream, &asked)))?;
+            let (lost, reason) = match answer {
+                Ok(ClientReply::Job(reply)) => return Ok(reply),
+                Ok(ClientReply::Failed(ErrorKind::Unavailable, reason)) if self.has_several() => (false, reason),
+                Ok(other) => return Err(answered(other).map_or_else(|error| error, |other| unexpected(&other))),
+                Err(error) if error.kind() == ErrorKind::Unavailable => (true, error.to_string()),
+                Err(error) => return Err(error),
+            };
+            let unknown = || {
+                let text = format!(
+                    "nobody knows whether job {job} {}: {reason}; `flott list -a` shows the job, and if nothing has come of it, ask again",
+                    name_of(&request)
+                );
+                Error::new(ErrorKind::Unavailable, if lost { text } else { reason.clone() })
+            };
+            match request {
+                JobRequest::Cancel if self.has_several() => {
+                    match self.overview(job)?.status {
+                        // Whoever has done it: it is what was asked for.
+                        JobStatus::Canceled => return Ok(JobReply::Accepted),
+                        status if status.is_terminal() => {
+                            return Err(Error::new(ErrorKind::Unavailable, format!("job {job} has ended: {status}")));
+                        }
+                        _ if lost_since.get_or_insert_with(Instant::now).elapsed() > TAKEOVER => return Err(unknown()),
+                        _ => {}
+                    }
+                    thread::sleep(RETRY);
+                }
+                JobRequest::StopWithSavepoint { .. } if self.has_several() => return self.outcome_of_stop(job, &reason),
+                _ => return Err(unknown()),
+            }
+        }
+    }
+
+    /// What became of a stop with savepoint whose answer was lost.
+    fn outcome_of_stop(&self, job: JobId, lost: &str) -> Result<JobReply, Error> {
+        loop {
+            let JobOverview { status, stopped, .. } = self.overview(job)?;
+            let failed = |text: String| Err(Error::new(ErrorKind::Unavailable, text));
+            match (status, stopped) {
+                (JobStatus::Finished, Some(taken)) => return Ok(JobReply::Snapshot(taken)),
+                (status, Some(taken)) if status.is_terminal() => {
+                    let (checkpoint, location) = (taken.checkpoint, taken.location);
+                    return failed(format!(
+                        "job {job} has ended, but not by the stop: {status}; savepoint {checkpoint} in `{location}` is complete, and what it \
+                         contains may not be committed yet"
+                    ));
+                }
+                (status, None) if status.is_terminal() => return failed(format!("job {job} has ended: {status}")),
+                (JobStatus::Created | JobStatus::Reconciling, _) | (_, Some(_)) => thread::sleep(RETRY),
+                (status, None) => {
+                    return failed(format!(
+                        "job {job} goes on ({status}): no savepoint with which it stops is complete, since its JobManager was lost: {lost}; if \
+                         `flott list` still shows it in a moment, ask again"
+                    ));
+                }
+            }
         }
     }
 
@@ -367,5 +438,96 @@ impl JobGateway for RemoteJob {
         let (stream, reply) = self.client.look_with(|stream| ask_within(limit, &stream, &request).map(|reply| (stream, reply)))?;
         *asking = Some(stream);
         of_operator(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{receive, send};
+    use flott_rpc::{
+        client::SnapshotTaken,
+        control::{Hello, Welcome},
+    };
+    use std::net::{TcpListener, TcpStream};
+
+    const JOB: JobId = JobId(7);
+
+    /// A JobManager that leads: on each of its connections it takes a request, and answers as it is told, or not.
+    fn job_manager(answers: Vec<Option<ClientReply>>) -> (String, thread::JoinHandle<Vec<ClientRequest>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let serve = move |answer: Option<ClientReply>| {
+            let (stream, _): (TcpStream, _) = listener.accept().unwrap();
+            receive::<Hello>(&stream).unwrap();
+            send(&stream, &Welcome::Accepted).unwrap();
+            let request = receive(&stream).unwrap();
+            answer.into_iter().for_each(|answer| send(&stream, &answer).unwrap());
+            request
+        };
+        (address, thread::spawn(move || answers.into_iter().map(serve).collect()))
+    }
+
+    fn overview(status: JobStatus, stopped: Option<SnapshotTaken>) -> Option<ClientReply> {
+        Some(ClientReply::Overview(Box::new(JobOverview {
+            id: JOB,
+            name: String::new(),
+            status,
+            tasks: Vec::new(),
+            checkpoints: Default::default(),
+            restarts: 0,
+            failures: Vec::new(),
+            requirements: Vec::new(),
+            slots_wanted: 0,
+            rescales: Vec::new(),
+            rescale_totals: Default::default(),
+            stopped,
+        })))
+    }
+
+    /// What `request` leads to, if there are two addresses for one who answers so.
+    fn ask(request: JobRequest, answers: Vec<Option<ClientReply>>) -> Result<JobReply, String> {
+        let (address, served) = job_manager(answers);
+        let reply = JobManagerClient::new(format!("{address},{address}")).request(JOB, request);
+        served.join().unwrap();
+        reply.map_err(|error| error.to_string())
+    }
+
+    const STOP: JobRequest = JobRequest::StopWithSavepoint { directory: None, drain: false };
+
+    #[test]
+    fn who_stops_a_job_learns_from_the_next_leader_where_the_savepoint_is() {
+        let taken = SnapshotTaken { checkpoint: flott_core::id::CheckpointId(3), location: "/sp/savepoint-3".into() };
+        let answers = vec![
+            None,
+            overview(JobStatus::Reconciling, None),
+            overview(JobStatus::Running, Some(taken.clone())),
+            overview(JobStatus::Finished, Some(taken.clone())),
+        ];
+        assert_eq!(ask(STOP, answers), Ok(JobReply::Snapshot(taken.clone())));
+        let error = ask(STOP, vec![None, overview(JobStatus::Running, None)]).unwrap_err();
+        assert!(error.contains(&JOB.to_string()) && error.contains("goes on (RUNNING)") && error.contains("flott list"), "{error}");
+        let error = ask(STOP, vec![None, overview(JobStatus::Canceled, Some(taken))]).unwrap_err();
+        assert!(error.contains("not by the stop") && error.contains("/sp/savepoint-3"), "{error}");
+    }
+
+    #[test]
+    fn a_cancellation_whose_answer_was_lost_is_asked_for_again() {
+        let accepted = || Some(ClientReply::Job(JobReply::Accepted));
+        assert_eq!(ask(JobRequest::Cancel, vec![None, overview(JobStatus::Running, None), accepted()]), Ok(JobReply::Accepted));
+        assert_eq!(ask(JobRequest::Cancel, vec![None, overview(JobStatus::Canceled, None)]), Ok(JobReply::Accepted));
+        let error = ask(JobRequest::Cancel, vec![None, overview(JobStatus::Finished, None)]).unwrap_err();
+        assert!(error.contains("has ended: FINISHED"), "{error}");
+    }
+
+    #[test]
+    fn an_error_says_of_which_job_nobody_knows_what_was_done_and_how_to_find_out() {
+        for request in [JobRequest::TriggerCheckpoint, JobRequest::TriggerSavepoint { directory: None }] {
+            let error = ask(request, vec![None]).unwrap_err();
+            assert!(error.contains("nobody knows") && error.contains(&JOB.to_string()) && error.contains("`flott list -a`"), "{error}");
+        }
+        // What the JobManager says itself is known.
+        let ended = || Some(ClientReply::Failed(ErrorKind::Unavailable, "it has ended".into()));
+        assert_eq!(ask(JobRequest::TriggerCheckpoint, vec![ended()]).unwrap_err(), "it has ended");
     }
 }

@@ -7,7 +7,7 @@ use flott_graph::{
     settings::{ClaimMode, JobSettings, RestoreSettings},
 };
 use flott_jobmanager::{JobMaster, RestoredSnapshot};
-use flott_storage::{CheckpointDirectory, CheckpointStorage, LoadedCheckpoint, SnapshotKind, StorageError};
+use flott_storage::{CheckpointDirectory, CheckpointStorage, CompletedCheckpoint, LoadedCheckpoint, SnapshotKind, StorageError};
 use std::{path::Path, sync::Arc};
 
 /// The path that stands for the newest complete checkpoint under the checkpoint directory.
@@ -87,15 +87,14 @@ pub fn check_start(path: &str, folder: &Path, topology: JobTopology, allow_non_r
     fits.map(drop).map_err(|error| Error::invalid(error.to_string()))
 }
 
-/// The newest complete checkpoint of the job itself, if it has one.
+/// The newest complete checkpoint of the job itself.
 ///
 /// # Errors
 /// It is damaged, or the storage does not answer.
-pub(crate) fn own_latest(storage: &dyn CheckpointStorage) -> Result<Option<RestoredSnapshot>, Error> {
-    let Some(latest) = storage.completed()?.into_iter().max_by_key(|completed| completed.checkpoint) else { return Ok(None) };
-    let loaded = storage.load_completed(&latest)?;
+pub(crate) fn own(storage: &dyn CheckpointStorage, latest: &CompletedCheckpoint) -> Result<RestoredSnapshot, Error> {
+    let loaded = storage.load_completed(latest)?;
     let owned = latest.kind == SnapshotKind::Checkpoint;
-    Ok(Some(RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned }))
+    Ok(RestoredSnapshot { metadata: Arc::new(loaded.metadata), location: loaded.folder, owned })
 }
 
 /// Reads every block once and compares its checksum.

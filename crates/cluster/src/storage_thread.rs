@@ -44,6 +44,10 @@ impl Work {
     pub(crate) fn new(work: impl FnOnce() + Send + 'static) -> Self {
         Work(Box::new(work))
     }
+
+    pub(crate) fn run(self) {
+        (self.0)();
+    }
 }
 
 impl fmt::Debug for Work {
@@ -122,7 +126,7 @@ pub(crate) fn perform(storage: &dyn CheckpointStorage, epoch: u64, action: Stora
         StorageAction::Retain(keep) => removed(storage.retain(epoch, keep as usize)),
         StorageAction::DiscardAll => removed(storage.discard_all(epoch)),
         StorageAction::Other(work) => {
-            (work.0)();
+            work.run();
             Vec::new()
         }
         StorageAction::Flush(done) => {

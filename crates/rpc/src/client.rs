@@ -249,4 +249,7 @@ pub struct JobOverview {
     /// All of its changes that have come to an end.
     #[serde(default)]
     pub rescale_totals: RescaleTotals,
+    /// The savepoint with which it stops or has stopped, once that is complete.
+    #[serde(default)]
+    pub stopped: Option<SnapshotTaken>,
 }

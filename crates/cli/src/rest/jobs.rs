@@ -261,7 +261,7 @@ pub(super) fn checkpoints(overview: &JobOverview, details: &JobDetails) -> model
     model::Checkpoints {
         totals: model::CheckpointTotals {
             restored: details.history.restores,
-            completed: counts.completed,
+            completed: counts.completed + details.history.found,
             failed: counts.failed,
             in_progress: counts.in_progress,
         },

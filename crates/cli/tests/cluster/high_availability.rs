@@ -88,14 +88,48 @@ impl Pair {
     }
 
     fn run(&self, options: &[&str], records: u64, rate: f64) -> Command {
+        self.run_mode("plain", options, records, rate)
+    }
+
+    fn run_mode(&self, mode: &str, options: &[&str], records: u64, rate: f64) -> Command {
         let mut command = self.flott();
         command
             .args(["-Dexecution.checkpointing.interval=50 ms", "-Drestart-strategy.type=fixed-delay"])
             .args(["-Drestart-strategy.fixed-delay.delay=100 ms", "-Drestart-strategy.fixed-delay.attempts=100", "run"])
             .args(options)
             .arg(job_program())
-            .args(["plain", "counts", &records.to_string(), &rate.to_string()]);
+            .args([mode, "counts", &records.to_string(), &rate.to_string()]);
         command
+    }
+
+    /// Runs `flott` with these arguments. Returns whether it succeeded, and what it said.
+    fn ask(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.flott().args(arguments).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// Kills the leader, and starts it again at the same address, as a supervisor would.
+    fn replace_leader(&mut self, leader: usize) {
+        self.managers[leader].kill();
+        let port = self.managers[leader].rpc.rsplit(':').next().unwrap().to_owned();
+        self.managers[leader] = JobManager::start(self.folder.path(), &port);
+    }
+
+    /// What the leader's REST server answers.
+    fn get(&self, path: &str) -> serde_json::Value {
+        let (status, body) = Cluster::answer_of(&self.managers[self.leader()].rest, path);
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// The only job that has not ended, once there is one.
+    fn running(&self) -> String {
+        let mut job = None;
+        eventually("a job runs", || {
+            job = self.list().lines().find(|line| line.contains("(RUNNING)")).and_then(|line| line.split(' ').next()).map(str::to_owned);
+            job.is_some()
+        });
+        job.unwrap()
     }
 
     /// The place of the one that leads, once there is one.
@@ -422,4 +456,87 @@ fn top_shows_the_cluster_whichever_of_its_rest_servers_it_asks() {
     let port = other.rest.rsplit(':').next().unwrap();
     let found = shown(&[&format!("-Drest.port={port}")]);
     assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+}
+
+#[test]
+fn a_job_that_was_cancelled_ends_under_the_next_leader_although_its_task_still_sleeps() {
+    let mut pair = Pair::start(&[1]);
+    let mut program = pair.run_mode("sleep", &["-p", "1"], RECORDS, 200.0).stdout(Stdio::null()).spawn().unwrap();
+    eventually("a task sleeps", || pair.folder.path().join("counts.sleeps").exists());
+    let (job, leader) = (pair.running(), pair.leader());
+    let said = pair.ask(&["cancel", &job]);
+    pair.replace_leader(leader);
+    assert_eq!(said, (true, format!("Cancelled job {job}.\n")));
+    eventually("it is cancelled", || pair.list().contains(&format!("{job} : cluster-job (CANCELED)")));
+    let shown = pair.get(&format!("/jobs/{job}"));
+    for state in ["CANCELLING", "CANCELED"] {
+        assert!(shown["timestamps"][state].as_i64().unwrap() > 0, "{shown}");
+    }
+    assert!(!program.wait().unwrap().success());
+}
+
+#[test]
+fn a_cancellation_that_was_confirmed_is_not_forgotten_however_soon_the_leader_is_killed() {
+    let mut pair = Pair::start(&[1]);
+    for _ in 0..3 {
+        let mut program = pair.run(&["-d", "-p", "1"], 100 * RECORDS, 2000.0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        program.wait().unwrap();
+        let (job, leader) = (pair.running(), pair.leader());
+        let (done, said) = pair.ask(&["cancel", &job]);
+        pair.replace_leader(leader);
+        assert!(done, "{said}");
+        eventually("it is cancelled", || pair.list().contains(&format!("{job} : cluster-job (CANCELED)")));
+    }
+}
+
+#[test]
+fn whoever_stops_a_job_learns_of_its_savepoint_although_the_leader_is_killed_meanwhile() {
+    let mut pair = Pair::start(&[1]);
+    pair.run(&["-d", "-p", "1"], 100 * RECORDS, 2000.0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().wait().unwrap();
+    let job = pair.running();
+    let mut tries = 0;
+    let said = loop {
+        tries += 1;
+        let (leader, folder) = (pair.leader(), pair.folder.path().join(format!("sp{tries}")));
+        let stop =
+            pair.flott().args(["stop", "-p", &format!("sp{tries}"), &job]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        eventually("the savepoint is written", || {
+            std::fs::read_dir(&folder).is_ok_and(|mut all| all.any(|one| one.unwrap().path().join("_metadata").exists()))
+        });
+        pair.replace_leader(leader);
+        let output = stop.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            break said;
+        }
+        // The leader was killed before the savepoint was in the job's register.
+        assert!(tries < 20 && said.contains(&format!("job {job} goes on")), "{said}");
+    };
+    let path = said.trim().strip_prefix("Savepoint completed. Path: ").unwrap().to_owned();
+    assert!(Path::new(&path).join("_metadata").exists(), "{path}");
+    assert!(pair.list().contains(&format!("{job} : cluster-job (FINISHED)")), "{}", pair.list());
+    // The next leader knows it too, and the one after that.
+    for _ in 0..2 {
+        let told = pair.get(&format!("/jobs/{job}/checkpoints"));
+        let told_path = told["latest"]["savepoint"]["external_path"].as_str().unwrap();
+        assert_eq!(told_path.trim_start_matches("file:"), path, "{told}");
+        assert!(told["counts"]["total"].as_u64().unwrap() > 0, "{told}");
+        let leader = pair.leader();
+        pair.replace_leader(leader);
+    }
+}
+
+#[test]
+fn commands_wait_while_no_job_manager_leads() {
+    let mut pair = Pair::start(&[1]);
+    pair.run(&["-d", "-p", "1"], 100 * RECORDS, 2000.0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap().wait().unwrap();
+    let job = pair.running();
+    for command in [&["savepoint", &job, "sp"][..], &["checkpoint", &job], &["stop", "-p", "sp", &job]] {
+        let leader = pair.leader();
+        pair.managers[leader].kill();
+        let (done, said) = pair.ask(command);
+        assert!(done && said.contains("completed. Path: "), "{command:?}: {said}");
+        let port = pair.managers[leader].rpc.rsplit(':').next().unwrap().to_owned();
+        pair.managers[leader] = JobManager::start(pair.folder.path(), &port);
+    }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one of several may: it may have hung, and another leads.
 const GREETING_TIMEOUT_OF_MANY: Duration = Duration::from_secs(1);
+/// Why nobody may be at the only address.
+const HINT: &str = ": is the JobManager running, and is the address right (`jobmanager.rpc.address`, `jobmanager.rpc.port`)?";
 
 /// A connection to the JobManager that leads, on which this process has introduced itself as `connector` does. `job_managers` are the
 /// addresses of those that may lead, `host:port`, separated by commas: each is asked, and whoever it names.
@@ -19,24 +21,40 @@ const GREETING_TIMEOUT_OF_MANY: Duration = Duration::from_secs(1);
 /// None answers, none leads, or the one that leads refuses this process.
 pub(crate) fn find_leader(job_managers: &str, connector: &Connector, role: &Role) -> Result<Leader, Error> {
     let mut to_ask: Vec<String> = job_managers.split(',').map(|address| address.trim().to_owned()).collect();
-    let mut last = None;
+    let mut reasons: Vec<Error> = Vec::new();
     let mut next = 0;
-    let patience = if to_ask.len() > 1 { GREETING_TIMEOUT_OF_MANY } else { GREETING_TIMEOUT };
+    let (patience, hint) = if to_ask.len() > 1 { (GREETING_TIMEOUT_OF_MANY, "") } else { (GREETING_TIMEOUT, HINT) };
     while let Some(address) = to_ask.get(next).cloned() {
         next += 1;
-        match connect(&address, connector).and_then(|stream| greet(&stream, connector, role, patience).map(|answer| (stream, answer))) {
+        match connect(&address, connector, hint).and_then(|stream| greet(&stream, connector, role, patience).map(|answer| (stream, answer)))
+        {
             Ok((stream, None)) => return Ok(Leader { stream, address }),
             Ok((_, Some(NotLeader(other)))) => {
-                last.get_or_insert_with(|| Error::new(ErrorKind::Unavailable, format!("no JobManager leads; asked was `{job_managers}`")));
+                reasons.push(Error::new(ErrorKind::Unavailable, format!("`{address}` does not lead")));
                 if let Some(other) = other.filter(|other| !to_ask.contains(other)) {
                     to_ask.push(other);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::Unavailable => last = Some(last.unwrap_or(error)),
+            Err(error) if error.kind() == ErrorKind::Unavailable => reasons.push(error),
             Err(error) => return Err(error),
         }
     }
-    Err(last.unwrap_or_else(|| Error::invalid("no address of a JobManager is set: `jobmanager.rpc.address`")))
+    Err(no_leader(job_managers, reasons))
+}
+
+/// Of several addresses each may have another reason.
+fn no_leader(job_managers: &str, mut reasons: Vec<Error>) -> Error {
+    match reasons.pop() {
+        None => Error::invalid("no address of a JobManager is set: `jobmanager.rpc.address`"),
+        Some(only) if reasons.is_empty() && !job_managers.contains(',') => only,
+        Some(last) => {
+            let all: Vec<String> = reasons.iter().chain([&last]).map(Error::to_string).collect();
+            let asked: Vec<String> = job_managers.split(',').map(|address| format!("`{}`", address.trim())).collect();
+            let (asked, all) = (asked.join(", "), all.join("\n  "));
+            let text = format!("no JobManager leads; asked were {asked} (`high-availability.jobmanagers`):\n  {all}");
+            Error::new(ErrorKind::Unavailable, text)
+        }
+    }
 }
 
 /// The JobManager that leads.
@@ -61,6 +79,10 @@ fn greet(stream: &Stream, connector: &Connector, role: &Role, patience: Duration
     let limited = |limit| stream.set_read_timeout(limit).map_err(no_thread);
     limited(Some(patience))?;
     let welcome = receive::<Welcome>(stream).map_err(|error| match error {
+        ConnectionError::Silent(_) => {
+            let text = format!("the JobManager takes connections and says nothing for {} s: it may have hung", patience.as_secs());
+            Error::new(ErrorKind::Unavailable, text)
+        }
         ConnectionError::Closed => Error::new(ErrorKind::Unavailable, "the JobManager ended the connection without a word"),
         error => error.into(),
     })?;
@@ -77,8 +99,28 @@ fn greet(stream: &Stream, connector: &Connector, role: &Role, patience: Duration
 /// # Errors
 /// What the JobManager answers, or that it does not.
 pub(crate) fn ask(stream: &Stream, request: &ClientRequest) -> Result<ClientReply, Error> {
+    answered(exchange(stream, request)?)
+}
+
+/// As [`ask`], but what the JobManager refuses is an answer like others: an error is one of the connection, and nobody knows what the
+/// JobManager has done.
+///
+/// # Errors
+/// The connection broke.
+pub(crate) fn exchange(stream: &Stream, request: &ClientRequest) -> Result<ClientReply, Error> {
     send(stream, request).map_err(|error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error))?;
-    match receive(stream)? {
+    receive(stream).map_err(|error| match error {
+        ConnectionError::Closed => Error::new(ErrorKind::Unavailable, "the JobManager ended the connection before it answered"),
+        error => error.into(),
+    })
+}
+
+/// A refusal as an error.
+///
+/// # Errors
+/// It is one.
+pub(crate) fn answered(reply: ClientReply) -> Result<ClientReply, Error> {
+    match reply {
         ClientReply::Failed(kind, reason) => Err(Error::new(kind, reason)),
         reply => Ok(reply),
     }
@@ -140,5 +182,22 @@ mod tests {
         assert!(error.to_string().contains("did not answer"), "{error}");
         drop(leader);
         assert!(hangs.join().unwrap());
+    }
+
+    #[test]
+    fn if_nobody_leads_the_error_names_all_that_were_asked() {
+        let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let [hangs_at, closed_at] = [&hangs, &closed].map(|listener| listener.local_addr().unwrap().to_string());
+        drop(closed);
+        let error = find_leader(&format!("{closed_at}, {hangs_at}"), &Connector::open(), &Role::Client).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        let text = error.to_string();
+        for part in [&format!("`{closed_at}`, `{hangs_at}`"), "`high-availability.jobmanagers`", "says nothing for 1 s"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(!text.contains("jobmanager.rpc.address") && !text.contains(" 0 ms"), "{text}");
+        let text = find_leader(&closed_at, &Connector::open(), &Role::Client).err().unwrap().to_string();
+        assert!(text.contains("`jobmanager.rpc.port`"), "{text}");
     }
 }

@@ -25,7 +25,7 @@ pub(crate) enum ConnectionError {
     /// The other side has ended the connection in good order.
     #[error("the connection was closed")]
     Closed,
-    /// The other side is silent.
+    /// The other side is silent, for as long as whoever receives has set.
     #[error("nothing was heard for {} ms", .0.as_millis())]
     Silent(Duration),
     /// The network failed.
@@ -139,17 +139,14 @@ fn of_io(error: io::Error) -> ConnectionError {
     }
 }
 
-/// Connects to `address` (`host:port`) as `connector` does; the first of its addresses that answers.
+/// Connects to `address` (`host:port`) as `connector` does; the first of its addresses that answers. `hint` is what an error says of nobody
+/// being there.
 ///
 /// # Errors
 /// None does.
-pub(crate) fn connect(address: &str, connector: &Connector) -> Result<Stream, Error> {
-    let unreachable = |error: io::Error| {
-        let text = format!(
-            "nobody answers at `{address}`: is the JobManager running, and is the address right (`jobmanager.rpc.address`, `jobmanager.rpc.port`)?"
-        );
-        Error::new(ErrorKind::Unavailable, text).with_source(error)
-    };
+pub(crate) fn connect(address: &str, connector: &Connector, hint: &str) -> Result<Stream, Error> {
+    let unreachable =
+        |error: io::Error| Error::new(ErrorKind::Unavailable, format!("nobody answers at `{address}`{hint}")).with_source(error);
     let addresses: Vec<SocketAddr> = address.to_socket_addrs().map_err(unreachable)?.collect();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {

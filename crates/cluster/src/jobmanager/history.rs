@@ -16,10 +16,12 @@ use flott_rpc::{
     status::{JobStatus, TaskStatus},
     task::{TaskCommand, TaskReport},
 };
+use flott_storage::{CompletedCheckpoint, SnapshotKind};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 /// Attempts of a subtask that are remembered. Flink's `web.history`-like bounds: what is older helps nobody.
@@ -129,6 +131,9 @@ pub struct JobHistory {
     restarting: bool,
     /// The last checkpoints, newest first.
     pub checkpoints: VecDeque<CheckpointRecord>,
+    /// How many of them were complete when this JobManager began to lead.
+    #[serde(default)]
+    pub found: u64,
     /// What it last started from.
     #[serde(default)]
     pub restore: Option<RestoreRecord>,
@@ -150,6 +155,36 @@ impl JobHistory {
             failures: [FailureRecord::without_task(failed, failure)].into(),
             ..JobHistory::default()
         }
+    }
+
+    /// What the leader before has left of snapshots, oldest first. How long they took, only it knew.
+    fn found(&mut self, completed: &[CompletedCheckpoint], subtasks: u32) {
+        for one in completed {
+            let (savepoint, completed_at) = (one.kind != SnapshotKind::Checkpoint, one.completed_at_ms.cast_signed());
+            let summary = CheckpointSummary {
+                checkpoint: one.checkpoint,
+                location: one.folder.clone(),
+                savepoint,
+                duration: Duration::ZERO,
+                bytes: one.bytes,
+                longest_sync: Duration::ZERO,
+                longest_step: Duration::ZERO,
+                longest_alignment: Duration::ZERO,
+                completed_at,
+            };
+            self.checkpoints.push_front(CheckpointRecord {
+                id: one.checkpoint,
+                triggered_at: completed_at,
+                savepoint,
+                stops: one.kind == SnapshotKind::StopWithSavepoint,
+                subtasks,
+                parallelism: Vec::new(),
+                end: Some(CheckpointEnd::Completed(summary)),
+                acknowledged: Arc::default(),
+            });
+            self.forget_checkpoint();
+        }
+        self.found = completed.len() as u64;
     }
 
     fn attempt_entered(&mut self, attempt: AttemptId, status: TaskStatus, at: Timestamp) {
@@ -371,6 +406,11 @@ impl SharedHistory {
         self.lock().status(JobStatus::Created, at);
     }
 
+    /// What the leader before has left of snapshots, oldest first, of a job with so many subtasks.
+    pub(crate) fn found(&self, completed: &[CompletedCheckpoint], subtasks: u32) {
+        self.lock().found(completed, subtasks);
+    }
+
     pub(crate) fn event(&self, event: &JobEvent, at: Timestamp) {
         self.lock().event(event, at);
     }
@@ -408,7 +448,6 @@ mod tests {
         inventory::{ReaderInventory, WorkerInventory},
         task::{SnapshotKind, TaskDeployment},
     };
-    use std::time::Duration;
 
     const SUBTASK: SubtaskId = SubtaskId { vertex: VertexId(0), index: 0 };
 

@@ -269,7 +269,9 @@ impl JobHandle {
         let (reply, answer) = mpsc::channel();
         let ended = || Error::new(ErrorKind::Unavailable, format!("job {id} has ended"));
         self.messages.send(Message::Request(request, reply)).map_err(|_| ended())?;
-        answer.recv().map_err(|_| ended())
+        let lost =
+            || Error::new(ErrorKind::Unavailable, format!("the JobManager that was asked leads no more, and did not answer for job {id}"));
+        answer.recv().map_err(|_| if self.ended.overview().is_some() { ended() } else { lost() })
     }
 
     /// Asks the first subtask of an operator; `None`: another JobManager leads.

@@ -243,9 +243,7 @@ impl JobManager {
                 Err(error) => return Err(error),
             }
         };
-        if let Some(bounds) = &record.bounds {
-            launch.master.take_over_bounds(bounds.clone());
-        }
+        record.hand_over(&mut launch.master);
         let event = JobEvent::Recover { last_checkpoint: launch.last_checkpoint, wait: RECONCILIATION };
         tracing::info!(job = %id, "a job of the leader before is taken over");
         Ok(Beginning { id, record, launch, event, begun: None })

@@ -4,6 +4,7 @@ mod access;
 mod acknowledged;
 mod archive;
 mod connections;
+mod decisions;
 mod history;
 mod jobs;
 mod last_figures;

@@ -7,6 +7,7 @@ use flott_core::{
     id::{JobId, SubtaskId},
 };
 use flott_graph::{JobTopology, settings::JobSettings};
+use flott_jobmanager::JobMaster;
 use flott_rpc::{
     client::{CheckpointCounts, JobEnd, JobOutcome, JobOverview, ParallelismBounds, RescaleTotals},
     control::Program,
@@ -32,12 +33,25 @@ pub(super) struct RunningRecord {
     /// What its parallelism may be, if somebody has asked for that since.
     #[serde(default)]
     pub(super) bounds: Option<Vec<ParallelismBounds>>,
+    /// How it ends, if that is decided and its tasks have yet to.
+    #[serde(default)]
+    pub(super) end: Option<JobEnd>,
 }
 
 impl RunningRecord {
     /// Its term in its checkpoint storage under the leader of the term `epoch`.
     pub(super) fn storage_epoch_of(&self, epoch: u64) -> u64 {
         self.storage_epoch.saturating_add(epoch.saturating_sub(self.leader_epoch))
+    }
+
+    /// Tells the job's next master what was decided of it.
+    pub(super) fn hand_over(&self, master: &mut JobMaster) {
+        if let Some(bounds) = &self.bounds {
+            master.take_over_bounds(bounds.clone());
+        }
+        if let Some(end) = &self.end {
+            master.take_over_end(end.clone());
+        }
     }
 }
 
@@ -103,6 +117,7 @@ impl EndedRecord {
             slots_wanted: 0,
             rescales: Vec::new(),
             rescale_totals: RescaleTotals::default(),
+            stopped: None,
         };
         let history = JobHistory::never_run(started, now, failure.clone());
         let (end, accumulators) = (JobEnd::Failed(failure), BTreeMap::new());

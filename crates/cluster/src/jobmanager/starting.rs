@@ -3,13 +3,14 @@
 use super::{
     JobManager, SharedHistory, State, Term,
     archive::Begun,
+    decisions,
     jobs::{Job, JobParts},
     records::{self, BegunRecord, EndedRecord, RunningRecord},
     remote_host::RemoteHost,
     worker_figures::WorkerFigures,
 };
 use crate::{
-    job::{Ended, JobThread, KeepBounds, KeepEnd, Message},
+    job::{Ended, JobThread, KeepEnd, Message},
     launch::{self, Launch, launch, no_thread, random_u128},
     storage_thread,
 };
@@ -63,20 +64,6 @@ pub(super) fn store_new(store: &JobStore, id: JobId, record: &RunningRecord) -> 
             Err(Error::new(ErrorKind::Unavailable, text).with_source(error))
         }
     }
-}
-
-/// Stores in the `record` of a job what its parallelism may be from now on.
-pub(super) fn keep_bounds(store: JobStore, id: JobId, record: RunningRecord) -> KeepBounds {
-    Arc::new(move |bounds| {
-        let record = RunningRecord { bounds: Some(bounds.to_vec()), ..record.clone() };
-        let stored = records::encode(&record).and_then(|bytes| {
-            let put = store.put_job(id, &bytes);
-            put.map_err(|error| Error::new(ErrorKind::Unavailable, "the job store does not take it").with_source(error))
-        });
-        if let Err(error) = stored {
-            tracing::warn!(%error, job = %id, "the parallelism that was asked for is forgotten when another JobManager leads");
-        }
-    })
 }
 
 /// A job that is about to run.
@@ -186,6 +173,7 @@ impl JobManager {
             storage_epoch: launch.epoch,
             leader_epoch: term.epoch,
             bounds: None,
+            end: None,
         };
         if let Some(store) = &term.store {
             store_new(store, id, &record)?;
@@ -208,7 +196,14 @@ impl JobManager {
     /// The operating system does not give one, or the term is over.
     pub(super) fn run_job(&self, term: &Term, beginning: Beginning) -> Result<(), Error> {
         let Beginning { id, record, launch, event, begun } = beginning;
-        let keep_bounds = term.store.clone().map(|store| keep_bounds(store, id, record.clone()));
+        let keep_decisions = term.store.clone().map(|store| {
+            let term = term.clone();
+            let again = move || {
+                thread::sleep(STORE_RETRY);
+                term.is_valid()
+            };
+            decisions::keep(store, id, record.clone(), again)
+        });
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -232,9 +227,11 @@ impl JobManager {
             next_request: 0,
             history: Some(history.clone()),
             keep_end: Some(keep_end.clone()),
-            keep_bounds,
+            decisions: keep_decisions,
+            end_decided: false,
         };
         history.created(started);
+        history.found(&launch.completed, topology.parallelism().iter().sum());
         let first = thread.master.overview();
         let first_worker = first_worker(term.epoch);
         let parts =

@@ -4,11 +4,12 @@
 use super::{
     Registered, SharedHistory, State, Term,
     connections::{has_come_again, register, task_manager_lost},
+    decisions,
     jobs::{Job, JobParts},
     leadership::RECONCILIATION,
     records::{self, EndedRecord, RunningRecord},
     remote_host::{Cluster, RemoteHost},
-    starting::{first_worker, keep_bounds, store_new},
+    starting::{first_worker, store_new},
     worker_figures::WorkerFigures,
 };
 use crate::{
@@ -275,7 +276,8 @@ impl SteppedJobManager {
     pub fn prepare(&self, epoch: u64, job: &RunningJob, seed: u64) -> Result<Prepared, Error> {
         let record: RunningRecord = records::decode(&job.bytes)?;
         let term = StorageTerm::Later(record.storage_epoch_of(epoch));
-        let launch = launch_in(&self.directory, job.id, record.topology.clone(), record.settings.clone(), term, seed)?;
+        let mut launch = launch_in(&self.directory, job.id, record.topology.clone(), record.settings.clone(), term, seed)?;
+        record.hand_over(&mut launch.master);
         Ok(Prepared { id: job.id, record, launch })
     }
 
@@ -329,15 +331,24 @@ impl SteppedJobManager {
         }
         let token = String::new();
         let started = self.shared.clock.wall();
-        let record =
-            RunningRecord { program, topology, settings, started, token, storage_epoch: launch.epoch, leader_epoch: epoch, bounds: None };
+        let record = RunningRecord {
+            program,
+            topology,
+            settings,
+            started,
+            token,
+            storage_epoch: launch.epoch,
+            leader_epoch: epoch,
+            bounds: None,
+            end: None,
+        };
         store_new(&store, id, &record)?;
         let begin = JobEvent::Start { last_checkpoint: launch.last_checkpoint };
         Ok(self.run_job(&store, id, record, launch, begin))
     }
 
     fn run_job(&mut self, store: &JobStore, id: JobId, record: RunningRecord, launch: Launch, begin: JobEvent) -> u64 {
-        let keep_bounds = keep_bounds(store.clone(), id, record.clone());
+        let keep_decisions = decisions::keep(store.clone(), id, record.clone(), || false);
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -364,9 +375,11 @@ impl SteppedJobManager {
             next_request: 0,
             history: Some(history.clone()),
             keep_end: Some(keep_end),
-            keep_bounds: Some(keep_bounds),
+            decisions: Some(keep_decisions),
+            end_decided: false,
         };
         history.created(started);
+        history.found(&launch.completed, topology.parallelism().iter().sum());
         let parts = JobParts {
             topology,
             settings,

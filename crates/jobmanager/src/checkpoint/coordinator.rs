@@ -192,6 +192,14 @@ impl CheckpointCoordinator {
         self.rescale = None;
     }
 
+    /// The savepoint that the job is being stopped with, if it is complete.
+    pub(crate) fn stopped(&self) -> Option<&SnapshotTaken> {
+        match &self.stop {
+            Some(Stop::Completed { taken, .. }) => Some(taken),
+            _ => None,
+        }
+    }
+
     /// The job was being stopped with a savepoint that is complete, under another leader; whoever asked for it cannot be answered.
     pub(crate) fn stopped_before(&mut self, checkpoint: CheckpointId, location: String) {
         self.stop = Some(Stop::Completed { request: NOBODY, taken: SnapshotTaken { checkpoint, location } });

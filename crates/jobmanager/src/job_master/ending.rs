@@ -35,6 +35,29 @@ impl Ending {
 }
 
 impl JobMaster {
+    /// The end that was decided, whatever becomes of its tasks: the next leader is to go on with it. `None` while the job may still run on,
+    /// when all has come to its end by itself, and if another leads.
+    pub fn decided_end(&self) -> Option<&JobEnd> {
+        let ending = self.ending.as_ref().filter(|ending| !ending.fenced)?;
+        Some(&ending.end).filter(|end| **end != JobEnd::Finished)
+    }
+
+    /// The job is another leader's, who has decided how it ends. To be called before it begins.
+    pub fn take_over_end(&mut self, end: JobEnd) {
+        self.decided = Some(end);
+    }
+
+    /// Goes on with the end that another leader has decided: what is there is told to end, and what is not has ended. Returns whether there
+    /// is one.
+    pub(super) fn go_on_ending(&mut self, now: Now, out: &mut Vec<JobAction>) -> bool {
+        let Some(end) = self.decided.take() else { return false };
+        if let JobEnd::Failed(failure) = &end {
+            self.remember_failure(None, failure, false, out);
+        }
+        self.begin_end(now, end, out);
+        true
+    }
+
     /// The job is to end; if it is ending already, that end stays.
     pub(super) fn begin_end(&mut self, now: Now, end: JobEnd, out: &mut Vec<JobAction>) {
         if self.ending.is_some() {
@@ -46,6 +69,7 @@ impl JobMaster {
             JobEnd::Failed(_) => self.set_status(JobStatus::Failing, out),
         }
         if let Some((request, taken)) = self.coordinator.take_stopped() {
+            self.stopped = Some(taken.clone());
             let reply = match end {
                 JobEnd::Finished => JobReply::Snapshot(taken),
                 _ => JobReply::Refused(format!(
@@ -88,6 +112,7 @@ impl JobMaster {
         self.with_coordinator(now, out, |coordinator, context| coordinator.give_up(context));
         // What stops with a savepoint while it is being cancelled is complete nevertheless.
         if let Some((request, taken)) = self.coordinator.take_stopped() {
+            self.stopped = Some(taken.clone());
             out.push(JobAction::Reply(request, JobReply::Snapshot(taken)));
         }
         let discard = match (&ending.end, self.settings.checkpoints.retention) {

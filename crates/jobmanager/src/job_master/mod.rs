@@ -41,7 +41,7 @@ use flott_graph::{
     settings::{JobSettings, SchedulerSettings},
 };
 use flott_rpc::{
-    client::{JobOverview, JobReply, JobRequest, RequestId},
+    client::{JobEnd, JobOverview, JobReply, JobRequest, RequestId, SnapshotTaken},
     status::JobStatus,
 };
 use recovery::Recovery;
@@ -76,6 +76,10 @@ pub struct JobMaster {
     /// Workers are awaited: the job was another leader's.
     recovery: Option<Recovery>,
     ending: Option<Ending>,
+    /// How another leader had decided that it ends.
+    decided: Option<JobEnd>,
+    /// The savepoint that it was to stop with, since it ends.
+    stopped: Option<SnapshotTaken>,
     ended: bool,
     restarts: u64,
     failures: VecDeque<TaskFailure>,
@@ -126,6 +130,8 @@ impl JobMaster {
             deployed: false,
             recovery: None,
             ending: None,
+            decided: None,
+            stopped: None,
             ended: false,
             restarts: 0,
             failures: VecDeque::new(),
@@ -214,6 +220,7 @@ impl JobMaster {
             slots_wanted: self.slots.missing(),
             rescales: self.rescaling.history(),
             rescale_totals: self.rescaling.totals(),
+            stopped: self.stopped.clone().or_else(|| self.coordinator.stopped().cloned()),
         }
     }
 
@@ -253,7 +260,7 @@ impl JobMaster {
             self.advance_rescale(now, out);
             self.advance_restarts(now, out);
             if self.ending.is_none() && self.failover.is_quiet() && self.graph.all_finished() {
-                self.begin_end(now, flott_rpc::client::JobEnd::Finished, out);
+                self.begin_end(now, JobEnd::Finished, out);
             }
             let ready = self.failover.is_quiet() && self.ending.is_none();
             self.with_coordinator(now, out, |coordinator, context| coordinator.advance(ready, context));
@@ -285,7 +292,7 @@ impl JobMaster {
     fn client_asks(&mut self, now: Now, request: RequestId, body: JobRequest, out: &mut Vec<JobAction>) {
         if body == JobRequest::Cancel {
             out.push(JobAction::Reply(request, JobReply::Accepted));
-            self.begin_end(now, flott_rpc::client::JobEnd::Canceled, out);
+            self.begin_end(now, JobEnd::Canceled, out);
         } else if self.ending.is_some() {
             out.push(JobAction::Reply(request, JobReply::Refused("the job is ending".into())));
         } else if let JobRequest::Rescale(bounds) = body {

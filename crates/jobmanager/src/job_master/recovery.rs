@@ -7,6 +7,8 @@
 //!             adopted: tasks and enumerators that go on          started again from the latest checkpoint: regions of which a
 //!             are told what they may have missed                 task is missing or has ended; all, if an enumerator is missing
 //! ```
+//! If the leader before had decided that the job is cancelled or fails, nothing is started again: what is there is told to end.
+//!
 //! What the leader before had under way is void: a checkpoint that is not in the register will never be, since this leader's term
 //! has begun there. What it may have known and nobody else does is not needed:
 //! - Splits on their way to a reader are what the enumerator has assigned and the reader was not given.
@@ -102,6 +104,9 @@ impl JobMaster {
         let known = tasks.iter().map(|task| task.attempt.attempt).max();
         self.coordinator.continue_above(CheckpointId(last_checkpoint));
         if known.is_none() {
+            if self.go_on_ending(now, out) {
+                return recovery.deferred;
+            }
             // It was never deployed, or nothing of it is left but what it has stored.
             if let Some(parallelism) = latest.as_ref().and_then(|latest| self.parallelism_of(latest)) {
                 self.take_over_parallelism(&parallelism);
@@ -259,6 +264,9 @@ impl JobMaster {
             missing: missing.len(),
             parallelism: self.graph.topology().parallelism(),
         }));
+        if self.go_on_ending(now, out) {
+            return;
+        }
         if regions.is_empty() {
             return self.set_status(JobStatus::Running, out);
         }

@@ -5,12 +5,14 @@ use crate::{
 };
 use flott_core::{
     accumulator::AccumulatorValue,
+    error::TaskFailure,
     exchange::PartitionKind::{Forward, Hash},
-    id::{AttemptId, CheckpointId, VertexId},
+    id::{AttemptId, CheckpointId, SubtaskId, VertexId},
 };
-use flott_graph::settings::{FailoverSettings, RestartSettings, Retention};
+use flott_graph::settings::{FailoverSettings, JobSettings, RestartSettings, Retention};
 use flott_rpc::{
     client::{JobEnd, JobRequest},
+    inventory::{ReaderInventory, TaskInventory, TaskState, WorkerInventory},
     status::JobStatus,
     task::{EnumeratorReport, TaskReport},
 };
@@ -219,7 +221,7 @@ fn missing_slots_fail_the_job_with_how_many_there_are() {
     job.event(JobEvent::Start { last_checkpoint: None });
     job.event(JobEvent::Slots(vec![0]));
     assert_eq!(job.pass(Duration::from_secs(299)), NOTHING);
-    assert_eq!(job.pass(SECOND), ["ended: failed"]);
+    assert_eq!(job.pass(SECOND).last().map(String::as_str), Some("ended: failed"));
     let failure = &job.job.overview().failures[0];
     assert!(failure.to_string().contains("needs 3 slots, 1 were there after 300 s"), "{failure}");
 }
@@ -343,4 +345,65 @@ fn the_reader_of_a_task_that_starts_as_finished_is_not_announced() {
     assert_eq!(job.task(0, 1, TaskReport::Canceled), ["v0: create Some([9])", "deploy v0/0#1 v0/1#1 v1/0#1 from 1"]);
     assert_eq!(job.task(0, 0, TaskReport::Running), NOTHING, "it would be given splits that nobody reads");
     assert_eq!(job.task(0, 1, TaskReport::Running), ["v0: reader 1"]);
+}
+
+/// Tasks of vertex 0 as a worker tells of them, in a slot for each.
+fn inventory(states: &[TaskState]) -> JobEvent {
+    let task = |(index, state): (usize, &TaskState)| TaskInventory {
+        attempt: AttemptId { subtask: SubtaskId { vertex: VertexId(0), index: index as u32 }, attempt: 4 },
+        slot: index as u32,
+        restored_from: None,
+        parallelism: Vec::new(),
+        restored_finished: false,
+        enumerator: 0,
+        state: state.clone(),
+        reader: ReaderInventory::default(),
+    };
+    let tasks = states.iter().enumerate().map(task).collect();
+    JobEvent::Adopted(Box::new(WorkerInventory { tasks, ..WorkerInventory::default() }))
+}
+
+#[test]
+fn the_next_leader_goes_on_with_a_cancellation_and_starts_nothing_again() {
+    let mut before = Harness::running(topology(&[3], &[]), settings(true));
+    assert_eq!(before.job.decided_end(), None);
+    before.client(1, JobRequest::Cancel);
+    let end = before.job.decided_end().cloned().expect("it was asked for");
+    let mut job = Harness::new(topology(&[3], &[]), settings(true));
+    job.job.take_over_end(end);
+    job.event(JobEvent::Recover { last_checkpoint: None, wait: SECOND });
+    // One runs on, one was told to end and has not, and of the third nobody tells.
+    job.event(inventory(&[TaskState::Running, TaskState::Canceling]));
+    let attempt = |index| AttemptId { subtask: SubtaskId { vertex: VertexId(0), index }, attempt: 4 };
+    assert_eq!(job.job.status(), JobStatus::Reconciling);
+    let shown = job.pass(SECOND);
+    assert!(shown.iter().any(|line| line.contains("cancel") && line.contains("v0/0#4")), "{shown:?}");
+    assert!(!shown.iter().any(|line| line.contains("deploy") || line.contains("v0/1#4")), "{shown:?}");
+    assert_eq!(job.job.status(), JobStatus::Cancelling);
+    job.event(JobEvent::Task(attempt(0), TaskReport::Canceled));
+    assert!(job.event(JobEvent::Task(attempt(1), TaskReport::Canceled)).contains(&"ended: canceled".to_owned()));
+    assert_eq!(job.job.decided_end(), None, "its end is stored otherwise");
+}
+
+#[test]
+fn a_cancelled_job_of_which_nothing_is_left_ends_under_the_next_leader() {
+    let mut job = Harness::new(topology(&[2], &[]), settings(true));
+    job.job.take_over_end(JobEnd::Canceled);
+    job.event(JobEvent::Recover { last_checkpoint: None, wait: SECOND });
+    assert_eq!(job.pass(SECOND).last().map(String::as_str), Some("ended: canceled"));
+    assert_eq!(job.outcome.map(|outcome| outcome.end), Some(JobEnd::Canceled));
+}
+
+#[test]
+fn a_job_that_was_failing_fails_under_the_next_leader_for_the_same_reason() {
+    let mut before = Harness::running(topology(&[1], &[]), JobSettings { restart: RestartSettings::None, ..settings(true) });
+    let failure = TaskFailure { unrecoverable: true, ..TaskFailure::without_task("map", "no such thing") };
+    before.event(JobEvent::Failed(failure.clone()));
+    let end = before.job.decided_end().cloned().expect("nothing starts it again");
+    let mut job = Harness::new(topology(&[1], &[]), settings(true));
+    job.job.take_over_end(end);
+    job.event(JobEvent::Recover { last_checkpoint: None, wait: SECOND });
+    assert_eq!(job.pass(SECOND).last().map(String::as_str), Some("ended: failed"));
+    assert_eq!(job.outcome.clone().map(|outcome| outcome.end), Some(JobEnd::Failed(failure.clone())));
+    assert_eq!(job.job.overview().failures, [failure]);
 }

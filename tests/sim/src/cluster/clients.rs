@@ -131,12 +131,19 @@ impl World {
                 Ok(reply) => {
                     self.sim.trace(format_args!("{of} answers {request:?}: {reply:?}"));
                     let gone_on = matches!(reply, JobReply::Refused(_)) && *request != JobRequest::Cancel;
+                    if *request == JobRequest::Cancel && reply == JobReply::Accepted {
+                        // It ends, whoever leads: nobody asks again.
+                        pipeline.cancel_accepted = true;
+                    }
                     if gone_on || matches!(request, JobRequest::TriggerCheckpoint | JobRequest::TriggerSavepoint { .. }) {
                         pipeline.wish = None;
                     }
                 }
             }
             pipeline.asked = None;
+        }
+        if pipeline.cancel_accepted {
+            return;
         }
         if pipeline.wish.is_none() {
             pipeline.wish = if pipeline.shape.unbounded() && pipeline.all_read {
@@ -164,6 +171,9 @@ impl World {
         self.sim.trace(format_args!("the client of {job} learns that it has ended: {end:?}"));
         let pipeline = &self.pipelines[number];
         match end {
+            JobEnd::Finished if pipeline.cancel_accepted => {
+                return self.sim.violation(format!("{job} has finished, although it was accepted that it is cancelled"));
+            }
             JobEnd::Finished => {
                 if let Some(stop) = pipeline.stops.get(&job).cloned() {
                     let result = oracle::result(&pipeline.sim, &pipeline.shape, &stop.positions, stop.drained);

@@ -54,6 +54,8 @@ pub(crate) struct Pipeline {
     pub(crate) wish: Option<JobRequest>,
     pub(crate) asked: Option<(Process, JobRequest, mpsc::Receiver<JobReply>)>,
     pub(crate) cancelled: bool,
+    /// Its client was told that the job is being cancelled.
+    pub(crate) cancel_accepted: bool,
     pub(crate) stops: BTreeMap<JobId, Stop>,
     pub(crate) all_read: bool,
     /// The positions of a savepoint in which all tasks have finished, wherever their input was.
@@ -90,6 +92,7 @@ impl Pipeline {
             wish: None,
             asked: None,
             cancelled: false,
+            cancel_accepted: false,
             stops: BTreeMap::new(),
             all_read: false,
             drained: None,
@@ -159,6 +162,7 @@ impl World {
         let pipeline = &mut self.pipelines[number];
         (pipeline.job, pipeline.phase) = (Some(job), Phase::Submits { tried: false });
         (pipeline.wish, pipeline.asked, pipeline.cancelled) = (None, None, false);
+        pipeline.cancel_accepted = false;
     }
 
     /// Whether a client was told that a job is there.
