@@ -79,21 +79,24 @@ function columnScale({ left }: Columned, width: number): number {
   return Math.min(1.1, (width - 2 * SIDE) / (left + NODE_WIDTH));
 }
 
-/** A height, rounded so that it settles. */
-function columnHeight(column: Columned, width: number): number {
-  return width === 0 ? 320 : Math.round(column.height * columnScale(column, width)) + ABOVE + BELOW;
+/** The height of a column at its scale. In CSS, so that it is right before the width is measured; `100cqw` is the width that there is. */
+function columnHeight({ height, left }: Columned): string {
+  const share = height / (left + NODE_WIDTH);
+  return `calc(min(${1.1 * height}px, ${share} * (100cqw - ${2 * SIDE}px)) + ${ABOVE + BELOW}px)`;
 }
 
 /** As high as a graph is that is as wide as there is room for. */
-function wholeHeight(places: ReadonlyMap<string, Place>, width: number): number {
+function wholeHeight(places: ReadonlyMap<string, Place>): string {
   let [right, bottom] = [0, 0];
   let [left, top] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (const { x, y } of places.values()) {
     [left, right] = [Math.min(left, x), Math.max(right, x + NODE_WIDTH)];
     [top, bottom] = [Math.min(top, y), Math.max(bottom, y + NODE_HEIGHT)];
   }
-  const scale = Math.min(FIT.maxZoom, (width * 0.9) / Math.max(1, right - left));
-  return Math.round((bottom - top) * scale) + ABOVE_WHOLE + BELOW;
+  if (places.size === 0) return "220px";
+  const height = bottom - top;
+  const share = height / (right - left);
+  return `clamp(220px, min(${FIT.maxZoom * height}px, ${90 * share}cqw) + ${ABOVE_WHOLE + BELOW}px, 62vh)`;
 }
 
 /** Shows all of a column, as wide as there is room for. */
@@ -148,8 +151,7 @@ function Drawing({ graph, figures }: Props) {
   const far = useFlowStore((state) => many && state.transform[2] < READABLE);
   const column = useMemo(() => (narrow && fitsColumn(graph) ? columnLayout(graph) : null), [graph, narrow]);
   const places = useMemo(() => column?.places ?? layout(graph, narrow), [graph, narrow, column]);
-  const width = useFlowStore((state) => state.width);
-  const height = useMemo(() => (column ? columnHeight(column, width) : wholeHeight(places, width)), [column, places, width]);
+  const height = useMemo(() => (column ? columnHeight(column) : wholeHeight(places)), [column, places]);
   const nodes = useMemo<VertexNodeData[]>(() => {
     const ends = handles(narrow);
     return graph.vertices.map((vertex) => ({
@@ -187,33 +189,35 @@ function Drawing({ graph, figures }: Props) {
   );
   const leave = useCallback(() => figures.lit.set(null), [figures]);
   return (
-    <div className={column ? "graph-column" : "graph-whole"} style={{ height: column ? height : `clamp(220px, ${height}px, 62vh)` }}>
-      <ReactFlow
-        // All of a column is shown: the page scrolls rather than the graph.
-        {...(column ? { panOnDrag: false, zoomOnPinch: false, zoomOnDoubleClick: false } : {})}
-        nodes={nodes}
-        edges={far ? NO_EDGES : edges}
-        nodeTypes={NODE_TYPES}
-        edgeTypes={EDGE_TYPES}
-        colorMode={isDark ? "dark" : "light"}
-        minZoom={0.03}
-        maxZoom={1.6}
-        nodesDraggable={false}
-        nodesConnectable={false}
-        nodesFocusable={false}
-        edgesFocusable={false}
-        elementsSelectable={false}
-        onlyRenderVisibleElements={many}
-        onNodeMouseEnter={enter}
-        onNodeMouseLeave={leave}
-        zoomOnScroll={false}
-        preventScrolling={false}
-        zoomActivationKeyCode="Control"
-      >
-        {far ? <FarView graph={graph} places={places} figures={figures} downwards={narrow} /> : <Background gap={24} size={1} />}
-        {!column && <Controls showInteractive={false} fitViewOptions={FIT} />}
-        {column ? <Refill column={column} /> : <Refit />}
-      </ReactFlow>
+    <div className="graph-room">
+      <div className={column ? "graph-column" : "graph-whole"} style={{ height }}>
+        <ReactFlow
+          // All of a column is shown: the page scrolls rather than the graph.
+          {...(column ? { panOnDrag: false, zoomOnPinch: false, zoomOnDoubleClick: false } : {})}
+          nodes={nodes}
+          edges={far ? NO_EDGES : edges}
+          nodeTypes={NODE_TYPES}
+          edgeTypes={EDGE_TYPES}
+          colorMode={isDark ? "dark" : "light"}
+          minZoom={0.03}
+          maxZoom={1.6}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          nodesFocusable={false}
+          edgesFocusable={false}
+          elementsSelectable={false}
+          onlyRenderVisibleElements={many}
+          onNodeMouseEnter={enter}
+          onNodeMouseLeave={leave}
+          zoomOnScroll={false}
+          preventScrolling={false}
+          zoomActivationKeyCode="Control"
+        >
+          {far ? <FarView graph={graph} places={places} figures={figures} downwards={narrow} /> : <Background gap={24} size={1} />}
+          {!column && <Controls showInteractive={false} fitViewOptions={FIT} />}
+          {column ? <Refill column={column} /> : <Refit />}
+        </ReactFlow>
+      </div>
     </div>
   );
 }
