@@ -5,7 +5,7 @@ use flott_rpc::control::ExecutableId;
 use sha2::{Digest, Sha256};
 use std::{
     fs,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, BufReader, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -13,6 +13,8 @@ use std::{
 
 /// Bytes of an executable that are sent at once.
 const CHUNK_BYTES: u64 = 1 << 20;
+/// Bytes that are read at once for a digest.
+const DIGEST_BUFFER_BYTES: usize = 256 << 10;
 /// How long an executable is kept that nobody asks for.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The largest executable, bytes.
@@ -136,7 +138,10 @@ impl ExecutableStore {
 /// It cannot be read.
 pub(crate) fn digest(path: &Path) -> Result<ExecutableId, Error> {
     let mut hasher = Sha256::new();
-    fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut hasher)).map_err(|error| unusable(path, error))?;
+    // `io::copy` would take 8 KiB at a time.
+    fs::File::open(path)
+        .and_then(|file| io::copy(&mut BufReader::with_capacity(DIGEST_BUFFER_BYTES, file), &mut hasher))
+        .map_err(|error| unusable(path, error))?;
     Ok(ExecutableId(format!("{:x}", hasher.finalize())))
 }
 

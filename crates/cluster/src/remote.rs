@@ -1,7 +1,7 @@
 //! Jobs on a cluster in other processes, as the program that submits them sees them.
 
 use crate::{
-    control::{answered, ask, ask_once, ask_within, exchange, find_leader},
+    control::{answered, ask, ask_once, ask_within, exchange, find_leader, receive_reply, send_request},
     executables,
     launch::{random_u128, refuse_abort, root_paths},
 };
@@ -42,7 +42,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 const ANSWER_OF_ONE: Duration = Duration::from_secs(30);
 
 /// Bytes of an executable that are sent at once.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 256 << 10;
+/// How many of them may be unanswered.
+const CHUNKS_UNDER_WAY: usize = 8;
 
 /// Whether this program has submitted a job.
 static EXECUTED: AtomicBool = AtomicBool::new(false);
@@ -300,23 +302,30 @@ impl JobManagerClient {
     }
 }
 
-/// Brings an executable to a JobManager, unless it has it.
+/// Brings an executable to a JobManager, unless it has it. Some parts are under way at once: while the JobManager writes one, the next is
+/// read.
 fn bring_to(stream: &Stream, id: &ExecutableId, mut file: File, unreadable: impl Fn(io::Error) -> Error) -> Result<(), Error> {
     match ask(stream, &ClientRequest::HasExecutable(id.clone()))? {
         ClientReply::Is(true) => return Ok(()),
         ClientReply::Is(false) => {}
         other => return Err(unexpected(&other)),
     }
-    loop {
+    let (mut unanswered, mut last) = (0, false);
+    while !last || unanswered > 0 {
+        if last || unanswered == CHUNKS_UNDER_WAY {
+            match answered(receive_reply(stream)?)? {
+                ClientReply::Done => unanswered -= 1,
+                other => return Err(unexpected(&other)),
+            }
+            continue;
+        }
         let mut bytes = Vec::with_capacity(CHUNK_BYTES);
         (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut bytes).map_err(&unreadable)?;
-        let last = bytes.is_empty();
-        match ask(stream, &ClientRequest::PutExecutable(id.clone(), bytes))? {
-            ClientReply::Done if last => return Ok(()),
-            ClientReply::Done => {}
-            other => return Err(unexpected(&other)),
-        }
+        last = bytes.is_empty();
+        send_request(stream, &ClientRequest::PutExecutable(id.clone(), bytes))?;
+        unanswered += 1;
     }
+    Ok(())
 }
 
 /// Submits jobs to a cluster: this program is their client.

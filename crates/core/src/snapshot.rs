@@ -82,7 +82,7 @@ pub struct BlockRef {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum BlockData {
     /// Here: they are few.
-    Inline(Vec<u8>),
+    Inline(#[serde(with = "serde_bytes")] Vec<u8>),
     /// In a file of this name in the checkpoint's folder.
     File {
         /// The file's name.

@@ -142,7 +142,7 @@ pub struct SnapshotTaken {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OperatorReply {
     /// Its answer.
-    Answer(Vec<u8>),
+    Answer(#[serde(with = "serde_bytes")] Vec<u8>),
     /// It does not run now, or is too busy to answer: ask again.
     NotThere,
     /// The job has ended.

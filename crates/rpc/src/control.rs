@@ -154,7 +154,7 @@ pub enum ClientRequest {
     /// Whether an executable is there.
     HasExecutable(ExecutableId),
     /// The next bytes of an executable; the last are empty.
-    PutExecutable(ExecutableId, Vec<u8>),
+    PutExecutable(ExecutableId, #[serde(with = "serde_bytes")] Vec<u8>),
     /// Bytes of an executable, from an offset on; none behind its end.
     GetExecutable(ExecutableId, u64),
     /// Run a job.
@@ -170,7 +170,7 @@ pub enum ClientRequest {
     /// Answer when it has ended.
     Wait(JobId),
     /// A question to the first subtask of an operator, which understands what is in it.
-    AskOperator(JobId, OperatorId, Vec<u8>),
+    AskOperator(JobId, OperatorId, #[serde(with = "serde_bytes")] Vec<u8>),
     /// Remove the savepoint at this path, if the JobManager knows it.
     DisposeSavepoint(String),
 }
@@ -183,7 +183,7 @@ pub enum ClientReply {
     /// Taken.
     Done,
     /// Bytes of an executable.
-    Bytes(Vec<u8>),
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The job was started.
     Submitted(JobId),
     /// All jobs, the newest last.

@@ -34,7 +34,7 @@ pub enum Answer {
     /// Its log files.
     Logs(Vec<LogInfo>),
     /// The bytes; fewer than were asked for only at the end of the file.
-    Log(Vec<u8>),
+    Log(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The threads.
     Threads(Vec<ThreadInfo>),
     /// The stacks.

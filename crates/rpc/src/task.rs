@@ -113,6 +113,7 @@ pub enum TaskCommand {
         /// What its answer is known by.
         number: u64,
         /// What the operator understands.
+        #[serde(with = "serde_bytes")]
         body: Vec<u8>,
     },
 }
@@ -171,6 +172,7 @@ pub enum TaskReport {
         /// The number of the question.
         number: u64,
         /// The answer; `None`: it has none.
+        #[serde(default, with = "serde_bytes")]
         body: Option<Vec<u8>>,
     },
 }
@@ -184,6 +186,7 @@ pub enum EnumeratorCommand {
         #[serde(default)]
         checkpoint: Option<CheckpointId>,
         /// The encoded state.
+        #[serde(default, with = "serde_bytes")]
         restored: Option<Vec<u8>>,
         /// The number of its readers; 0: as in the graph.
         #[serde(default)]
@@ -235,6 +238,7 @@ pub enum EnumeratorReport {
         /// The checkpoint.
         checkpoint: CheckpointId,
         /// The encoded state.
+        #[serde(with = "serde_bytes")]
         state: Vec<u8>,
     },
     /// The state cannot be had: the checkpoint fails, the job goes on.

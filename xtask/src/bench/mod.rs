@@ -9,6 +9,7 @@ mod recovery;
 mod report;
 mod side;
 mod single;
+mod submit;
 
 use clap::{Args, Subcommand};
 
@@ -29,6 +30,8 @@ pub(crate) enum Benchmark {
     State(single::SingleArgs),
     /// From the start of a process to its end, for a tiny job
     Start(single::SingleArgs),
+    /// From `flott run` to the printed result of a job of one element, on clusters that do not have its executable yet
+    Submit(submit::SubmitArgs),
     /// From a kill until output flows again, with 100 MB of keyed state under load
     Recovery(recovery::RecoveryArgs),
     /// The coordinator alone, simulated: CPU time and messages of a checkpoint and of a restart, and how they grow with the job
@@ -71,6 +74,7 @@ pub(crate) fn run(benchmark: &Benchmark) -> Result<()> {
         Benchmark::Latency(args) => single::latency(args),
         Benchmark::State(args) => single::state(args),
         Benchmark::Start(args) => single::start(args),
+        Benchmark::Submit(args) => submit::run(args),
         Benchmark::Recovery(args) => recovery::run(args),
         Benchmark::Coordinator => {
             process::run(process::cargo().args(["bench", "--quiet", "--package", "flott-jobmanager", "--bench", "coordinator"]))

@@ -108,7 +108,23 @@ pub(crate) fn ask(stream: &Stream, request: &ClientRequest) -> Result<ClientRepl
 /// # Errors
 /// The connection broke.
 pub(crate) fn exchange(stream: &Stream, request: &ClientRequest) -> Result<ClientReply, Error> {
-    send(stream, request).map_err(|error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error))?;
+    send_request(stream, request)?;
+    receive_reply(stream)
+}
+
+/// Sends a request whose answer is [received](receive_reply) later. The JobManager answers in the order of the requests.
+///
+/// # Errors
+/// The connection broke.
+pub(crate) fn send_request(stream: &Stream, request: &ClientRequest) -> Result<(), Error> {
+    send(stream, request).map_err(|error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error))
+}
+
+/// Waits for the next answer.
+///
+/// # Errors
+/// The connection broke.
+pub(crate) fn receive_reply(stream: &Stream) -> Result<ClientReply, Error> {
     receive(stream).map_err(|error| match error {
         ConnectionError::Closed => Error::new(ErrorKind::Unavailable, "the JobManager ended the connection before it answered"),
         error => error.into(),
@@ -132,7 +148,7 @@ pub(crate) fn answered(reply: ClientReply) -> Result<ClientReply, Error> {
 /// What the JobManager answers, or that it does not.
 pub(crate) fn ask_within(limit: Duration, stream: &Stream, request: &ClientRequest) -> Result<ClientReply, Error> {
     stream.set_read_timeout(Some(limit)).map_err(no_thread)?;
-    send(stream, request).map_err(|error| Error::new(ErrorKind::Unavailable, "the link to the JobManager broke").with_source(error))?;
+    send_request(stream, request)?;
     match receive(stream) {
         Ok(ClientReply::Failed(kind, reason)) => Err(Error::new(kind, reason)),
         Ok(reply) => Ok(reply),
