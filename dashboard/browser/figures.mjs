@@ -21,7 +21,7 @@ const { values: options, positionals } = parseArgs({
 const PARTS = {
   load: async (browser) => {
     await withCluster((cluster) => firstLoad(browser, cluster));
-    await withCluster((cluster) => drawnGraph(browser, cluster));
+    await withCluster(drawnGraph);
   },
   large: (browser) => largeGraph(browser),
   cost: (browser) => withCluster((cluster) => openPage(browser, cluster)),

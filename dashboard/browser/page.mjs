@@ -34,9 +34,11 @@ export const SIZES = [
   { width: 390, height: 844 },
 ];
 
+export const executable = process.env.DASHBOARD_BROWSER ?? "/usr/bin/chromium";
+
 export function launch() {
   // The sandbox needs rights that containers do not give; the pages are our own.
-  return chromium.launch({ executablePath: process.env.DASHBOARD_BROWSER ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  return chromium.launch({ executablePath: executable, args: ["--no-sandbox"] });
 }
 
 /** A page that remembers errors and requests that failed. `expected` are patterns of those that a test provokes. */

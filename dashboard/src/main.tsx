@@ -1,11 +1,13 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { get } from "./api/client";
-import { interval, startPolling } from "./api/poll";
+import { callsOf, hasGraph } from "./api/early";
+import { interval, prefetch, startPolling } from "./api/poll";
 import type { Config } from "./api/types";
 import { App } from "./app/App";
 import { config } from "./app/cluster";
 import { applyTheme } from "./app/settings";
+import { JobGraph } from "./graph/JobGraphLater";
 
 applyTheme();
 startPolling();
@@ -22,8 +24,18 @@ async function configure(): Promise<void> {
   }
 }
 
-void configure();
+/** How long the page waits for what it shows first, ms. With all of it, it is drawn once, rather than anew with each answer. */
+const FIRST_MS = 150;
 
+async function first(): Promise<void> {
+  const { hash } = window.location;
+  // A script that cannot be fetched is told of where it is missing.
+  const graph = hasGraph(hash) ? [JobGraph.fetch().catch(() => {})] : [];
+  const all = Promise.all([configure(), ...callsOf(hash).map(prefetch), ...graph]);
+  await Promise.race([all, new Promise((late) => setTimeout(late, FIRST_MS))]);
+}
+
+await first();
 const root = document.getElementById("root");
 if (root) {
   createRoot(root).render(

@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { callsOf, sendEarly, takeEarly } from "./early";
+import { callsOf, hasGraph, sendEarly, takeEarly } from "./early";
 
 const ID = "0123456789abcdef0123456789abcdef";
 
@@ -25,6 +25,7 @@ describe("early calls", () => {
     expect(callsOf("#/overview")).toEqual(callsOf(""));
     expect(callsOf(`#/jobs/${ID}`)).toEqual(callsOf(`#/jobs/${ID}/overview?vertex=1`));
     expect(callsOf(`#/jobs/${ID}/overview`)).toContain(`jobs/${ID}/flow`);
+    expect([`#/jobs/${ID}`, "#/jobs", `#/jobs/${ID}/timeline`].map(hasGraph)).toEqual([true, false, false]);
     expect(callsOf(`#/jobs/${ID}/timeline`)).not.toContain(`jobs/${ID}/flow`);
     expect(callsOf("#/jobs/running")).toEqual(["jobs/overview", "jobs/flow"]);
     expect(callsOf("#/jobs/..%2f/overview")).toEqual(["jobs/overview", "jobs/flow"]);

@@ -46,6 +46,9 @@ export function callsOf(hash: string): string[] {
   return tab === "overview" ? [...calls, `jobs/${id}/flow`] : calls;
 }
 
+/** Whether the page behind an address begins with the graph of a job. */
+export const hasGraph = (hash: string): boolean => callsOf(hash).some((call) => /^jobs\/[0-9a-f]{32}\/flow$/.test(call));
+
 /** Sends the calls of the page behind an address. */
 export function sendEarly(hash: string): void {
   const asker = token.read();

@@ -26,6 +26,8 @@ class Entry {
   readonly store = new Store<Polled<unknown>>(NOTHING);
   watchers = 0;
   running: AbortController | null = null;
+  /** When it was last asked for, by the browser's clock. */
+  asked = Number.NEGATIVE_INFINITY;
   /** How many ticks lie between two calls. */
   every = 1;
 
@@ -35,6 +37,7 @@ class Entry {
     if (this.running) return;
     const running = new AbortController();
     this.running = running;
+    this.asked = performance.now();
     const { data, at } = this.store.get();
     try {
       const answer = await get<unknown>(this.path, running.signal);
@@ -49,12 +52,26 @@ class Entry {
   }
 
   stop(): void {
-    this.running?.abort();
+    if (!this.running) return;
+    this.running.abort();
     this.running = null;
+    this.asked = Number.NEGATIVE_INFINITY;
   }
 }
 
 const entries = new Map<string, Entry>();
+
+function entryOf(path: string): Entry {
+  let entry = entries.get(path);
+  if (!entry) {
+    entry = new Entry(path);
+    entries.set(path, entry);
+  }
+  return entry;
+}
+
+/** What was asked for so short a time ago is not asked for again by whoever begins to watch it, ms. */
+const JUST_ASKED = 500;
 
 /** How often is asked, ms. */
 export const interval = new Store<number>(3000);
@@ -88,6 +105,11 @@ export function refreshAll(): void {
   schedule();
 }
 
+/** Asks for an answer that is about to be watched. */
+export function prefetch(path: string): Promise<void> {
+  return entryOf(path).refresh();
+}
+
 /** Asks for one answer that somebody watches, now. */
 export function refresh(path: string): void {
   const entry = entries.get(path);
@@ -111,24 +133,19 @@ export function usePolled<T>(path: string | null, every = 1): Polled<T> {
   const subscribe = useCallback(
     (listener: () => void) => {
       if (path === null) return () => {};
-      let entry = entries.get(path);
-      if (!entry) {
-        entry = new Entry(path);
-        entries.set(path, entry);
-      }
+      const entry = entryOf(path);
       entry.every = every;
       entry.watchers += 1;
       const unsubscribe = entry.store.subscribe(listener);
-      void entry.refresh();
-      const watched = entry;
+      if (performance.now() - entry.asked > JUST_ASKED) void entry.refresh();
       return () => {
         unsubscribe();
-        watched.watchers -= 1;
-        if (watched.watchers === 0) {
-          watched.stop();
+        entry.watchers -= 1;
+        if (entry.watchers === 0) {
+          entry.stop();
           // The last to be left is the last to be forgotten.
-          entries.delete(watched.path);
-          entries.set(watched.path, watched);
+          entries.delete(entry.path);
+          entries.set(entry.path, entry);
           forget();
         }
       };

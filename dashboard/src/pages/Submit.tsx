@@ -7,13 +7,11 @@ import type { Executables, ProgramPlan } from "../api/types";
 import { useFeature } from "../app/cluster";
 import { href, navigate, useQuery } from "../app/router";
 import { FlowFigures } from "../graph/flow";
+import { JobGraph } from "../graph/JobGraphLater";
 import { graphOf } from "../graph/model";
 import { Card, Empty, Failure, Loading, Sentence, Time } from "../parts/basic";
 import { Dialog } from "../parts/Dialog";
-import { later } from "../parts/later";
 import { type Column, Table } from "../parts/Table";
-
-const JobGraph = later(() => import("../graph/JobGraph").then((part) => part.JobGraph));
 
 type File = Executables["files"][number];
 

@@ -14,9 +14,13 @@ export function Tabs({ name, tabs, current }: { name: string; tabs: readonly Tab
   const row = useRef<HTMLElement>(null);
   // Where there is no room for all, the one that is shown is in sight.
   useEffect(() => {
-    const tab = row.current?.querySelector<HTMLElement>("[aria-current]");
-    if (row.current && tab)
-      row.current.scrollLeft = tab.offsetLeft - row.current.offsetLeft - (row.current.clientWidth - tab.offsetWidth) / 2;
+    // With the frame, when everything is laid out anyway.
+    const frame = requestAnimationFrame(() => {
+      const tab = row.current?.querySelector<HTMLElement>("[aria-current]");
+      if (row.current && tab)
+        row.current.scrollLeft = tab.offsetLeft - row.current.offsetLeft - (row.current.clientWidth - tab.offsetWidth) / 2;
+    });
+    return () => cancelAnimationFrame(frame);
   }, [current]);
   return (
     <nav ref={row} className="tabs" aria-label={name}>

@@ -6,18 +6,23 @@
 import { type ComponentType, useEffect, useState } from "react";
 import { Loading } from "./basic";
 
-export function later<P extends object>(load: () => Promise<ComponentType<P>>, what?: string): ComponentType<P> {
+export type Later<P> = ComponentType<P> & {
+  /** Fetches the script, so that the component is shown at once. */
+  fetch: () => Promise<void>;
+};
+
+export function later<P extends object>(load: () => Promise<ComponentType<P>>, what?: string): Later<P> {
   let loaded: ComponentType<P> | undefined;
-  return function Later(props: P) {
+  const fetch = async () => {
+    loaded = await load();
+  };
+  function Later(props: P) {
     const [state, setState] = useState<"loading" | "loaded" | "failed">(loaded ? "loaded" : "loading");
     useEffect(() => {
       if (loaded) return setState("loaded");
       let left = false;
-      load().then(
-        (component) => {
-          loaded = component;
-          if (!left) setState("loaded");
-        },
+      fetch().then(
+        () => !left && setState("loaded"),
         () => !left && setState("failed"),
       );
       return () => {
@@ -36,5 +41,6 @@ export function later<P extends object>(load: () => Promise<ComponentType<P>>, w
       );
     }
     return <Loading {...(what ? { what } : {})} />;
-  };
+  }
+  return Object.assign(Later, { fetch });
 }

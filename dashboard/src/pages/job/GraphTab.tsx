@@ -6,16 +6,14 @@ import type { GraphFlow, Job, Vertex, VertexFlow } from "../../api/types";
 import { href, setQuery, useRoute } from "../../app/router";
 import { NONE, rate } from "../../format/units";
 import { FlowFigures } from "../../graph/flow";
+import { JobGraph } from "../../graph/JobGraphLater";
 import { graphOf, shownName } from "../../graph/model";
 import { Ago, Card, Facts, Failure, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
-import { later } from "../../parts/later";
 import { type Column, Table } from "../../parts/Table";
 import { hasEnded } from "../jobList";
 import { Records } from "../vertex/records";
 import { VertexPanel } from "../vertex/VertexPanel";
 import { Waiting } from "./Waiting";
-
-const JobGraph = later(() => import("../../graph/JobGraph").then((part) => part.JobGraph), "Drawing the graph");
 
 /** Whether a vertex that is opened stands below the graph, as the style says. */
 const below = window.matchMedia("(max-width: 1279px)");
