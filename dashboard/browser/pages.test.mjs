@@ -391,6 +391,27 @@ test("theme and zone are remembered", async () => {
   sound();
 });
 
+test("what a page begins with is asked for once", async () => {
+  const { page, sound, context } = await open(browser);
+  // No tick of the clock comes between.
+  const config = { ...(await cluster.get("config")), "refresh-interval": 60_000 };
+  await page.route("**/config", (route) => route.fulfill({ json: config }));
+  const asked = [];
+  page.on("request", (request) => asked.push(request.url().slice(cluster.url.length + 1)));
+  await page.goto(`${cluster.url}/#/jobs/${jobs.slow}/overview`);
+  await page.locator("a.vertex .vertex-rates").first().waitFor();
+  await page.waitForLoadState("networkidle");
+  const job = `jobs/${jobs.slow}`;
+  assert.deepEqual(asked.filter((path) => /^(jobs|config)/.test(path)).sort(), [
+    "config",
+    job,
+    `${job}/exceptions?maxExceptions=20`,
+    `${job}/flow`,
+  ]);
+  await context.close();
+  sound();
+});
+
 test("a hidden tab asks nothing", async () => {
   const { page, sound, context } = await open(browser);
   await page.goto(`${cluster.url}/#/overview`);

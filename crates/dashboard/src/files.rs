@@ -39,13 +39,6 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BJVexr5o.js",
-        content_type: "text/javascript",
-        tag: "\"2857af28223e39d7\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
         path: "assets/index-fANb6s8b.css",
         content_type: "text/css",
         tag: "\"fb349cf7c0eff9ff\"",
@@ -53,9 +46,16 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-BvQpoLH-.js",
+        path: "assets/index-vFuXDJp_.js",
         content_type: "text/javascript",
-        tag: "\"8ce96223392d6618\"",
+        tag: "\"1f5d98496707e8c7\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
+        path: "assets/main-FuPlvVIk.js",
+        content_type: "text/javascript",
+        tag: "\"acdecefcba05608c\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -76,7 +76,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"c115d7a9cda1b7fe\"",
+        tag: "\"4df9a8f436f191a0\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

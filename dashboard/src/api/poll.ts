@@ -26,7 +26,7 @@ class Entry {
   readonly store = new Store<Polled<unknown>>(NOTHING);
   watchers = 0;
   running: AbortController | null = null;
-  /** When it was last asked for, by the browser's clock. */
+  /** When it was last asked for, by the browser's clock; never, if that has failed. */
   asked = Number.NEGATIVE_INFINITY;
   /** How many ticks lie between two calls. */
   every = 1;
@@ -44,6 +44,7 @@ class Entry {
       this.store.set({ data: answer, error: undefined, at: now() });
     } catch (error) {
       if (running.signal.aborted) return;
+      this.asked = Number.NEGATIVE_INFINITY;
       const known = error instanceof CallError ? error : new CallError(String(error), 0);
       this.store.set({ data, error: known, at });
     } finally {
