@@ -19,6 +19,9 @@ struct Arguments {
     checkpoint_interval: u64,
     #[arg(long)]
     checkpoint_dir: Option<String>,
+    /// Count in slots of their own: on TaskManagers with one slot each every word crosses the network
+    #[arg(long)]
+    apart: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -68,6 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         env.set(&options::CHECKPOINTING_DIR, Some(dir));
     }
     let lines = env.read_text_file(&arguments.input);
+    let group = if arguments.apart { "count" } else { "default" };
     match arguments.words {
         Words::String => {
             lines
@@ -75,6 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .key_by_ref(|(word, _)| word.as_str())
                 .sum(|(_, count)| count)
                 .name("count")
+                .slot_sharing_group(group)
                 .discard();
         }
         Words::Compact => {
@@ -83,6 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 .key_by_ref(|(word, _)| word)
                 .sum(|(_, count)| count)
                 .name("count")
+                .slot_sharing_group(group)
                 .discard();
         }
     }
