@@ -154,7 +154,9 @@ impl SteppedJobManager {
     }
 
     fn run_job(&mut self, store: &JobStore, id: JobId, record: RunningRecord, launch: Launch, begin: JobEvent) -> u64 {
-        let keep_decisions = decisions::keep(store.clone(), id, record.clone(), || false);
+        let (writings, decided) = mpsc::channel();
+        let write = move |writing| writings.send(writing).map_err(|error| std::io::Error::other(error.to_string()));
+        let keep_decisions = decisions::keep(store.clone(), id, record.clone(), || false, write);
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();
         let (messages, inbox) = mpsc::channel();
@@ -201,7 +203,7 @@ impl SteppedJobManager {
         };
         self.shared.lock().jobs.insert(id, Job::new(parts));
         self.next_thread += 1;
-        let wanted = Wanted { thread: self.next_thread, job: id, epoch: launch.epoch, storage: launch.storage, actions };
+        let wanted = Wanted { thread: self.next_thread, job: id, epoch: launch.epoch, storage: launch.storage, actions, decided };
         let thread = Thread { job: id, thread, begin: Some(begin), messages, inbox, waiting: VecDeque::new(), wanted };
         self.threads.insert(self.next_thread, thread);
         self.next_thread

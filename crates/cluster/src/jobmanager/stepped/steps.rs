@@ -1,7 +1,7 @@
 //! What a stepped JobManager is given, and what it hands out.
 
 use crate::{
-    jobmanager::records::RunningRecord,
+    jobmanager::{decisions::Writing, records::RunningRecord},
     launch::Launch,
     storage_thread::{StorageAction, perform},
 };
@@ -105,15 +105,20 @@ pub struct StorageStep {
     pub job: JobId,
     /// Its term in its storage.
     pub epoch: u64,
-    pub(super) storage: Arc<FileStorage>,
-    pub(super) action: StorageAction,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Checkpoints(Arc<FileStorage>, StorageAction),
+    Decisions(Writing),
 }
 
 impl StorageStep {
     /// The same in another term.
     pub fn in_term(mut self, epoch: u64) -> Self {
         self.epoch = epoch;
-        if let StorageAction::Complete { metadata, .. } = &mut self.action {
+        if let What::Checkpoints(_, StorageAction::Complete { metadata, .. }) = &mut self.what {
             *metadata = Arc::new(CheckpointMetadata { epoch, ..(**metadata).clone() });
         }
         self
@@ -121,6 +126,19 @@ impl StorageStep {
 
     /// Does it, and gives the answers.
     pub fn perform(self) -> Vec<JobEvent> {
-        perform(self.storage.as_ref(), self.epoch, self.action).into_iter().map(JobEvent::Storage).collect()
+        match self.what {
+            What::Checkpoints(storage, action) => {
+                perform(storage.as_ref(), self.epoch, action).into_iter().map(JobEvent::Storage).collect()
+            }
+            What::Decisions(writing) => {
+                writing.run();
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether it stores what was decided of the job, for which neither its checkpoints wait nor it for them.
+    pub fn is_decision(&self) -> bool {
+        matches!(self.what, What::Decisions(_))
     }
 }

@@ -1,10 +1,10 @@
 //! The threads of jobs, which do one thing after the other when they are told to.
 
-use super::{Step, SteppedJobManager, StorageStep};
+use super::{Step, SteppedJobManager, StorageStep, steps::What};
 use crate::{
     host::TaskHost,
     job::{JobThread, Message, Over},
-    jobmanager::{jobs::Job, remote_host::RemoteHost},
+    jobmanager::{decisions::Writing, jobs::Job, remote_host::RemoteHost},
     storage_thread::StorageAction,
 };
 use flott_core::id::JobId;
@@ -39,12 +39,14 @@ pub(super) struct Wanted {
     pub(super) epoch: u64,
     pub(super) storage: Arc<FileStorage>,
     pub(super) actions: mpsc::Receiver<StorageAction>,
+    pub(super) decided: mpsc::Receiver<Writing>,
 }
 
 impl Wanted {
     fn take(&self) -> impl Iterator<Item = StorageStep> {
-        let step = |action| StorageStep { thread: self.thread, job: self.job, epoch: self.epoch, storage: self.storage.clone(), action };
-        self.actions.try_iter().map(step)
+        let of_checkpoints = self.actions.try_iter().map(|action| What::Checkpoints(self.storage.clone(), action));
+        let all = of_checkpoints.chain(self.decided.try_iter().map(What::Decisions));
+        all.map(|what| StorageStep { thread: self.thread, job: self.job, epoch: self.epoch, what })
     }
 }
 
