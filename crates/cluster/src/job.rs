@@ -3,7 +3,7 @@
 use crate::{
     host::{TaskHost, WorkerNotice},
     jobmanager::SharedHistory,
-    storage_thread::{StorageAction, Work},
+    storage_thread::StorageAction,
 };
 use flott_core::{
     error::TaskFailure,
@@ -54,8 +54,8 @@ pub(crate) enum Decision {
     Answer(mpsc::Sender<JobReply>, JobReply),
 }
 
-/// Keeps what is decided of a job, in the order in which it is told. Returns what is to be done for that, which may wait for shared storage.
-pub(crate) type KeepDecisions = Box<dyn Fn(Decision) -> Option<Work> + Send>;
+/// Keeps what is decided of a job, in the order in which it is told. Whoever tells it does not wait: the store may not answer for a while.
+pub(crate) type KeepDecisions = Box<dyn Fn(Decision) + Send>;
 
 /// How a job ended, for whoever waits.
 #[derive(Debug, Default)]
@@ -322,8 +322,8 @@ impl<H: TaskHost> JobThread<H> {
 
     /// The next leader has to know it, if there can be one.
     fn decided(&self, decision: impl FnOnce() -> Decision) {
-        if let Some(work) = self.decisions.as_ref().and_then(|decisions| decisions(decision())) {
-            self.store(StorageAction::Other(work));
+        if let Some(decisions) = &self.decisions {
+            decisions(decision());
         }
     }
 

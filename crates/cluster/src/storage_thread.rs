@@ -9,7 +9,6 @@ use flott_rpc::task::SnapshotKind;
 use flott_runtime::panics::catching;
 use flott_storage::{CheckpointMetadata, CheckpointStorage, Removal, SnapshotTarget, StorageError};
 use std::{
-    fmt,
     sync::{Arc, mpsc},
     thread,
 };
@@ -31,29 +30,8 @@ pub(crate) enum StorageAction {
     },
     Retain(u32),
     DiscardAll,
-    /// Something else of the job's that may wait for shared storage.
-    Other(Work),
     /// Says when everything before it was done.
     Flush(mpsc::Sender<()>),
-}
-
-/// What is to be done once.
-pub(crate) struct Work(Box<dyn FnOnce() + Send>);
-
-impl Work {
-    pub(crate) fn new(work: impl FnOnce() + Send + 'static) -> Self {
-        Work(Box::new(work))
-    }
-
-    pub(crate) fn run(self) {
-        (self.0)();
-    }
-}
-
-impl fmt::Debug for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Work")
-    }
 }
 
 /// Where a snapshot of this kind goes.
@@ -98,11 +76,9 @@ fn answer_of_a_panic(action: &StorageAction) -> StorageReport {
         StorageAction::Complete { metadata, .. } => {
             StorageReport::Completed { checkpoint: metadata.checkpoint, outcome: CompletionOutcome::Unknown(reason()) }
         }
-        StorageAction::Discard { .. }
-        | StorageAction::Retain(_)
-        | StorageAction::DiscardAll
-        | StorageAction::Other(_)
-        | StorageAction::Flush(_) => StorageReport::DiscardFailed(reason()),
+        StorageAction::Discard { .. } | StorageAction::Retain(_) | StorageAction::DiscardAll | StorageAction::Flush(_) => {
+            StorageReport::DiscardFailed(reason())
+        }
     }
 }
 
@@ -125,10 +101,6 @@ pub(crate) fn perform(storage: &dyn CheckpointStorage, epoch: u64, action: Stora
         StorageAction::Discard { checkpoint, kind } => removal_failed(storage.discard(epoch, checkpoint, &target_of(&kind))),
         StorageAction::Retain(keep) => removed(storage.retain(epoch, keep as usize)),
         StorageAction::DiscardAll => removed(storage.discard_all(epoch)),
-        StorageAction::Other(work) => {
-            work.run();
-            Vec::new()
-        }
         StorageAction::Flush(done) => {
             // Whoever waits may have given up.
             let _ = done.send(());

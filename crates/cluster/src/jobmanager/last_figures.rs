@@ -85,24 +85,15 @@ pub(super) fn to_store(mut figures: Vec<TaskFigures>, history: &mut JobHistory) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flott_core::id::{SubtaskId, VertexId};
+    use crate::jobmanager::testing;
 
     fn figures(index: u32) -> TaskFigures {
         let counters = |most: usize| (0..most).map(|number| (format!("a.metric.of.the.program.{number}"), 1 << 40));
         TaskFigures {
-            subtask: SubtaskId { vertex: VertexId(0), index },
-            name: "map".to_owned(),
             task: counters(20).chain([(names::NUM_RECORDS_IN.to_owned(), 7)]).collect(),
             operators: vec![("map".to_owned(), counters(30).collect())],
-            distributions: Vec::new(),
-            edges: BTreeMap::new(),
-            buffers: None,
-            enumerators: Vec::new(),
-            initialization: None,
-            latencies: Vec::new(),
-            accumulators: BTreeMap::new(),
-            thread: Some(12),
             read_at_ms: 5,
+            ..testing::figures(index)
         }
     }
 

@@ -18,6 +18,8 @@ mod savepoints;
 mod starting;
 #[cfg(feature = "stepped")]
 pub(crate) mod stepped;
+#[cfg(test)]
+mod testing;
 mod worker_figures;
 
 use crate::{control::Link, executables::ExecutableStore, launch::no_thread, thread::SystemClock};

@@ -150,25 +150,15 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flott_core::id::VertexId;
-
-    const SUBTASK: SubtaskId = SubtaskId { vertex: VertexId(0), index: 0 };
+    use crate::jobmanager::testing;
 
     fn figures(read_at_ms: u64, records: i64) -> TaskFigures {
         TaskFigures {
-            subtask: SUBTASK,
-            name: "map".into(),
             task: [(names::NUM_RECORDS_IN.to_owned(), records), ("other".to_owned(), 1)].into(),
             operators: vec![("map".into(), [(names::NUM_RECORDS_OUT.to_owned(), 2 * records)].into())],
-            distributions: Vec::new(),
             edges: [(4, 3 * records as u64)].into(),
-            buffers: None,
-            enumerators: Vec::new(),
-            initialization: None,
-            latencies: Vec::new(),
-            accumulators: BTreeMap::new(),
-            thread: None,
             read_at_ms,
+            ..testing::figures(0)
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{
     JobManager, SharedHistory, State, Term,
     archive::Begun,
-    decisions,
+    decisions::{self, Writing},
     jobs::{Job, JobParts},
     records::{self, BegunRecord, EndedRecord, RunningRecord},
     remote_host::RemoteHost,
@@ -202,7 +202,7 @@ impl JobManager {
                 thread::sleep(STORE_RETRY);
                 term.is_valid()
             };
-            decisions::keep(store, id, record.clone(), again)
+            decisions::keep(store, id, record.clone(), again, Writing::run_aside)
         });
         let RunningRecord { program, topology, settings, started, token, .. } = record;
         let history = SharedHistory::default();

@@ -101,23 +101,10 @@ impl WorkerFigures {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobmanager::testing;
 
     fn figures(index: u32, records: i64) -> TaskFigures {
-        TaskFigures {
-            subtask: SubtaskId { vertex: VertexId(0), index },
-            name: "count".to_owned(),
-            task: BTreeMap::from([("numRecordsIn".to_owned(), records)]),
-            operators: Vec::new(),
-            distributions: Vec::new(),
-            edges: BTreeMap::new(),
-            buffers: None,
-            enumerators: Vec::new(),
-            initialization: None,
-            latencies: Vec::new(),
-            accumulators: BTreeMap::new(),
-            thread: Some(7),
-            read_at_ms: 0,
-        }
+        TaskFigures { task: BTreeMap::from([("numRecordsIn".to_owned(), records)]), ..testing::figures(index) }
     }
 
     fn assigns(unassigned_splits: u64) -> EnumeratorFigures {

@@ -158,6 +158,21 @@ impl JobStore {
         Ok(if changed == Changed::Done { PutOutcome::Stored } else { PutOutcome::HasEnded })
     }
 
+    /// Replaces what is stored of a job that is to run. A job that has ended stays as it is, also if it was forgotten since.
+    ///
+    /// # Errors
+    /// As for [`put_job`](Self::put_job).
+    pub fn replace_job(&self, id: JobId, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
+        let replace = |found: Option<&JobRecord>| match found {
+            Some(JobRecord { state: JobState::Running, .. }) => {
+                Change::Write(JobRecord { epoch: self.epoch, state: JobState::Running, bytes: bytes.to_vec() })
+            }
+            _ => Change::Leave,
+        };
+        let changed = self.change(id, "write", replace)?;
+        Ok(if changed == Changed::Done { PutOutcome::Stored } else { PutOutcome::HasEnded })
+    }
+
     /// Stores that a job has ended, in place of what is stored of it: from now on no leader runs it. `bytes` are for history.
     ///
     /// # Errors

@@ -40,11 +40,14 @@ fn jobs_are_kept_replaced_ended_and_forgotten() {
     assert_eq!(jobs.put_job(ONE, b"one").unwrap(), PutOutcome::Stored);
     assert_eq!(jobs.put_job(ONE, b"other").unwrap(), PutOutcome::Stored);
     assert_eq!(running(&jobs.jobs().unwrap()), [(ONE, &b"other"[..]), (TWO, b"two")]);
+    assert_eq!(jobs.replace_job(TWO, b"more").unwrap(), PutOutcome::Stored);
     jobs.mark_ended(ONE, b"history", 77).unwrap();
-    assert_eq!(running(&jobs.jobs().unwrap()), [(TWO, &b"two"[..])]);
+    assert_eq!(running(&jobs.jobs().unwrap()), [(TWO, &b"more"[..])]);
     assert_eq!(jobs.ended().unwrap(), [EndedJob { id: ONE, bytes: b"history".to_vec(), ended_at: 77 }]);
     assert_eq!(jobs.put_job(ONE, b"again").unwrap(), PutOutcome::HasEnded);
+    assert_eq!(jobs.replace_job(ONE, b"again").unwrap(), PutOutcome::HasEnded);
     jobs.remove(ONE).unwrap();
+    assert_eq!(jobs.replace_job(ONE, b"again").unwrap(), PutOutcome::HasEnded, "nobody runs a job that is forgotten");
     jobs.remove(ONE).unwrap();
     assert!(jobs.ended().unwrap().is_empty());
 }
@@ -72,6 +75,7 @@ fn a_leader_of_an_older_epoch_is_refused_everything() {
     for error in [
         old.put_job(ONE, b"x").map(drop).unwrap_err(),
         old.put_job(TWO, b"x").map(drop).unwrap_err(),
+        old.replace_job(ONE, b"x").map(drop).unwrap_err(),
         old.mark_ended(ONE, b"x", 1).unwrap_err(),
         old.remove(ONE).unwrap_err(),
         old.recover().map(drop).unwrap_err(),

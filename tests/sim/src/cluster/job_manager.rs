@@ -150,7 +150,7 @@ impl World {
         for step in steps {
             let slow = if self.sim.fault(3) { self.sim.random().millis(2_000) } else { Duration::ZERO };
             let at = self.now() + self.sim.random().delay() + slow;
-            let lane = Lane::Storage(process, step.thread);
+            let lane = if step.is_decision() { Lane::Decisions } else { Lane::Storage }(process, step.thread);
             self.over(at, lane, Some(process), Happening::Storage(Box::new(step)));
         }
     }

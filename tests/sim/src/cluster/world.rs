@@ -99,6 +99,7 @@ pub(crate) enum Lane {
     Connection(u64, Side),
     Store(Process),
     Storage(Process, u64),
+    Decisions(Process, u64),
     Answers(Process, u64),
     Enumerators(Process),
     Parent(Process),
