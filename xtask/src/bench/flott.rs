@@ -55,12 +55,14 @@ impl Side for Flott {
     }
 }
 
-/// TaskManagers of the cluster, with a slot each: half of the words cross the network.
+/// TaskManagers of the cluster, with a slot each. Half of the words cross the network, or, where those are counted apart from where they are
+/// read, all.
 const TASK_MANAGERS: u32 = 2;
 
 /// Flott with an inline small string a word, on a cluster on loopback.
 #[derive(Debug)]
 pub(super) struct OnCluster {
+    name: SideName,
     cluster: Cluster,
     program: PathBuf,
     checkpoints: PathBuf,
@@ -68,9 +70,9 @@ pub(super) struct OnCluster {
 
 impl OnCluster {
     /// Builds the programs and starts the cluster.
-    pub(super) fn prepare() -> Result<OnCluster> {
+    pub(super) fn prepare(name: SideName) -> Result<OnCluster> {
         let programs = Programs::build(false, &[EXAMPLE])?;
-        let (program, folder) = (programs.example(EXAMPLE), paths::bench()?.join("flott-cluster"));
+        let (program, folder) = (programs.example(EXAMPLE), paths::bench()?.join(name.as_str()));
         paths::remove_dir(&folder)?;
         let folder = paths::create_dir(folder)?;
         let checkpoints = folder.join("checkpoints");
@@ -78,17 +80,17 @@ impl OnCluster {
         for number in 1..=TASK_MANAGERS {
             cluster.add_task_manager(&format!("taskmanager-{number}"), 1)?;
         }
-        Ok(OnCluster { cluster, program, checkpoints })
+        Ok(OnCluster { name, cluster, program, checkpoints })
     }
 }
 
 impl Side for OnCluster {
     fn name(&self) -> SideName {
-        SideName::FlottCluster
+        self.name
     }
 
     fn only(&self) -> Option<u32> {
-        Some(TASK_MANAGERS)
+        Some(if self.name == SideName::FlottApart { 1 } else { TASK_MANAGERS })
     }
 
     fn run(&mut self, input: &Input, parallelism: u32) -> Result<Usage> {
@@ -97,6 +99,9 @@ impl Side for OnCluster {
         command.args(["run", "-p", &parallelism.to_string()]).arg(&self.program).arg("--input").arg(&input.file);
         command.args(["--parallelism", &parallelism.to_string(), "--words", "compact"]);
         command.args(["--checkpoint-interval", "1000", "--checkpoint-dir"]).arg(&self.checkpoints);
+        if self.name == SideName::FlottApart {
+            command.arg("--apart");
+        }
         // The CPU time of a worker counts when it has ended: it belongs to its TaskManager then.
         let settled = || eventually("the job's workers end", || self.cluster.workers().is_empty().then_some(()));
         measure::run(&mut command, self.name().as_str(), &self.cluster.processes(), settled)

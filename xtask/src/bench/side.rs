@@ -16,6 +16,8 @@ pub(crate) enum SideName {
     FlottCompact,
     /// Flott with an inline small string a word, on two TaskManagers on loopback
     FlottCluster,
+    /// The same, with the words on one TaskManager and their counts on the other
+    FlottApart,
     /// Apache Flink, a standalone cluster on loopback
     Flink,
     /// The same with two TaskManagers
@@ -33,6 +35,7 @@ impl SideName {
             SideName::FlottString => "flott-string",
             SideName::FlottCompact => "flott-compact",
             SideName::FlottCluster => "flott-cluster",
+            SideName::FlottApart => "flott-apart",
             SideName::Flink => "flink",
             SideName::FlinkCluster => "flink-cluster",
             SideName::Timely => "timely",
@@ -68,7 +71,7 @@ pub(super) trait Side {
 pub(super) fn prepare(name: SideName, input: &Input) -> Result<Box<dyn Side>> {
     Ok(match name {
         SideName::FlottString | SideName::FlottCompact => Box::new(flott::Flott::prepare(name)?),
-        SideName::FlottCluster => Box::new(flott::OnCluster::prepare()?),
+        SideName::FlottCluster | SideName::FlottApart => Box::new(flott::OnCluster::prepare(name)?),
         SideName::Flink | SideName::FlinkCluster => Box::new(flink::Flink::prepare(name, input)?),
         SideName::Timely | SideName::Loop => Box::new(peers::Peer::prepare(name)?),
     })
