@@ -39,9 +39,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-BJVexr5o.js",
+        path: "assets/index-B4ES9odv.js",
         content_type: "text/javascript",
-        tag: "\"2857af28223e39d7\"",
+        tag: "\"a0a14db133750e67\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
@@ -53,9 +53,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-BvQpoLH-.js",
+        path: "assets/main-W73j8tvC.js",
         content_type: "text/javascript",
-        tag: "\"8ce96223392d6618\"",
+        tag: "\"613e71db401fcb54\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -76,7 +76,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"c115d7a9cda1b7fe\"",
+        tag: "\"956190d665fefab2\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
