@@ -13,7 +13,8 @@ const WINDOW: Duration = Duration::from_secs(2);
 /// The least time between two looks from which one is taken.
 const STEP: Duration = Duration::from_millis(500);
 
-/// Looks at a [`Traffic`] now and then: rates are those since the last look, or of the last two seconds if that was less ago.
+/// Looks at a [`Traffic`] now and then: rates are those since the last look (the first time: since it was made), or of the last two
+/// seconds if that was less ago.
 #[derive(Debug)]
 pub struct TrafficWatch {
     traffic: Traffic,

@@ -39,9 +39,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-B4ES9odv.js",
+        path: "assets/index-D-IuPJBJ.js",
         content_type: "text/javascript",
-        tag: "\"a0a14db133750e67\"",
+        tag: "\"1b911f9ec95ebbea\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
@@ -53,9 +53,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-W73j8tvC.js",
+        path: "assets/main-DE0PCPwM.js",
         content_type: "text/javascript",
-        tag: "\"613e71db401fcb54\"",
+        tag: "\"b529bf2bed7aa362\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -76,7 +76,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"956190d665fefab2\"",
+        tag: "\"88b575862a620e47\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

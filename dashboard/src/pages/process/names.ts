@@ -23,9 +23,9 @@ const NAMES: Record<string, string> = {
 /** With whom a process exchanges the bytes that it tells of: records go past the JobManager. */
 export const NETWORK_WORDS: Record<Kind, { received: string; sent: string; exchanged: string }> = {
   "job-manager": {
-    received: "Received by control connections and REST",
-    sent: "Sent by control connections and REST",
-    exchanged: "Exchanged by control connections and REST",
+    received: "Received over control connections and REST",
+    sent: "Sent over control connections and REST",
+    exchanged: "Exchanged over control connections and REST",
   },
   "task-manager": {
     received: "Received from other tasks",
