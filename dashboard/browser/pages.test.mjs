@@ -62,7 +62,7 @@ const pages = () => {
     ["taskmanager-configuration", "#/task-managers/tm-0/configuration", "taskmanager.resource-id"],
     ["taskmanager-threads", "#/task-managers/tm-0/threads", "Equal stacks together"],
     ["taskmanager-log", "#/task-managers/tm-0/log", "registered at the JobManager"],
-    ["jobmanager", "#/job-manager/metrics", "Running jobs"],
+    ["jobmanager", "#/job-manager/metrics", "Exchanged over control connections and REST"],
     ["jobmanager-configuration", "#/job-manager/configuration", "env.log.dir"],
     ["jobmanager-log", "#/job-manager/log", "checkpoint completed"],
     ["jobmanager-files", "#/job-manager/files", "flott-jobmanager.log"],

@@ -107,6 +107,7 @@ fn rest(
         filter_label_values: config.get(&options::METRICS_REPORTER_PROM_FILTER_LABEL_VALUE_CHARACTERS)?,
         upload_bytes_max: config.get(&options::REST_SERVER_MAX_CONTENT_LENGTH)?.0,
         tokens: manager.security().tokens().cloned(),
+        traffic: manager.traffic().clone(),
         tls: TlsIdentity::of_rest(config)?.as_ref().map(server_config_for_rest).transpose()?,
         upload_folder: executables.parent().map_or_else(std::env::temp_dir, PathBuf::from),
         elsewhere: Some(elsewhere(manager.clone(), rest_scheme(config)?)),

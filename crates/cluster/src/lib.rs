@@ -35,6 +35,7 @@ pub mod taskmanager;
 mod tasks;
 mod thread;
 mod threads;
+mod traffic;
 mod worker;
 
 pub use embedded::EmbeddedCluster;
@@ -52,4 +53,5 @@ pub use restore::{LATEST, check_start};
 pub use rolling::{RollingFile, Rotation};
 pub use thread::SystemClock;
 pub use threads::threads;
+pub use traffic::TrafficWatch;
 pub use worker::WorkerExecutor;

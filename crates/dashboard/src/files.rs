@@ -39,6 +39,13 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
+        path: "assets/index-dbemI_LY.js",
+        content_type: "text/javascript",
+        tag: "\"5384e4ba690149bc\"",
+        immutable: true,
+        gzip: include_bytes!("../assets/index.js.gz"),
+    },
+    File {
         path: "assets/index-fANb6s8b.css",
         content_type: "text/css",
         tag: "\"fb349cf7c0eff9ff\"",
@@ -46,16 +53,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/index-vFuXDJp_.js",
+        path: "assets/main-DcYln6KZ.js",
         content_type: "text/javascript",
-        tag: "\"1f5d98496707e8c7\"",
-        immutable: true,
-        gzip: include_bytes!("../assets/index.js.gz"),
-    },
-    File {
-        path: "assets/main-FuPlvVIk.js",
-        content_type: "text/javascript",
-        tag: "\"acdecefcba05608c\"",
+        tag: "\"3fcbe7deee45cd4f\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -76,7 +76,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"4df9a8f436f191a0\"",
+        tag: "\"bf94a8e22fd5bd75\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },

@@ -3,6 +3,7 @@
 use crate::{
     files,
     material::TlsMaterial,
+    socket::Socket,
     stream::Stream,
     tls::{CURE_WITHOUT_TLS, ClientTls},
 };
@@ -11,7 +12,7 @@ use flott_core::{
     config::{Configuration, options},
     secret::Secret,
 };
-use std::{io, net::TcpStream, path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 /// How this process connects to others of the cluster.
 #[derive(Debug, Clone, Default)]
@@ -79,10 +80,10 @@ impl Connector {
     ///
     /// # Errors
     /// The other side does not belong to the cluster ([`io::ErrorKind::PermissionDenied`]), or the connection failed.
-    pub fn connect(&self, stream: TcpStream, timeout: Duration) -> io::Result<Stream> {
+    pub fn connect(&self, socket: impl Into<Socket>, timeout: Duration) -> io::Result<Stream> {
         match &self.tls {
-            None => Ok(Stream::Plain(stream)),
-            Some(tls) => tls.connect(stream, timeout).map(|stream| Stream::Tls(Arc::new(stream))),
+            None => Ok(Stream::Plain(socket.into())),
+            Some(tls) => tls.connect(socket.into(), timeout).map(|stream| Stream::Tls(Arc::new(stream))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a listener asks of those who connect.
 
-use crate::{material::TlsMaterial, role::Caller, stream::Stream, tls::ServerTls, tokens::Tokens};
+use crate::{material::TlsMaterial, role::Caller, socket::Socket, stream::Stream, tls::ServerTls, tokens::Tokens};
 use flott_core::{
     Error,
     config::{Configuration, options},
@@ -110,12 +110,12 @@ impl Entrance {
     ///
     /// # Errors
     /// The other side does not belong to the cluster, or the connection failed.
-    pub fn accept(&self, stream: TcpStream, timeout: Duration) -> io::Result<Accepted> {
-        let deadline = Instant::now() + timeout;
-        let speaks_tls = begins_as_tls(&stream, deadline)?;
+    pub fn accept(&self, socket: impl Into<Socket>, timeout: Duration) -> io::Result<Accepted> {
+        let (socket, deadline) = (socket.into(), Instant::now() + timeout);
+        let speaks_tls = begins_as_tls(socket.tcp(), deadline)?;
         let Some(tls) = &self.tls else {
             return match speaks_tls {
-                false => Ok(Accepted::Ready(Stream::Plain(stream))),
+                false => Ok(Accepted::Ready(Stream::Plain(socket))),
                 // It would wait for an answer in vain.
                 true => {
                     Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks TLS, and here `security.ssl.internal.enabled` is not set"))
@@ -123,10 +123,10 @@ impl Entrance {
             };
         };
         if !speaks_tls {
-            return Ok(Accepted::InClear(Stream::Plain(stream)));
+            return Ok(Accepted::InClear(Stream::Plain(socket)));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        Ok(Accepted::Ready(Stream::Tls(Arc::new(tls.accept(stream, left)?))))
+        Ok(Accepted::Ready(Stream::Tls(Arc::new(tls.accept(socket, left)?))))
     }
 
     /// Who is on the other side of `stream` and shows `token`.

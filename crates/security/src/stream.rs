@@ -1,6 +1,6 @@
 //! A connection, in clear or encrypted, whose two directions are used by two threads.
 
-use crate::tls::TlsStream;
+use crate::{socket::Socket, tls::TlsStream};
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
@@ -12,7 +12,7 @@ use std::{
 #[derive(Debug)]
 pub enum Stream {
     /// In clear.
-    Plain(TcpStream),
+    Plain(Socket),
     /// Encrypted.
     Tls(Arc<TlsStream>),
 }
@@ -24,14 +24,14 @@ impl Stream {
     /// There are too many open files.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(match self {
-            Stream::Plain(stream) => Stream::Plain(stream.try_clone()?),
+            Stream::Plain(socket) => Stream::Plain(socket.try_clone()?),
             Stream::Tls(stream) => Stream::Tls(stream.clone()),
         })
     }
 
     fn socket(&self) -> &TcpStream {
         match self {
-            Stream::Plain(stream) => stream,
+            Stream::Plain(socket) => socket.tcp(),
             Stream::Tls(stream) => stream.socket(),
         }
     }
@@ -75,7 +75,7 @@ impl Stream {
 impl Read for &Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Plain(stream) => (&mut &*stream).read(buffer),
+            Stream::Plain(socket) => (&mut &*socket).read(buffer),
             Stream::Tls(stream) => stream.read(buffer),
         }
     }
@@ -84,7 +84,7 @@ impl Read for &Stream {
 impl Write for &Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Plain(stream) => (&mut &*stream).write(bytes),
+            Stream::Plain(socket) => (&mut &*socket).write(bytes),
             Stream::Tls(stream) => stream.write(bytes),
         }
     }

@@ -25,6 +25,7 @@
 mod api;
 mod app;
 mod cluster;
+mod counted;
 mod http;
 mod listen;
 pub mod model;

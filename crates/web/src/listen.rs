@@ -1,12 +1,14 @@
 //! Takes connections: in clear, or over TLS, where a handshake that takes its time keeps no other waiting.
 
+use crate::counted::Counted;
 use axum::{
     extract::connect_info::Connected,
     serve::{IncomingStream, Listener},
 };
+use flott_security::Traffic;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Semaphore, mpsc},
     time::timeout,
 };
@@ -23,8 +25,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-impl Connected<IncomingStream<'_, TcpListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+impl Connected<IncomingStream<'_, ClearListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, ClearListener>) -> Self {
         Peer(*stream.remote_addr())
     }
 }
@@ -35,24 +37,51 @@ impl Connected<IncomingStream<'_, TlsListener>> for Peer {
     }
 }
 
+/// Connections in clear.
+pub(crate) struct ClearListener {
+    listener: TcpListener,
+    traffic: Traffic,
+}
+
+impl ClearListener {
+    /// Takes connections of `listener`, whose bytes count into `traffic`.
+    pub(crate) fn new(listener: TcpListener, traffic: Traffic) -> Self {
+        ClearListener { listener, traffic }
+    }
+}
+
+impl Listener for ClearListener {
+    type Io = Counted;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, from) = Listener::accept(&mut self.listener).await;
+        (Counted::new(stream, self.traffic.clone()), from)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
+}
+
 /// Connections whose handshake is done.
 pub(crate) struct TlsListener {
     address: SocketAddr,
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
+    ready: mpsc::Receiver<(TlsStream<Counted>, SocketAddr)>,
 }
 
 impl TlsListener {
-    /// Takes connections of `listener`. Must be called in a runtime.
-    pub(crate) fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+    /// Takes connections of `listener`, whose bytes count into `traffic`. Must be called in a runtime.
+    pub(crate) fn new(listener: TcpListener, config: Arc<ServerConfig>, traffic: Traffic) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(1);
-        tokio::spawn(accept(listener, TlsAcceptor::from(config), sender));
+        tokio::spawn(accept(listener, traffic, TlsAcceptor::from(config), sender));
         Ok(TlsListener { address, ready })
     }
 }
 
 impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
+    type Io = TlsStream<Counted>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -68,7 +97,7 @@ impl Listener for TlsListener {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>) {
+async fn accept(listener: TcpListener, traffic: Traffic, acceptor: TlsAcceptor, ready: mpsc::Sender<(TlsStream<Counted>, SocketAddr)>) {
     let turns = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     loop {
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
@@ -84,7 +113,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sende
                 continue;
             }
         };
-        let (acceptor, ready) = (acceptor.clone(), ready.clone());
+        let (acceptor, ready, stream) = (acceptor.clone(), ready.clone(), Counted::new(stream, traffic.clone()));
         tokio::spawn(async move {
             match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
                 // The server may be gone.

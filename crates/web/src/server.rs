@@ -3,13 +3,13 @@
 use crate::{
     app::App,
     cluster::Cluster,
-    listen::{Peer, TlsListener},
+    listen::{ClearListener, Peer, TlsListener},
     routes,
 };
 use axum::serve::Listener;
 use bytes::Bytes;
 use flott_core::time::SharedClock;
-use flott_security::Tokens;
+use flott_security::{Tokens, Traffic};
 use std::{
     fmt, io,
     net::{SocketAddr, TcpListener, ToSocketAddrs},
@@ -107,6 +107,8 @@ pub struct Options {
     pub tokens: Option<Tokens>,
     /// What TLS connections are made with; `None`: they are in clear.
     pub tls: Option<Arc<ServerConfig>>,
+    /// What counts the bytes of its connections.
+    pub traffic: Traffic,
 }
 
 impl Options {
@@ -131,6 +133,7 @@ impl Options {
             elsewhere: None,
             tokens: None,
             tls: None,
+            traffic: Traffic::default(),
         }
     }
 }
@@ -179,13 +182,13 @@ impl Server {
         let mut builder = runtime::Builder::new_multi_thread();
         builder.worker_threads(2).max_blocking_threads(BLOCKING_THREADS_MAX).thread_name("flott-web").enable_io().enable_time();
         let runtime = builder.build()?;
-        let tls = options.tls.clone();
+        let (tls, traffic) = (options.tls.clone(), options.traffic.clone());
         let listener = {
             let _entered = runtime.enter();
             let listener = tokio::net::TcpListener::from_std(listener)?;
             match tls {
-                None => Listening::InClear(listener),
-                Some(config) => Listening::Encrypted(TlsListener::new(listener, config)?),
+                None => Listening::InClear(ClearListener::new(listener, traffic)),
+                Some(config) => Listening::Encrypted(TlsListener::new(listener, config, traffic)?),
             }
         };
         let router = router(Arc::new(App::new(cluster, options, address)));
@@ -229,7 +232,7 @@ impl Drop for Server {
 }
 
 enum Listening {
-    InClear(tokio::net::TcpListener),
+    InClear(ClearListener),
     Encrypted(TlsListener),
 }
 

@@ -13,7 +13,7 @@ mod uploads;
 use crate::log::Files;
 use executables::Executables;
 use flames::{Flames, Key};
-use flott_cluster::{AttemptRecord, DisposeError, JobDetails, JobManager, ProcessWatch};
+use flott_cluster::{AttemptRecord, DisposeError, JobDetails, JobManager, ProcessWatch, TrafficWatch};
 use flott_core::{
     Error, ErrorKind,
     config::{
@@ -46,6 +46,7 @@ pub(crate) struct Rest {
     executables: Executables,
     logs: Option<Files>,
     watch: ProcessWatch,
+    traffic: TrafficWatch,
     flames: Flames,
     jobs: Mutex<HashMap<JobId, (Instant, Arc<model::Job>)>>,
 }
@@ -62,8 +63,9 @@ impl Rest {
         (logs, uploads): (Option<Files>, Option<PathBuf>),
     ) -> std::result::Result<Self, Error> {
         let (executables, watch) = (Executables::open(uploads)?, ProcessWatch::default());
+        let traffic = TrafficWatch::new(manager.traffic().clone());
         let flames = Flames::start(manager.clone(), &configuration)?;
-        Ok(Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch, flames })
+        Ok(Rest { executables, jobs: Mutex::default(), manager, configuration, logs, watch, traffic, flames })
     }
 
     /// The machines of the TaskManagers of a job that are there.
@@ -235,11 +237,9 @@ impl Cluster for Rest {
 
     fn job_manager(&self) -> Result<model::JobManager> {
         let figures = self.watch.read(&[]);
-        Ok(model::JobManager {
-            metrics: task_managers::metrics(&figures),
-            host: figures.host,
-            arguments: std::env::args().skip(1).collect(),
-        })
+        let mut metrics = task_managers::metrics(&figures);
+        metrics.extend(self.traffic.metrics().map(|(name, value)| (name.to_owned(), value)));
+        Ok(model::JobManager { metrics, host: figures.host, arguments: std::env::args().skip(1).collect() })
     }
 
     fn logs(&self, process: &model::Process) -> Result<Vec<model::LogFile>> {

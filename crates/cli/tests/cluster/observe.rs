@@ -65,6 +65,17 @@ fn metrics_of_functions_tasks_and_processes_reach_prometheus() {
     });
     let (_, job_manager) = cluster.send("GET", "/jobmanager/metrics?get=Status.JVM.Memory.Heap.Used", "", b"");
     assert!(job_manager.contains("Heap.Used\",\"value\""), "{job_manager}");
+    // The executable came in, and metrics go out.
+    let program = fs::metadata(example("observed_job")).unwrap().len() as f64;
+    let exchanged = |name: &str| value(&metrics(), &format!("flink_jobmanager_{name}"), &[]).unwrap();
+    assert!(exchanged("numBytesIn") > program, "{program}");
+    let sent = exchanged("numBytesOut");
+    assert!(exchanged("numBytesOut") >= sent + 1000.0);
+    eventually("what the JobManager exchanges has a rate", || {
+        let figures = cluster.get("/jobmanager/metrics?get=numBytesInPerSecond,numBytesOutPerSecond");
+        let rates: Vec<f64> = figures.as_array().unwrap().iter().map(|one| one["value"].as_str().unwrap().parse().unwrap()).collect();
+        rates.len() == 2 && rates.iter().all(|rate| *rate > 0.0)
+    });
 }
 
 #[test]

@@ -16,7 +16,7 @@ use flott_rpc::control::{
     ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, Role, TaskManagerInfo, ToTaskManager, ToWorker, Welcome, WorkerInfo,
     refusal,
 };
-use flott_security::{Accepted, Connector, Stream};
+use flott_security::{Accepted, Connector, Socket, Stream};
 use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
@@ -61,7 +61,9 @@ pub(super) fn accept(manager: JobManager, listener: TcpListener) -> Result<(), E
 
 fn greet(manager: &JobManager, socket: TcpStream, counted: Counted) {
     let (from, entrance) = (socket.peer_addr().ok(), &manager.0.options.security);
-    let (stream, in_clear) = match socket.set_nodelay(true).and_then(|()| entrance.accept(socket, HELLO_TIMEOUT)) {
+    let set = socket.set_nodelay(true);
+    let socket = Socket::counted(socket, manager.0.traffic.clone());
+    let (stream, in_clear) = match set.and_then(|()| entrance.accept(socket, HELLO_TIMEOUT)) {
         Ok(Accepted::Ready(stream)) => (stream, false),
         Ok(Accepted::InClear(stream)) => (stream, true),
         Err(error) => {
@@ -368,7 +370,7 @@ mod tests {
     };
     use flott_core::ErrorKind;
     use flott_rpc::control::{OLDEST_PROTOCOL, PROTOCOL};
-    use flott_security::Entrance;
+    use flott_security::{Entrance, Traffic};
     use serde::Serialize;
 
     fn job_manager(folder: &tempfile::TempDir) -> JobManager {
@@ -400,6 +402,27 @@ mod tests {
         let reply: ClientReply = receive(&stream).unwrap();
         assert!(matches!(&reply, ClientReply::Failed(ErrorKind::Invalid, reason) if reason.contains("`ReadMinds`")), "{reply:?}");
         assert_eq!(ask(&stream, &ClientRequest::ListJobs).unwrap(), ClientReply::Jobs(Vec::new()));
+    }
+
+    #[test]
+    fn what_goes_over_a_control_connection_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let manager = job_manager(&folder);
+        let client = Traffic::default();
+        let socket = Socket::counted(TcpStream::connect(manager.address()).unwrap(), client.clone());
+        let stream = Connector::open().connect(socket, HELLO_TIMEOUT).unwrap();
+        send(&stream, &Hello { protocol: PROTOCOL, version: "1".to_owned(), role: Role::Client, token: None }).unwrap();
+        assert_eq!(receive::<Welcome>(&stream).unwrap(), Welcome::Accepted);
+        assert_eq!(ask(&stream, &ClientRequest::ListJobs).unwrap(), ClientReply::Jobs(Vec::new()));
+        let sides = || [(client.sent(), client.received()), (manager.traffic().received(), manager.traffic().sent())];
+        let until = Instant::now() + Duration::from_secs(20);
+        // An answer is here before it is counted there.
+        while sides()[0] != sides()[1] && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let [here, there] = sides();
+        assert_eq!(here, there);
+        assert!(here.0 > 50 && here.1 > 16, "{here:?}");
     }
 
     #[test]

@@ -42,7 +42,7 @@ use flott_rpc::{
     figures::EnumeratorFigures,
     gateway::TaskFigures,
 };
-use flott_security::{Entrance, Stream};
+use flott_security::{Entrance, Stream, Traffic};
 pub(crate) use history::SharedHistory;
 pub use history::{AttemptRecord, CheckpointEnd, CheckpointRecord, FailureRecord, JobHistory, RestoreRecord};
 use jobs::Job;
@@ -134,6 +134,8 @@ struct Inner {
     executables: ExecutableStore,
     clock: SystemClock,
     observed: observed::Observed,
+    /// What goes over its connections, and over those of servers that are told to count here.
+    traffic: Traffic,
     archive: Option<Archive>,
     candidate: OnceLock<Candidate>,
     state: Mutex<State>,
@@ -218,6 +220,7 @@ impl JobManager {
             executables,
             clock,
             observed: observed::Observed::default(),
+            traffic: Traffic::default(),
             archive,
             candidate: OnceLock::new(),
             state: Mutex::new(State { term, ..State::default() }),
@@ -233,6 +236,11 @@ impl JobManager {
     /// What it asks of those who connect.
     pub fn security(&self) -> &Entrance {
         &self.0.options.security
+    }
+
+    /// Counts the bytes of the connections that it takes. Servers beside it can count into the same.
+    pub fn traffic(&self) -> &Traffic {
+        &self.0.traffic
     }
 
     /// Where it takes connections.

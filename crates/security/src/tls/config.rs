@@ -1,7 +1,10 @@
 //! Who is believed, and what is shown: configurations of `rustls`.
 
 use super::{PROCESS_NAME, stream::TlsStream};
-use crate::material::{TlsIdentity, TlsMaterial};
+use crate::{
+    material::{TlsIdentity, TlsMaterial},
+    socket::Socket,
+};
 use flott_core::Error;
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
@@ -14,7 +17,7 @@ use rustls::{
     server::WebPkiClientVerifier,
     version::TLS13,
 };
-use std::{io, net::TcpStream, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 /// The ciphers of TLS 1.3. The one that costs least comes first.
 fn provider() -> Arc<CryptoProvider> {
@@ -73,10 +76,10 @@ impl ClientTls {
     }
 
     /// Connects to a process of the cluster: which one it is, its address says, that it is one, its certificate.
-    pub(crate) fn connect(&self, stream: TcpStream, timeout: Duration) -> io::Result<TlsStream> {
+    pub(crate) fn connect(&self, socket: Socket, timeout: Duration) -> io::Result<TlsStream> {
         let name = ServerName::try_from(PROCESS_NAME).map_err(io::Error::other)?;
         let connection = ClientConnection::new(self.0.clone(), name).map_err(io::Error::other)?;
-        TlsStream::start(stream, Connection::Client(connection), timeout)
+        TlsStream::start(socket, Connection::Client(connection), timeout)
     }
 }
 
@@ -102,9 +105,9 @@ impl ServerTls {
         Ok(ServerTls(Arc::new(config)))
     }
 
-    pub(crate) fn accept(&self, stream: TcpStream, timeout: Duration) -> io::Result<TlsStream> {
+    pub(crate) fn accept(&self, socket: Socket, timeout: Duration) -> io::Result<TlsStream> {
         let connection = ServerConnection::new(self.0.clone()).map_err(io::Error::other)?;
-        TlsStream::start(stream, Connection::Server(connection), timeout)
+        TlsStream::start(socket, Connection::Server(connection), timeout)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What stands in the place of TLS in a program that was built without it.
 
 use super::CURE_WITHOUT_TLS;
-use crate::material::TlsMaterial;
+use crate::{material::TlsMaterial, socket::Socket};
 use flott_core::Error;
 use std::{io, net::TcpStream, time::Duration};
 
@@ -28,7 +28,7 @@ impl ClientTls {
         Err(none())
     }
 
-    pub(crate) fn connect(&self, _: TcpStream, _: Duration) -> io::Result<TlsStream> {
+    pub(crate) fn connect(&self, _: Socket, _: Duration) -> io::Result<TlsStream> {
         match *self {}
     }
 }
@@ -38,7 +38,7 @@ impl ServerTls {
         Err(none())
     }
 
-    pub(crate) fn accept(&self, _: TcpStream, _: Duration) -> io::Result<TlsStream> {
+    pub(crate) fn accept(&self, _: Socket, _: Duration) -> io::Result<TlsStream> {
         match *self {}
     }
 }

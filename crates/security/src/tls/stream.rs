@@ -5,6 +5,7 @@
 //! itself has to answer goes out with the next write.
 
 use super::PROCESS_NAME;
+use crate::socket::Socket;
 use rustls::{
     AlertDescription, CertificateError, Connection, client::verify_server_name, pki_types::ServerName, server::ParsedCertificate,
 };
@@ -32,7 +33,7 @@ struct Received {
 
 /// An encrypted connection.
 pub struct TlsStream {
-    socket: TcpStream,
+    socket: Socket,
     connection: Mutex<Connection>,
     /// Locked by who reads.
     received: Mutex<Received>,
@@ -53,7 +54,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl TlsStream {
     /// Makes the handshake, which may take `timeout`.
-    pub(super) fn start(socket: TcpStream, mut connection: Connection, timeout: Duration) -> io::Result<Self> {
+    pub(super) fn start(socket: Socket, mut connection: Connection, timeout: Duration) -> io::Result<Self> {
         handshake(&socket, &mut connection, timeout)?;
         let shown = connection.peer_certificates().and_then(|certificates| certificates.first());
         let is_process = shown.is_some_and(|certificate| {
@@ -73,7 +74,7 @@ impl TlsStream {
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
-        &self.socket
+        self.socket.tcp()
     }
 
     pub(crate) fn is_process(&self) -> bool {
@@ -151,7 +152,7 @@ impl TlsStream {
             }
         }
         self.send(sending)?;
-        self.socket.shutdown(Shutdown::Write)
+        self.socket().shutdown(Shutdown::Write)
     }
 
     fn send(&self, sending: &mut Vec<u8>) -> io::Result<()> {
@@ -159,7 +160,7 @@ impl TlsStream {
         sending.clear();
         if sent.is_err() {
             // A part of a record may be out: nothing that followed could be read.
-            let _ = self.socket.shutdown(Shutdown::Both);
+            let _ = self.socket().shutdown(Shutdown::Both);
         }
         sent
     }
@@ -170,15 +171,15 @@ enum Decrypted {
     End,
 }
 
-fn handshake(socket: &TcpStream, connection: &mut Connection, timeout: Duration) -> io::Result<()> {
+fn handshake(socket: &Socket, connection: &mut Connection, timeout: Duration) -> io::Result<()> {
     let deadline = Instant::now() + timeout;
     while connection.is_handshaking() || connection.wants_write() {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::Error::new(ErrorKind::TimedOut, "the TLS handshake took too long"));
         }
-        socket.set_read_timeout(Some(left))?;
-        socket.set_write_timeout(Some(left))?;
+        socket.tcp().set_read_timeout(Some(left))?;
+        socket.tcp().set_write_timeout(Some(left))?;
         if connection.wants_write() {
             connection.write_tls(&mut &*socket)?;
             continue;
@@ -200,22 +201,22 @@ fn handshake(socket: &TcpStream, connection: &mut Connection, timeout: Duration)
             return Err(explain(error));
         }
     }
-    socket.set_read_timeout(None)?;
-    socket.set_write_timeout(None)
+    socket.tcp().set_read_timeout(None)?;
+    socket.tcp().set_write_timeout(None)
 }
 
 /// Ends a connection so that the other side still reads what was sent to it: what it has sent itself is read until it has.
-fn linger(socket: &TcpStream) {
+fn linger(socket: &Socket) {
     let deadline = Instant::now() + LINGER;
     let mut dropped = [0; 4096];
     // Whatever fails here, the connection is over.
-    let _ = socket.shutdown(Shutdown::Write);
+    let _ = socket.tcp().shutdown(Shutdown::Write);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
+        if left.is_zero() || socket.tcp().set_read_timeout(Some(left)).is_err() {
             return;
         }
-        match (&*socket).read(&mut dropped) {
+        match (&mut &*socket).read(&mut dropped) {
             Ok(read) if read > 0 => {}
             _ => return,
         }

@@ -36,7 +36,14 @@ impl Answer {
 
 /// Sends a request with further header lines, and waits for the answer.
 pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
+    let answer = answer_of(&send_over(&mut TcpStream::connect(address).unwrap(), method, path, headers, body), path);
+    let length: usize = answer.header("content-length").expect("every body has a length").parse().unwrap();
+    assert!(method == "HEAD" || length == answer.body.len(), "{path}: {length} bytes were promised, {} came", answer.body.len());
+    answer
+}
+
+/// Sends a request over `stream`, and returns all that comes back.
+pub(crate) fn send_over(stream: &mut (impl Read + Write), method: &str, path: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|line| line.starts_with("Host:")) {
         head.push_str("Host: localhost\r\n");
@@ -51,13 +58,15 @@ pub(crate) fn send(address: SocketAddr, method: &str, path: &str, headers: &[&st
     let _ = stream.write_all(body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer has a head");
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let answer = Answer { status, head, body: answer[end + 4..].to_vec() };
-    let length: usize = answer.header("content-length").expect("every body has a length").parse().unwrap();
-    assert!(method == "HEAD" || length == answer.body.len(), "{path}: {length} bytes were promised, {} came", answer.body.len());
     answer
+}
+
+/// Takes an answer apart.
+pub(crate) fn answer_of(bytes: &[u8], path: &str) -> Answer {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or_else(|| panic!("{path}: an answer has a head"));
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head, body: bytes[end + 4..].to_vec() }
 }
 
 /// `GET path`

@@ -416,7 +416,7 @@ impl Cluster for Fake {
         Ok(JobManager {
             arguments: vec!["jobmanager".to_owned(), "--token=hunter2".to_owned()],
             host: "vm".to_owned(),
-            metrics: named(&[("Status.JVM.CPU.Load", 0.05)]),
+            metrics: named(&[("Status.JVM.CPU.Load", 0.05), ("numBytesIn", 4096.0), ("numBytesOutPerSecond", 12.5)]),
         })
     }
 

@@ -10,5 +10,6 @@ mod operations;
 mod prometheus;
 mod shapes;
 mod taps;
+mod traffic;
 mod uploads;
 mod values;

@@ -100,6 +100,8 @@ fn all_metrics_are_there_under_flinks_names_and_labels() {
     let (families, samples) = parse(&expose(&Served::new(), "/metrics"));
     assert_eq!(value(&samples, "flink_jobmanager_numRunningJobs", &[("host", "vm")]), 1.0);
     assert_eq!(value(&samples, "flink_jobmanager_taskSlotsAvailable", &[]), 1.0);
+    assert_eq!(value(&samples, "flink_jobmanager_numBytesIn", &[("host", "vm")]), 4096.0);
+    assert_eq!(value(&samples, "flink_jobmanager_numBytesOutPerSecond", &[("host", "vm")]), 12.5);
     let (job, tm) = (RUNNING.to_string(), "127_0_0_1:39749_12b466");
     assert_eq!(value(&samples, "flink_jobmanager_job_numberOfCompletedCheckpoints", &[("job_id", &job), ("job_name", "recovery")]), 12.0);
     assert_eq!(value(&samples, "flink_jobmanager_job_lastCheckpointDuration", &[]), 99.0);

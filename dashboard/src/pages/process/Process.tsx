@@ -1,6 +1,6 @@
 /** The JobManager or a TaskManager: figures, configuration, logs, threads. */
 
-import { useEffect, useMemo, useState } from "react";
+import { type ComponentProps, useEffect, useMemo, useState } from "react";
 import { usePolled } from "../../api/poll";
 import type { Environment, JobSummary, KeyValue, LogFiles, Metric, TaskManagerDetail } from "../../api/types";
 import { href, useQuery } from "../../app/router";
@@ -12,6 +12,7 @@ import { History } from "../../parts/history";
 import { type Column, Table } from "../../parts/Table";
 import { Tabs } from "../../parts/Tabs";
 import { LogView } from "./LogView";
+import { type Kind, NETWORK_WORDS, nameOf, NOTHING, RECEIVED, SENT } from "./names";
 import { Threads } from "./Threads";
 
 const Chart = later(() => import("../../parts/Chart").then((part) => part.Chart));
@@ -36,7 +37,7 @@ export function ProcessPage({ taskManager, tab }: { taskManager: string | null; 
     <>
       <h1>{taskManager === null ? "JobManager" : `TaskManager ${taskManager}`}</h1>
       <Tabs name="Pages of the process" tabs={tabs} current={current} />
-      {current === "metrics" && (taskManager === null ? <Figures base={base} /> : <TaskManagerFigures base={base} />)}
+      {current === "metrics" && (taskManager === null ? <Figures base={base} kind="job-manager" /> : <TaskManagerFigures base={base} />)}
       {current === "configuration" && <Configuration base={base} environment={taskManager === null} />}
       {current === "log" && <LogView key="log" base={base} file={`${base}/log`} name="log" />}
       {current === "stdout" && <LogView key="stdout" base={base} file={`${base}/stdout`} name="output" />}
@@ -90,8 +91,8 @@ function TaskManagerFigures({ base }: { base: string }) {
             ["Address", <code key="path">{data.path}</code>],
             ["CPU cores", data.hardware.cpuCores],
             ["Memory of the machine", bytes(data.hardware.physicalMemory)],
-            ["Received from other tasks", byteRate(data.usage.bytesInRate)],
-            ["Sent to other tasks", byteRate(data.usage.bytesOutRate)],
+            [NETWORK_WORDS["task-manager"].received, byteRate(data.usage.bytesInRate)],
+            [NETWORK_WORDS["task-manager"].sent, byteRate(data.usage.bytesOutRate)],
             ["Last heard of", data.timeSinceLastHeartbeat > 0 ? <Ago key="at" at={data.timeSinceLastHeartbeat} /> : NONE],
           ]}
         />
@@ -107,7 +108,7 @@ function TaskManagerFigures({ base }: { base: string }) {
           <Table name="slots" rows={slotsOf(data.allocatedSlots)} columns={SLOTS} rowKey={({ job }) => job} />
         )}
       </Card>
-      <Figures base={base} />
+      <Figures base={base} kind="task-manager" />
     </>
   );
 }
@@ -115,43 +116,30 @@ function TaskManagerFigures({ base }: { base: string }) {
 /** Values that a chart keeps. */
 const KEPT = 200;
 
-/** What a metric is called here: Flink's names tell of a JVM that is not there. */
-const NAMES: Record<string, string> = {
-  "Status.JVM.Memory.Heap.Used": "Memory of the process",
-  "Status.JVM.Memory.Heap.Max": "Memory of the machine",
-  "Status.JVM.CPU.Load": "CPU load",
-  "Status.JVM.CPU.Time": "CPU time",
-  "Status.JVM.Threads.Count": "Threads",
-  "Status.JVM.FileDescriptor.Open": "Open files",
-  "Status.JVM.FileDescriptor.Max": "Open files, at most",
-  numRegisteredTaskManagers: "TaskManagers",
-  numRunningJobs: "Running jobs",
-  taskSlotsAvailable: "Free slots",
-  taskSlotsTotal: "Slots",
-  numBytesInPerSecond: "Received from other tasks a second",
-  numBytesOutPerSecond: "Sent to other tasks a second",
-};
-
 const MEMORY = [{ name: "memory" }];
 const LOAD = [{ name: "load", color: "--series-3" }];
 const NETWORK = [{ name: "received" }, { name: "sent" }];
 
-/** What is drawn. */
+/** Which values are drawn. */
 const MEMORY_USED = "Status.JVM.Memory.Heap.Used";
 const CPU_LOAD = "Status.JVM.CPU.Load";
-const RECEIVED = "numBytesInPerSecond";
-const SENT = "numBytesOutPerSecond";
 
-const shown = (id: string) => NAMES[id] ?? id;
+/** Values over time. */
+function Drawing({ title, ...chart }: { title: string } & Omit<ComponentProps<typeof Chart>, "label" | "height">) {
+  return (
+    <figure>
+      <figcaption>{title}</figcaption>
+      <Chart label={`${title} over time`} height={130} {...chart} />
+    </figure>
+  );
+}
 
-/** Metrics that Flink has, and that say nothing of a process without a JVM. */
-const NOTHING = /^Status\.JVM\.(ClassLoader|GarbageCollector|Memory\.(Heap\.Committed|Metaspace|NonHeap|Direct|Mapped))\b/;
-
-function Figures({ base }: { base: string }) {
+function Figures({ base, kind }: { base: string; kind: Kind }) {
   const names = usePolled<Metric[]>(`${base}/metrics`, 20).data;
   const list = names?.map(({ id }) => id).join(",");
   const { data, error, at } = usePolled<Metric[]>(list ? `${base}/metrics?get=${encodeURIComponent(list)}` : null);
   const [past] = useState(() => new History(KEPT));
+  const words = NETWORK_WORDS[kind];
   const network = names?.some(({ id }) => id === RECEIVED) ?? false;
   const { times, memory, load, sent } = useMemo(() => {
     const value = (name: string) => {
@@ -166,43 +154,24 @@ function Figures({ base }: { base: string }) {
   if (names?.length === 0) return <Empty>The process tells no metrics.</Empty>;
   if (!data) return error ? <Failure error={error} what="The metrics" /> : <Loading />;
   const columns: Column<Metric>[] = [
-    { id: "name", title: "Metric", order: ({ id }) => shown(id), cell: ({ id }) => <span title={id}>{shown(id)}</span> },
+    { id: "name", title: "Metric", order: ({ id }) => nameOf(id, kind), cell: ({ id }) => <span title={id}>{nameOf(id, kind)}</span> },
     { id: "value", title: "Value", numeric: true, order: ({ value }) => Number(value), cell: ({ id, value }) => metric(id, Number(value)) },
   ];
   return (
     <Card title="Metrics">
+      {kind === "job-manager" && network && (
+        <Facts
+          facts={[
+            [words.received, byteRate(Number(data.find(({ id }) => id === RECEIVED)?.value))],
+            [words.sent, byteRate(Number(data.find(({ id }) => id === SENT)?.value))],
+          ]}
+        />
+      )}
       {times.length > 1 && (
         <div className="charts">
-          <figure>
-            <figcaption>Memory of the process</figcaption>
-            <Chart
-              label="memory of the process over time"
-              times={times}
-              values={memory}
-              series={MEMORY}
-              format={bytes}
-              height={130}
-              binary
-            />
-          </figure>
-          <figure>
-            <figcaption>CPU load</figcaption>
-            <Chart label="CPU load over time" times={times} values={load} series={LOAD} format={percent} height={130} />
-          </figure>
-          {network && (
-            <figure>
-              <figcaption>Exchanged with other tasks</figcaption>
-              <Chart
-                label="bytes received and sent over time"
-                times={times}
-                values={sent}
-                series={NETWORK}
-                format={byteRate}
-                height={130}
-                binary
-              />
-            </figure>
-          )}
+          <Drawing title="Memory of the process" times={times} values={memory} series={MEMORY} format={bytes} binary />
+          <Drawing title="CPU load" times={times} values={load} series={LOAD} format={percent} />
+          {network && <Drawing title={words.exchanged} times={times} values={sent} series={NETWORK} format={byteRate} binary />}
         </div>
       )}
       <Table
@@ -210,7 +179,7 @@ function Figures({ base }: { base: string }) {
         rows={data.filter(({ id }) => !NOTHING.test(id))}
         columns={columns}
         rowKey={({ id }) => id}
-        text={({ id }) => `${shown(id)} ${id}`}
+        text={({ id }) => `${nameOf(id, kind)} ${id}`}
         sort="name"
       />
     </Card>
