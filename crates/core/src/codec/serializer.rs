@@ -67,7 +67,8 @@ fn append_long(buffer: &mut Vec<u8>, value: u64) {
     let spread = spread & 0x0000_3fff_0000_3fff | (spread & 0x0fff_c000_0fff_c000) << 2;
     let spread = spread & 0x007f_007f_007f_007f | (spread & 0x3f80_3f80_3f80_3f80) << 1;
     if value >> 56 == 0 {
-        let count = (64 - value.leading_zeros() as usize).div_ceil(7);
+        // The number of bits divided by 7, rounded up, without a division: exact for up to 64.
+        let count = ((64 - value.leading_zeros()) * 9 + 64) as usize / 64;
         let more = 0x8080_8080_8080_8080 >> (8 * (9 - count));
         let end = buffer.len() + count;
         buffer.extend_from_slice(&(spread | more).to_le_bytes());
