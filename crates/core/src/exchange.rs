@@ -136,8 +136,10 @@ impl<T: Data> BatchCodec for TypedBatchCodec<T> {
         let batch = batch.downcast_ref::<T>().ok_or("the batch has another type than its edge")?;
         codec::encode_into(&batch.timestamps, buffer)?;
         codec::encode_into(&batch.hashes.len(), buffer)?;
-        buffer.reserve(batch.hashes.len() * 8);
-        batch.hashes.iter().for_each(|hash| buffer.extend_from_slice(&hash.to_le_bytes()));
+        let start = buffer.len();
+        buffer.resize(start + batch.hashes.len() * 8, 0);
+        let places = buffer[start..].as_chunks_mut().0;
+        places.iter_mut().zip(&batch.hashes).for_each(|(place, hash)| *place = hash.to_le_bytes());
         codec::encode_into(&batch.values, buffer)
     }
 
