@@ -42,8 +42,10 @@ options! {
          for each other, and forgotten at a restart otherwise.";
     IO_TMP_DIRS: Option<String> = "io.tmp.dirs", "",
         "The folder for executables; the system's folder for temporary files if there is none. One folder, where Flink takes several.";
-    EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "8",
-        "How many batches of records a channel between two subtasks may hold before its sender waits.", between(1, 65536);
+    EXCHANGE_QUEUE_BATCHES: u32 = "exchange.queue-batches", "16",
+        "How many batches of up to 1024 records a channel between two subtasks may hold before its sender waits; between processes, at each \
+         end. With more, threads wake each other more seldom; with fewer, barriers are sooner through where the receiver is slow.",
+        between(1, 65536);
     SINK_COMMITTER_RETRIES: u32 = "sink.committer.retries", "10",
         "How many times a sink tries again to commit before the job fails.";
 }
