@@ -103,7 +103,7 @@ impl Side for OnCluster {
             command.arg("--apart");
         }
         // The CPU time of a worker counts when it has ended: it belongs to its TaskManager then.
-        let settled = || eventually("the job's workers end", || self.cluster.workers().is_empty().then_some(()));
+        let settled = || eventually("the job's workers end", || (!self.cluster.has_children()).then_some(()));
         measure::run(&mut command, self.name().as_str(), &self.cluster.processes(), settled)
     }
 }

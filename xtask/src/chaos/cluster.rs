@@ -268,6 +268,14 @@ impl Cluster {
         workers
     }
 
+    /// Whether a process that this cluster's processes have started is there, be it one that has ended and that its parent has not noticed yet.
+    pub(crate) fn has_children(&self) -> bool {
+        let parents = self.processes();
+        let Ok(processes) = fs::read_dir("/proc") else { return false };
+        let numbers = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        numbers.filter_map(parent).any(|process| parents.contains(&process))
+    }
+
     /// The workers of a TaskManager's process.
     pub(crate) fn workers_of(&self, task_manager: u32) -> Vec<u32> {
         self.workers().into_iter().filter(|worker| parent(*worker) == Some(task_manager)).collect()
