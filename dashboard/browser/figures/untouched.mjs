@@ -50,13 +50,19 @@ export class UntouchedBrowser {
     return Promise.race([answer, late]);
   }
 
-  /** Goes to a page with an empty cache, leaves it alone for so long, and gives what `expression`, which may be a promise, is in it then. */
-  async visit(url, ms, expression) {
+  /**
+   * Goes to a page with an empty cache, leaves it alone for so long, and gives what `expression`, which may be a promise, is in it then. In
+   * an `open` tab, which is blank and at rest, or in one that is opened for it, whose process has to start then.
+   */
+  async visit(url, ms, expression, open) {
     const { browserContextId } = await this.#ask("Target.createBrowserContext");
-    const { targetId } = await this.#ask("Target.createTarget", { url: "about:blank", browserContextId });
-    // Nobody is attached any more when it goes there, and the browser has nothing else to do.
-    await this.#run(targetId, `setTimeout(() => location.assign(${JSON.stringify(url)}), ${SETTLED})`);
-    await sleep(SETTLED + ms);
+    const { targetId } = await this.#ask("Target.createTarget", { url: open ? "about:blank" : url, browserContextId });
+    if (open) {
+      // Nobody is attached any more when it goes there, and the browser has nothing else to do.
+      await this.#run(targetId, `setTimeout(() => location.assign(${JSON.stringify(url)}), ${SETTLED})`);
+      await sleep(SETTLED);
+    }
+    await sleep(ms);
     const value = await this.#run(targetId, expression);
     await this.#ask("Target.disposeBrowserContext", { browserContextId });
     return value;
