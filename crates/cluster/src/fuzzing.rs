@@ -6,6 +6,7 @@ use crate::{control, exchange};
 use flott_core::exchange::{BatchCodec, TypedBatchCodec};
 use flott_net::frame::{self, Decoded, FrameReader};
 use flott_rpc::control::{ClientReply, ClientRequest, FromTaskManager, FromWorker, Hello, ToTaskManager, ToWorker, Welcome};
+use flott_runtime::StreamElement;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Debug, sync::Arc};
 
@@ -97,5 +98,7 @@ pub fn elements(bytes: &[u8]) {
         _ => Arc::new(TypedBatchCodec::<Vec<Option<String>>>::default()),
     };
     // A batch or an error.
-    let _ = exchange::decode_batch(bytes, codec.as_ref());
+    if let Ok(StreamElement::Encoded(encoded)) = exchange::batch(bytes, &codec, &Arc::default()) {
+        let _ = encoded.decode();
+    }
 }

@@ -46,6 +46,24 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, BoxError> {
     Ok(value)
 }
 
+/// Reads the values of a sequence, which must be all that `bytes` hold. `take` gets each and how many follow, no more than bytes are left:
+/// no length in the input decides how much is allocated.
+///
+/// # Errors
+/// As of [`decode`] for a `Vec<T>`.
+pub fn decode_each<T: DeserializeOwned>(bytes: &[u8], mut take: impl FnMut(T, usize)) -> Result<(), BoxError> {
+    let (count, rest): (usize, _) = decode_front(bytes)?;
+    let mut deserializer = Deserializer { input: rest };
+    for left in (0..count).rev() {
+        let value = T::deserialize(&mut deserializer)?;
+        take(value, left.min(deserializer.input.len()));
+    }
+    match deserializer.input.len() {
+        0 => Ok(()),
+        rest => Err(format!("{rest} bytes behind the end of a sequence").into()),
+    }
+}
+
 /// Reads a value from the front of `bytes`; returns what is behind it.
 ///
 /// # Errors

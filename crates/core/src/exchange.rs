@@ -67,6 +67,9 @@ pub struct PartitionContext {
 pub trait ChannelOutput {
     /// Sends `batch` on `channel`.
     fn push(&mut self, channel: usize, batch: AnyBatch);
+
+    /// Whether the channel leads to another process: there the hashes of keys are computed again.
+    fn leaves_process(&self, channel: usize) -> bool;
 }
 
 /// Spreads records over channels. May keep back part-full batches until [`Partitioner::flush`].
@@ -111,11 +114,35 @@ pub trait BatchCodec: Send + Sync {
     fn decode(&self, bytes: &[u8]) -> Result<AnyBatch, BoxError>;
 }
 
-/// The codec of batches of `T`: timestamps, by postcard; the number of hashes, and they as they are, since numbers of any size would
-/// only become longer and slower as postcard writes them; then the values, by postcard.
-pub struct TypedBatchCodec<T>(PhantomData<fn() -> T>);
+/// The codec of batches of `T`: timestamps, then values, by postcard. Hashes of keys do not travel: they are half of what a short record
+/// would take, and computed where it is decoded.
+pub struct TypedBatchCodec<T, H = NotKeyed> {
+    hasher: H,
+    records: PhantomData<fn() -> T>,
+}
 
-impl<T> std::fmt::Debug for TypedBatchCodec<T> {
+/// Knows the hash of a record's key.
+pub trait RecordHasher<T>: Send + Sync + 'static {
+    /// Whether records have keys.
+    const KEYED: bool;
+
+    /// The [`crate::key_hash::key_hash`] of the key of `record`.
+    fn hash(&self, record: &T) -> u64;
+}
+
+/// For records without keys.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NotKeyed;
+
+impl<T> RecordHasher<T> for NotKeyed {
+    const KEYED: bool = false;
+
+    fn hash(&self, _: &T) -> u64 {
+        0
+    }
+}
+
+impl<T, H> std::fmt::Debug for TypedBatchCodec<T, H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TypedBatchCodec<{}>", std::any::type_name::<T>())
     }
@@ -123,11 +150,18 @@ impl<T> std::fmt::Debug for TypedBatchCodec<T> {
 
 impl<T> Default for TypedBatchCodec<T> {
     fn default() -> Self {
-        TypedBatchCodec(PhantomData)
+        TypedBatchCodec::keyed(NotKeyed)
     }
 }
 
-impl<T: Data> BatchCodec for TypedBatchCodec<T> {
+impl<T, H> TypedBatchCodec<T, H> {
+    /// Of an edge whose records have the keys that `hasher` knows.
+    pub fn keyed(hasher: H) -> Self {
+        TypedBatchCodec { hasher, records: PhantomData }
+    }
+}
+
+impl<T: Data, H: RecordHasher<T>> BatchCodec for TypedBatchCodec<T, H> {
     fn schema(&self) -> Schema {
         Schema::of::<T>()
     }
@@ -135,24 +169,23 @@ impl<T: Data> BatchCodec for TypedBatchCodec<T> {
     fn encode(&self, batch: &AnyBatch, buffer: &mut Vec<u8>) -> Result<(), BoxError> {
         let batch = batch.downcast_ref::<T>().ok_or("the batch has another type than its edge")?;
         codec::encode_into(&batch.timestamps, buffer)?;
-        codec::encode_into(&batch.hashes.len(), buffer)?;
-        let start = buffer.len();
-        buffer.resize(start + batch.hashes.len() * 8, 0);
-        let places = buffer[start..].as_chunks_mut().0;
-        places.iter_mut().zip(&batch.hashes).for_each(|(place, hash)| *place = hash.to_le_bytes());
         codec::encode_into(&batch.values, buffer)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<AnyBatch, BoxError> {
         let (timestamps, rest) = codec::decode_front(bytes)?;
-        let (count, rest): (usize, _) = codec::decode_front(rest)?;
-        let length = count.checked_mul(8).filter(|length| *length <= rest.len()).ok_or("a batch is cut in its hashes")?;
-        let (hashes, rest) = rest.split_at(length);
-        let hashes: Vec<u64> = hashes.as_chunks().0.iter().map(|hash| u64::from_le_bytes(*hash)).collect();
-        let values: Vec<T> = codec::decode(rest)?;
-        if !hashes.is_empty() && hashes.len() != values.len() {
-            return Err(format!("a batch of {} records with {} hashes", values.len(), hashes.len()).into());
-        }
+        let (mut values, mut hashes) = (Vec::new(), Vec::new());
+        codec::decode_each(rest, |value: T, left| {
+            if values.capacity() == 0 {
+                values.reserve_exact(left + 1);
+                hashes.reserve_exact(if H::KEYED { left + 1 } else { 0 });
+            }
+            // While the record is at hand: to go through all of them again would cost as much as to decode them.
+            if H::KEYED {
+                hashes.push(self.hasher.hash(&value));
+            }
+            values.push(value);
+        })?;
         if let crate::batch::Timestamps::Each(all) = &timestamps
             && all.len() != values.len()
         {
@@ -169,11 +202,18 @@ mod tests {
 
     #[test]
     fn a_batch_survives_its_codec() {
-        let codec = TypedBatchCodec::<(String, u64)>::default();
+        struct ByCount;
+        impl RecordHasher<(String, u64)> for ByCount {
+            const KEYED: bool = true;
+            fn hash(&self, (_, count): &(String, u64)) -> u64 {
+                count.wrapping_mul(3)
+            }
+        }
+        let codec = TypedBatchCodec::<(String, u64), _>::keyed(ByCount);
         let batch = Batch {
             values: vec![("a".to_owned(), 1), ("b".to_owned(), u64::MAX)],
             timestamps: Timestamps::Each(vec![-1, i64::MAX]),
-            hashes: vec![7, 8],
+            hashes: vec![3, u64::MAX.wrapping_mul(3)],
         };
         let mut bytes = Vec::new();
         codec.encode(&AnyBatch::new(batch.clone()), &mut bytes).unwrap();

@@ -4,7 +4,7 @@
 
 use flott_net::{
     Acceptor, ByteStream, Clear, Link, LinkError, LinkHandler, LinkOptions, Listener, Payload, ReceivingChannel, SendingChannel,
-    StreamControl, Transport, Unsendable, connect_over,
+    StreamControl, Transport, Unsendable, Waiting, connect_over,
 };
 use flott_security::{Accepted, Authority, Connector, Entrance, Stream, TlsIdentity, TlsMaterial};
 use std::{
@@ -99,15 +99,16 @@ impl LinkHandler for Sends {
     fn credit(&self, link: &Link, channel: SendingChannel, frames: u32) {
         for _ in 0..frames {
             if self.left.fetch_sub(1, Ordering::Relaxed) <= 0 {
-                return;
+                break;
             }
             let block = self.block.clone();
             let make = move |buffer: &mut Vec<u8>| {
                 buffer.extend_from_slice(&block);
                 Ok(())
             };
-            link.send(channel, Payload::made(make)).expect("there is credit");
+            link.send(channel, Payload::made(BATCH, make)).expect("there is credit");
         }
+        link.flush();
     }
     fn opened(&self, _: &Link, _: ReceivingChannel, _: &[u8]) {}
     fn data(&self, _: &Link, _: ReceivingChannel, _: &[u8]) {}
@@ -189,7 +190,7 @@ impl Transport for Encrypted {
 
 fn bytes(stream: &Stream) -> io::Result<ByteStream> {
     let control = Arc::new(Control(stream.try_clone()?));
-    Ok(ByteStream { reader: Box::new(stream.try_clone()?), writer: Box::new(stream.try_clone()?), control })
+    Ok(ByteStream { reader: Box::new(stream.try_clone()?), writer: Box::new(Waiting(stream.try_clone()?)), control })
 }
 
 struct Control(Stream);

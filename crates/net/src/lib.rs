@@ -16,5 +16,5 @@ mod transport;
 
 pub use link::{Link, LinkError, LinkHandler, LinkOptions, Payload, ReceivingChannel, SendError, SendingChannel, Unsendable, Violation};
 pub use listener::{Acceptor, ConnectError, Listener, connect, connect_over};
-pub use stream::{ByteStream, StreamControl};
+pub use stream::{ByteStream, StreamControl, StreamWriter, Waiting};
 pub use transport::{Clear, Transport};

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
     sync::Arc,
     time::Duration,
@@ -13,7 +13,7 @@ pub struct ByteStream {
     /// What the other side has sent.
     pub reader: Box<dyn Read + Send>,
     /// To the other side. Whoever writes gathers; nothing needs to be buffered here.
-    pub writer: Box<dyn Write + Send>,
+    pub writer: Box<dyn StreamWriter>,
     /// What ends it.
     pub control: Arc<dyn StreamControl>,
 }
@@ -37,6 +37,47 @@ pub trait StreamControl: Send + Sync {
     /// # Errors
     /// The connection does not allow it.
     fn set_timeouts(&self, read: Option<Duration>, write: Option<Duration>) -> io::Result<()>;
+}
+
+/// Where bytes are written, by whoever has some.
+pub trait StreamWriter: Write + Send {
+    /// Writes as many bytes as there is room for, one at least.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WouldBlock`]: there is no room, or whether there is cannot be known without a wait.
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+impl StreamWriter for TcpStream {
+    #[cfg(unix)]
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(self, bytes, rustix::net::SendFlags::DONTWAIT)?)
+    }
+
+    #[cfg(not(unix))]
+    fn try_write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+/// A stream of which nobody can know whether it takes bytes without a wait.
+#[derive(Debug)]
+pub struct Waiting<W>(pub W);
+
+impl<W: Write> Write for Waiting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<W: Write + Send> StreamWriter for Waiting<W> {
+    fn try_write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
 }
 
 impl StreamControl for TcpStream {

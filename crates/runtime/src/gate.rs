@@ -7,13 +7,17 @@
 //! side no more room than there is, and a [`ChannelListener`] tells it of more. What takes elements to another process is the
 //! receiver of a gate with one channel ([`InputGate::poll_admitted`]).
 
-use crate::element::StreamElement;
+use crate::element::{EARLY_BYTES, EncodedBatch, StreamElement, with_room};
+use flott_core::{AnyBatch, block_pool::BlockPool, exchange::BatchCodec};
 use flott_rpc::figures::QueueFigures;
 use std::{
     collections::VecDeque,
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -36,6 +40,20 @@ pub trait ChannelListener: fmt::Debug + Send + Sync {
     fn gone(&self);
 }
 
+/// Takes what is sent on a channel to another process. Called by the sender, outside of any lock of the gate; it must not block.
+pub trait Carrier: fmt::Debug + Send + Sync {
+    /// Lets go of what was gathered to be written together.
+    fn flush(&self);
+}
+
+/// How a channel leads to another process.
+struct ToProcess {
+    codec: Arc<dyn BatchCodec>,
+    pool: Arc<BlockPool>,
+    /// A sender keeps nothing alive.
+    carrier: Weak<dyn Carrier>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum ChannelState {
     #[default]
@@ -49,7 +67,7 @@ enum ChannelState {
 impl Channel {
     /// The receiver has taken `element`. Returns whom to tell of how much room, if it is time.
     fn room(&mut self, element: &StreamElement, capacity: usize) -> Option<(Arc<dyn ChannelListener>, usize)> {
-        let listener = self.listener.as_ref().filter(|_| matches!(element, StreamElement::Batch(_)))?;
+        let listener = self.listener.as_ref().filter(|_| element.is_batch())?;
         self.taken += 1;
         (self.taken >= (capacity / 2).max(1)).then(|| (listener.clone(), std::mem::take(&mut self.taken)))
     }
@@ -67,11 +85,14 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 /// The sending end of one channel. Dropping it without [`ChannelSender::close`] breaks the channel.
-#[derive(Debug)]
 pub struct ChannelSender {
     shared: Arc<Mutex<Shared>>,
     channel: usize,
     capacity: usize,
+    /// Of a channel to another process.
+    process: Option<ToProcess>,
+    /// The bytes of the last batch.
+    last_bytes: AtomicUsize,
     closed: bool,
 }
 
@@ -98,16 +119,58 @@ impl ChannelWatch {
         }
         let mut figures = QueueFigures { capacity: (self.channels.len() * self.capacity) as u64, ..QueueFigures::default() };
         for element in shared.channels[self.channels.clone()].iter().flat_map(|channel| &channel.queue) {
-            if let StreamElement::Batch(batch) = element {
-                figures.batches += 1;
-                figures.records += batch.len() as u64;
-            }
+            figures.batches += u64::from(element.is_batch());
+            figures.records += element.records() as u64;
         }
         figures
     }
 }
 
+impl fmt::Debug for ChannelSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelSender").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
 impl ChannelSender {
+    /// The channel leads to another process: what is [carried](Self::carried) on it is encoded by `codec` into memory of `pool`, and
+    /// taken by `carrier`.
+    #[must_use]
+    pub fn to_process(mut self, codec: Arc<dyn BatchCodec>, pool: Arc<BlockPool>, carrier: Weak<dyn Carrier>) -> Self {
+        self.process = Some(ToProcess { codec, pool, carrier });
+        self
+    }
+
+    /// Lets go of what was sent and may have been gathered on its way to another process.
+    pub fn flush(&self) {
+        if let Some(carrier) = self.process.as_ref().and_then(|process| process.carrier.upgrade()) {
+            carrier.flush();
+        }
+    }
+
+    /// Whether the channel leads to another process.
+    pub fn leaves_process(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// A batch as it travels on this channel: as it is, or as bytes if the channel leads to another process and it is short:
+    /// it takes about `bytes` bytes.
+    pub fn carried(&self, batch: AnyBatch, bytes: usize) -> StreamElement {
+        let Some(process) = &self.process else { return StreamElement::Batch(batch) };
+        if bytes >= EARLY_BYTES {
+            return StreamElement::Batch(batch);
+        }
+        let room = with_room(self.last_bytes.load(Ordering::Relaxed));
+        match EncodedBatch::new(&batch, &process.codec, &process.pool, room) {
+            Ok(encoded) => {
+                self.last_bytes.store(encoded.len(), Ordering::Relaxed);
+                StreamElement::Encoded(encoded)
+            }
+            // Whoever takes it from the channel finds the same error, and tells of it.
+            Err(_) => StreamElement::Batch(batch),
+        }
+    }
+
     /// Looks into the channel.
     pub(crate) fn watch(&self) -> ChannelWatch {
         ChannelWatch { shared: Arc::downgrade(&self.shared), channels: self.channel..self.channel + 1, capacity: self.capacity }
@@ -127,7 +190,7 @@ impl ChannelSender {
             let channel = &mut shared.channels[self.channel];
             let before = channel.queue.len();
             while let Some(element) = pending.front() {
-                if channel.queue.len() >= self.capacity && matches!(element, StreamElement::Batch(_)) {
+                if channel.queue.len() >= self.capacity && element.is_batch() {
                     channel.sender = waker.cloned();
                     break;
                 }
@@ -263,8 +326,8 @@ impl InputGate {
     pub fn poll_admitted(&mut self, cx: &mut Context<'_>, admitted: Admitted) -> Poll<GateEvent> {
         self.poll(cx, |_, front| match (front, admitted) {
             (None, _) | (_, Admitted::All) => true,
-            (Some(StreamElement::Batch(_)), _) | (_, Admitted::Nothing) => false,
-            (Some(_), Admitted::Control) => true,
+            (Some(front), Admitted::Control) => !front.is_batch(),
+            (Some(_), Admitted::Nothing) => false,
         })
     }
 
@@ -334,18 +397,24 @@ pub fn gate(channels: usize, capacity: usize) -> (InputGate, Vec<ChannelSender>)
     let capacity = capacity.max(1);
     let all = (0..channels).map(|_| Channel::default()).collect();
     let shared = Arc::new(Mutex::new(Shared { channels: all, receiver: None, receiver_gone: false }));
-    let senders = (0..channels).map(|channel| ChannelSender { shared: shared.clone(), channel, capacity, closed: false }).collect();
+    let senders = (0..channels)
+        .map(|channel| ChannelSender {
+            shared: shared.clone(),
+            channel,
+            capacity,
+            process: None,
+            last_bytes: AtomicUsize::new(0),
+            closed: false,
+        })
+        .collect();
     (InputGate { shared, next: 0, ended: vec![false; channels], capacity }, senders)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flott_core::{AnyBatch, Batch};
-    use std::{
-        sync::atomic::{AtomicUsize, Ordering},
-        task::Wake,
-    };
+    use flott_core::{Batch, exchange::TypedBatchCodec};
+    use std::task::Wake;
 
     #[derive(Default)]
     struct Counting(AtomicUsize);
@@ -445,6 +514,47 @@ mod tests {
         assert!(matches!(poll(Admitted::All), Some(GateEvent::Element(0, StreamElement::Batch(_)))));
         assert!(matches!(poll(Admitted::Control), Some(GateEvent::Element(0, StreamElement::Watermark(2)))));
         assert!(matches!(poll(Admitted::Nothing), Some(GateEvent::Closed(0))));
+    }
+
+    /// Fails for the record 3.
+    #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+    struct Picky(u8);
+    impl serde::Serialize for Picky {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if self.0 == 3 { Err(serde::ser::Error::custom("I am 3")) } else { serializer.serialize_u8(self.0) }
+        }
+    }
+
+    #[derive(Debug, Default)]
+    struct Carries(AtomicUsize);
+    impl Carrier for Carries {
+        fn flush(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn to_another_process_a_batch_travels_as_bytes_and_one_that_cannot_be_encoded_as_it_is() {
+        let (_gate, mut senders) = gate(1, 4);
+        let batch = |records: &[u8]| AnyBatch::new(Batch::of(records.iter().copied().map(Picky).collect()));
+        assert!(matches!(senders[0].carried(batch(&[1]), 1), StreamElement::Batch(_)), "within a process nothing is encoded");
+        let codec: Arc<dyn BatchCodec> = Arc::new(TypedBatchCodec::<Picky>::default());
+        let (carrier, pool) = (Arc::new(Carries::default()), Arc::new(BlockPool::default()));
+        let lost: Weak<dyn Carrier> = Arc::downgrade(&carrier) as _;
+        let sender = senders.remove(0).to_process(codec.clone(), pool.clone(), lost);
+        sender.flush();
+        assert_eq!(carrier.0.load(Ordering::SeqCst), 1);
+        drop(carrier);
+        sender.flush();
+        let StreamElement::Encoded(encoded) = sender.carried(batch(&[1, 2]), 2) else { panic!("it is not encoded") };
+        assert_eq!(encoded.records(), 2);
+        assert_eq!(encoded.decode().unwrap().downcast::<Picky>().unwrap().values, [Picky(1), Picky(2)]);
+        let mut bytes = encoded.into_bytes();
+        bytes[0] = 3;
+        assert!(EncodedBatch::received(&bytes, &codec, &pool).unwrap().decode().is_err(), "the number of records is a lie");
+        assert!(EncodedBatch::received(&[0; 3], &codec, &pool).is_err());
+        assert!(matches!(sender.carried(batch(&[1, 3]), 2), StreamElement::Batch(_)));
+        assert!(matches!(sender.carried(batch(&[1, 2]), EARLY_BYTES), StreamElement::Batch(_)), "a long one is encoded when it is written");
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod upload;
 pub mod valve;
 pub mod wiring;
 
-pub use element::{LatencyMarker, StreamElement};
+pub use element::{EARLY_BYTES, EncodedBatch, LatencyMarker, StreamElement};
 pub use env::{Background, TaskEnv, TaskReporter};
 pub use mailbox::{Mailbox, MailboxSender};
 pub use metrics::TaskMetrics;

@@ -15,6 +15,10 @@ use std::{collections::VecDeque, task::Waker};
 struct OutputChannel {
     sender: ChannelSender,
     pending: VecDeque<StreamElement>,
+    /// Something was sent since the last [`OutputEdge::write_out`].
+    gathered: bool,
+    /// A barrier is among what was not sent: a checkpoint waits for it.
+    urgent: bool,
 }
 
 /// An edge to another vertex, as seen by one sending subtask.
@@ -36,14 +40,21 @@ struct Channels {
 impl ChannelOutput for Channels {
     fn push(&mut self, channel: usize, batch: AnyBatch) {
         self.records_out.add(batch.len() as u64);
-        self.bytes_out.add(batch.estimated_bytes() as u64);
-        self.all[channel].pending.push_back(StreamElement::Batch(batch));
+        let bytes = batch.estimated_bytes();
+        self.bytes_out.add(bytes as u64);
+        let channel = &mut self.all[channel];
+        channel.pending.push_back(channel.sender.carried(batch, bytes));
+    }
+
+    fn leaves_process(&self, channel: usize) -> bool {
+        self.all[channel].sender.leaves_process()
     }
 }
 
 impl OutputEdge {
     pub(crate) fn new(partitioner: Box<dyn Partitioner>, senders: Vec<ChannelSender>, records_out: Counter, bytes_out: Counter) -> Self {
-        let all = senders.into_iter().map(|sender| OutputChannel { sender, pending: VecDeque::new() }).collect();
+        let all =
+            senders.into_iter().map(|sender| OutputChannel { sender, pending: VecDeque::new(), gathered: false, urgent: false }).collect();
         OutputEdge { partitioner, channels: Channels { all, records_out, bytes_out, next_marked: 0 } }
     }
 
@@ -62,6 +73,7 @@ impl OutputEdge {
         self.flush();
         for channel in &mut self.channels.all {
             channel.pending.push_back(element.clone());
+            channel.urgent |= matches!(element, StreamElement::Barrier(_));
         }
     }
 
@@ -80,10 +92,25 @@ impl OutputEdge {
         let mut all_sent = true;
         for channel in &mut self.channels.all {
             if !channel.pending.is_empty() {
-                all_sent &= channel.sender.send_from(&mut channel.pending, waker)?;
+                let sent = channel.sender.send_from(&mut channel.pending, waker)?;
+                let urgent = sent && std::mem::take(&mut channel.urgent);
+                if urgent {
+                    channel.sender.flush();
+                }
+                channel.gathered = !urgent;
+                all_sent &= sent;
             }
         }
         Ok(all_sent)
+    }
+
+    /// Lets go of what was sent and is gathered on its way to other processes.
+    pub(crate) fn write_out(&mut self) {
+        for channel in &mut self.channels.all {
+            if std::mem::take(&mut channel.gathered) {
+                channel.sender.flush();
+            }
+        }
     }
 
     /// Drops what was not sent.

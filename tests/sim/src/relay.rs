@@ -132,8 +132,10 @@ impl Relay {
         let wrong = |what: String| sim.violation(format!("channel {index} of {}: {what}", self.receiver));
         let channel = &mut self.channels[index];
         match &element {
-            StreamElement::Batch(_) if channel.watch.ended => wrong("records behind the end of input".to_owned()),
-            StreamElement::Batch(_) => {}
+            StreamElement::Batch(_) | StreamElement::Encoded(_) if channel.watch.ended => {
+                wrong("records behind the end of input".to_owned())
+            }
+            StreamElement::Batch(_) | StreamElement::Encoded(_) => {}
             StreamElement::Watermark(watermark) => {
                 if *watermark <= channel.watch.watermark {
                     wrong(format!("watermark {watermark} follows {}", channel.watch.watermark));
@@ -187,8 +189,7 @@ impl Drop for Relay {
                     self.channels[index].pending.push_back(element);
                 }
             }
-            let batches =
-                |channel: &mut Channel| channel.pending.drain(..).filter(|element| matches!(element, StreamElement::Batch(_))).collect();
+            let batches = |channel: &mut Channel| channel.pending.drain(..).filter(|element| element.is_batch()).collect();
             let left = self.channels.iter_mut().map(batches).collect();
             hold(&self.leftovers).insert((self.term, self.receiver.subtask), left);
         }

@@ -135,6 +135,10 @@ impl LinkHandler for Connection {
         }
     }
 
+    fn written(&self, payload: Vec<u8>) {
+        self.hub.pool.put(payload);
+    }
+
     fn lost(&self, link: &Link, reason: &LinkError) {
         let reason = format!("the connection to worker `{}` is lost: {reason}", self.address);
         let table = self.hub.connection_lost(self, link, &reason);

@@ -1,9 +1,9 @@
 //! What travels on a channel, as bytes. A batch is a frame that costs a credit, everything else one that costs none.
 
-use flott_core::{AnyBatch, BoxError, Timestamp, codec, exchange::BatchCodec, operator::WatermarkStatus};
+use flott_core::{BoxError, Timestamp, block_pool::BlockPool, codec, exchange::BatchCodec, operator::WatermarkStatus};
 use flott_net::Payload;
 use flott_rpc::task::Barrier;
-use flott_runtime::{LatencyMarker, StreamElement, panics::catching};
+use flott_runtime::{EARLY_BYTES, EncodedBatch, LatencyMarker, StreamElement};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -24,34 +24,34 @@ pub(super) enum Encoded {
     Control(Payload),
 }
 
-/// The frame of `element`. It is encoded when its turn to be written has come.
+/// The frame of `element`. A batch that the task has not encoded is, when its turn to be written has come.
 pub(super) fn encode(element: StreamElement, codec: &Arc<dyn BatchCodec>) -> Encoded {
     let control = match element {
         StreamElement::Batch(batch) => {
             let codec = codec.clone();
-            return Encoded::Batch(Payload::made(move |buffer| encode_batch(&batch, codec.as_ref(), buffer)));
+            let make = move |buffer: &mut Vec<u8>| EncodedBatch::append(&batch, codec.as_ref(), buffer);
+            return Encoded::Batch(Payload::made(EARLY_BYTES, make));
         }
+        StreamElement::Encoded(encoded) => return Encoded::Batch(encoded.into_bytes().into()),
         StreamElement::Watermark(watermark) => Control::Watermark(watermark),
         StreamElement::Status(status) => Control::Status(status),
         StreamElement::Barrier(barrier) => Control::Barrier(barrier),
         StreamElement::EndOfInput => Control::EndOfInput,
         StreamElement::LatencyMarker(marker) => Control::LatencyMarker(marker),
     };
-    Encoded::Control(Payload::made(move |buffer| codec::encode_into(&control, buffer)))
+    Encoded::Control(Payload::made(0, move |buffer| codec::encode_into(&control, buffer)))
 }
 
-fn encode_batch(batch: &AnyBatch, codec: &dyn BatchCodec, buffer: &mut Vec<u8>) -> Result<(), BoxError> {
-    // The types are the user's: one that panics breaks its channel, not the connection.
-    catching(|| codec.encode(batch, buffer)).unwrap_or_else(|panic| Err(format!("a type panicked: {}", panic.message).into()))
-}
-
-/// The batch that a frame holds.
+/// The batch that a frame holds: a short one as it is, for the task that gets it to decode.
 ///
 /// # Errors
 /// The bytes are no batch of the edge.
-pub(crate) fn decode_batch(payload: &[u8], codec: &dyn BatchCodec) -> Result<StreamElement, BoxError> {
-    let decoded = catching(|| codec.decode(payload)).unwrap_or_else(|panic| Err(format!("a type panicked: {}", panic.message).into()));
-    Ok(StreamElement::Batch(decoded?))
+pub(crate) fn batch(payload: &[u8], codec: &Arc<dyn BatchCodec>, pool: &Arc<BlockPool>) -> Result<StreamElement, BoxError> {
+    if payload.len() < EARLY_BYTES {
+        Ok(StreamElement::Encoded(EncodedBatch::received(payload, codec, pool)?))
+    } else {
+        Ok(StreamElement::Batch(EncodedBatch::decoded(payload, codec.as_ref())?))
+    }
 }
 
 /// The element that a frame holds which is no batch.

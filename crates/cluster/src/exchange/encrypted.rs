@@ -1,6 +1,6 @@
 //! Records between workers over TLS.
 
-use flott_net::{ByteStream, StreamControl, Transport};
+use flott_net::{ByteStream, StreamControl, Transport, Waiting};
 use flott_security::{Accepted, Connector, Entrance, Stream};
 use std::{
     io,
@@ -40,7 +40,7 @@ impl Transport for Encrypted {
 
 fn bytes(stream: &Stream) -> io::Result<ByteStream> {
     let control = Arc::new(Control(stream.try_clone()?));
-    Ok(ByteStream { reader: Box::new(stream.try_clone()?), writer: Box::new(stream.try_clone()?), control })
+    Ok(ByteStream { reader: Box::new(stream.try_clone()?), writer: Box::new(Waiting(stream.try_clone()?)), control })
 }
 
 struct Control(Stream);

@@ -6,7 +6,7 @@ use super::{
     incoming::Incoming,
     peers::Peer,
 };
-use flott_core::{exchange::BatchCodec, id::AttemptId, time::SharedClock};
+use flott_core::{block_pool::BlockPool, exchange::BatchCodec, id::AttemptId, time::SharedClock};
 use flott_net::{Link, ReceivingChannel};
 use flott_runtime::{ChannelKey, gate::ChannelSender};
 use std::{
@@ -36,6 +36,8 @@ pub(super) struct Hub {
     pub(super) address: OnceLock<SocketAddr>,
     clock: SharedClock,
     on_failure: OnFailure,
+    /// Memory of batches on their way.
+    pub(super) pool: Arc<BlockPool>,
     state: Mutex<State>,
 }
 
@@ -71,7 +73,7 @@ impl Awaited {
 
 impl Hub {
     pub(super) fn new(settings: ExchangeSettings, clock: SharedClock, on_failure: OnFailure) -> Self {
-        Hub { settings, address: OnceLock::new(), clock, on_failure, state: Mutex::default() }
+        Hub { settings, address: OnceLock::new(), clock, on_failure, pool: Arc::default(), state: Mutex::default() }
     }
 
     /// Where other workers reach this one.

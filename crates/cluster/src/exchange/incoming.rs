@@ -1,7 +1,7 @@
 //! The receiving end of a channel from another process.
 
 use super::{connection::Connection, element, hub::Hub};
-use flott_core::{BoxError, exchange::BatchCodec};
+use flott_core::{BoxError, block_pool::BlockPool, exchange::BatchCodec};
 use flott_net::{Link, ReceivingChannel};
 use flott_runtime::{
     ChannelKey, StreamElement,
@@ -19,6 +19,7 @@ use std::{
 pub(super) struct Incoming {
     pub(super) key: ChannelKey,
     codec: Arc<dyn BatchCodec>,
+    pool: Arc<BlockPool>,
     hub: Weak<Hub>,
     state: Mutex<Receiving>,
 }
@@ -46,7 +47,7 @@ impl fmt::Debug for Incoming {
 impl Incoming {
     pub(super) fn new(key: ChannelKey, codec: Arc<dyn BatchCodec>, hub: &Arc<Hub>, channel: ChannelSender) -> Arc<Self> {
         let state = Receiving { channel: None, route: None, gone: false };
-        let incoming = Arc::new(Incoming { key, codec, hub: Arc::downgrade(hub), state: Mutex::new(state) });
+        let incoming = Arc::new(Incoming { key, codec, pool: hub.pool.clone(), hub: Arc::downgrade(hub), state: Mutex::new(state) });
         // The task may be gone already, and this is told at once.
         channel.listen(incoming.clone());
         let mut state = incoming.lock();
@@ -75,11 +76,13 @@ impl Incoming {
             return;
         };
         state.route = Some(Route { connection: connection.clone(), link: link.clone(), channel });
+        // Whoever grants writes, and may find that something else cannot be sent: that needs other locks.
+        drop(state);
         link.grant(channel, u32::try_from(capacity).unwrap_or(u32::MAX));
     }
 
     pub(super) fn batch(&self, payload: &[u8]) {
-        self.push(element::decode_batch(payload, self.codec.as_ref()));
+        self.push(element::batch(payload, &self.codec, &self.pool));
     }
 
     pub(super) fn control(&self, payload: &[u8]) {
@@ -134,8 +137,10 @@ impl Incoming {
 
 impl ChannelListener for Incoming {
     fn room(&self, batches: usize) {
-        if let Some(route) = &self.lock().route {
-            route.link.grant(route.channel, u32::try_from(batches).unwrap_or(u32::MAX));
+        // The other side is told without the lock: what comes in the meantime need not wait.
+        let route = self.lock().route.as_ref().map(|route| (route.link.clone(), route.channel));
+        if let Some((link, channel)) = route {
+            link.grant(channel, u32::try_from(batches).unwrap_or(u32::MAX));
         }
     }
 

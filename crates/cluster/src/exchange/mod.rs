@@ -19,7 +19,7 @@ mod incoming;
 mod outgoing;
 mod peers;
 
-pub(crate) use element::{decode_batch, decode_control};
+pub(crate) use element::{batch, decode_control};
 pub use encrypted::Encrypted;
 use flott_core::{
     Error, ErrorKind,

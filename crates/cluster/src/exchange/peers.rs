@@ -27,12 +27,13 @@ impl Hub {
     ) -> ChannelSender {
         let (gate, mut senders) = gate(1, capacity);
         let sender = senders.remove(0);
-        let outgoing = Arc::new(Outgoing::new(key, codec, self.clone(), gate));
+        let outgoing = Arc::new(Outgoing::new(key, codec.clone(), self.clone(), gate, capacity));
         match address {
-            Some(address) => self.lead(outgoing, address),
+            Some(address) => self.lead(outgoing.clone(), address),
             None => outgoing.fail(&format!("it is not known at which worker {} is", key.to.subtask)),
         }
-        sender
+        let carrier = Arc::downgrade(&outgoing);
+        sender.to_process(codec, self.pool.clone(), carrier)
     }
 
     /// Opens a channel on the connection to `address`, which is made if there is none.

@@ -17,6 +17,7 @@ fn all_kinds_of_elements_arrive_as_they_were_sent_in_their_order() {
     let records = Batch {
         values: vec![("a".to_owned(), 1), ("b".to_owned(), u64::MAX)],
         timestamps: Timestamps::Each(vec![-5, i64::MAX]),
+        // They do not travel.
         hashes: vec![3, 4],
     };
     let savepoint = Barrier {
@@ -45,7 +46,7 @@ fn all_kinds_of_elements_arrive_as_they_were_sent_in_their_order() {
             (StreamElement::Batch(found), StreamElement::Batch(_)) => {
                 let found = found.downcast::<(String, u64)>().unwrap();
                 let expected = if number == 1 { records.clone() } else { Batch::default() };
-                assert_eq!((found.values, found.timestamps, found.hashes), (expected.values, expected.timestamps, expected.hashes));
+                assert_eq!((found.values, found.timestamps, found.hashes), (expected.values, expected.timestamps, Vec::new()));
             }
             (found, expected) => assert_eq!(format!("{found:?}"), format!("{expected:?}")),
         }

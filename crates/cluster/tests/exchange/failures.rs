@@ -100,21 +100,54 @@ fn a_batch_that_cannot_be_encoded_or_decoded_breaks_its_channel_alone() {
         sender.send(moody(0)).unwrap();
         sender.send(moody(value)).unwrap();
         assert!(matches!(receiver.element(), StreamElement::Batch(_)));
-        receiver.is_broken();
-        sender.is_gone_sending(&moody(0));
-        let (failure, attempt) = if value <= 2 { (a.failure(), key.from) } else { (b.failure(), key.to) };
-        assert_eq!((failure.key, failure.attempt), (key, attempt));
-        let says = match value {
-            1 => "a batch cannot be sent: it cannot be encoded: ",
-            2 => "a batch cannot be sent: it cannot be encoded: a type panicked: assertion",
-            3 => "what came cannot be decoded: ",
-            _ => "what came cannot be decoded: a type panicked: assertion",
-        };
-        assert!(failure.reason.starts_with(says), "{failure}");
+        if value <= 2 {
+            receiver.is_broken();
+            sender.is_gone_sending(&moody(0));
+            let failure = a.failure();
+            assert_eq!((failure.key, failure.attempt), (key, key.from));
+            let says = [
+                "a batch cannot be sent: it cannot be encoded: ",
+                "a batch cannot be sent: it cannot be encoded: its code panicked: assertion",
+            ];
+            assert!(failure.reason.starts_with(says[usize::from(value) - 1]), "{failure}");
+        } else {
+            // The task that receives fails of it.
+            let error = receiver.decoded().unwrap_err().to_string();
+            assert!(error.starts_with(if value == 3 { "" } else { "its code panicked: assertion" }), "{error}");
+            drop(receiver);
+            sender.is_gone_sending(&moody(0));
+        }
         good.send(moody(0)).unwrap();
         good_end.element();
     }
-    assert_eq!((a.exchange.failures().len(), b.exchange.failures().len()), (2, 2));
+    assert_eq!((a.exchange.failures().len(), b.exchange.failures().len()), (2, 0));
+}
+
+#[test]
+fn a_long_batch_that_cannot_be_encoded_or_decoded_breaks_its_channel_alone() {
+    let (a, b) = (Worker::new(), Worker::new());
+    let long = |last| {
+        let mut values = vec![Moody(0); 100_000];
+        values.push(Moody(last));
+        StreamElement::Batch(AnyBatch::new(Batch::of(values)))
+    };
+    for (value, says) in [
+        (1, "a batch cannot be sent: it cannot be encoded: "),
+        (2, "a batch cannot be sent: it cannot be encoded: its code panicked: assertion"),
+        (3, "what came cannot be decoded: "),
+        (4, "what came cannot be decoded: its code panicked: assertion"),
+    ] {
+        let key = key(0, value);
+        let mut receiver = b.receiver::<Moody>(key);
+        let sender = a.sender::<Moody>(key, b.address());
+        sender.send(long(0)).unwrap();
+        assert!(matches!(receiver.element(), StreamElement::Batch(batch) if batch.len() == 100_001));
+        sender.send(long(value as u8)).unwrap();
+        receiver.is_broken();
+        let (failure, attempt) = if value <= 2 { (a.failure(), key.from) } else { (b.failure(), key.to) };
+        assert_eq!((failure.key, failure.attempt), (key, attempt));
+        assert!(failure.reason.starts_with(says), "{failure}");
+    }
 }
 
 #[test]
@@ -123,7 +156,7 @@ fn workers_that_run_different_programs_notice() {
     let mut receiver = b.receiver::<String>(key(0, 0));
     let sender = a.sender::<u32>(key(0, 0), b.address());
     sender.send(batch(100_000)).unwrap();
-    receiver.is_broken();
+    receiver.decoded().unwrap_err();
+    drop(receiver);
     sender.is_gone();
-    assert!(b.failure().reason.ends_with("do all workers run the same program?"));
 }

@@ -2,7 +2,7 @@
 
 use flott_cluster::exchange::{ChannelFailure, ExchangeSettings, NetworkExchange};
 use flott_core::{
-    AnyBatch, Batch, Data, Timestamp,
+    AnyBatch, Batch, BoxError, Data, Timestamp,
     exchange::TypedBatchCodec,
     id::{AttemptId, JobId, SubtaskId, VertexId},
     time::Clock,
@@ -151,17 +151,37 @@ pub(crate) struct Sender(pub(crate) ChannelSender);
 impl Sender {
     /// Sends, however long it takes.
     pub(crate) fn send(&self, element: StreamElement) -> Result<(), ReceiverGone> {
-        let mut pending = VecDeque::from([element]);
-        block("sending", |cx| match self.0.send_from(&mut pending, Some(cx.waker())) {
-            Ok(true) => Poll::Ready(Ok(())),
-            Ok(false) => Poll::Pending,
-            Err(gone) => Poll::Ready(Err(gone)),
+        let mut pending = VecDeque::from([self.carried(element)]);
+        block("sending", |cx| {
+            let sent = self.0.send_from(&mut pending, Some(cx.waker()));
+            // As a task does before it waits.
+            self.0.flush();
+            match sent {
+                Ok(true) => Poll::Ready(Ok(())),
+                Ok(false) => Poll::Pending,
+                Err(gone) => Poll::Ready(Err(gone)),
+            }
         })
     }
 
     /// Whether there is room for a batch; it is sent then.
     pub(crate) fn takes(&self, element: StreamElement) -> bool {
-        self.0.send_from(&mut VecDeque::from([element]), None).unwrap()
+        let element = self.carried(element);
+        let sent = self.0.send_from(&mut VecDeque::from([element]), None).unwrap();
+        self.0.flush();
+        sent
+    }
+
+    /// As a task sends it.
+    fn carried(&self, element: StreamElement) -> StreamElement {
+        match element {
+            StreamElement::Batch(batch) => {
+                // Whoever sends knows about how long it is; here nobody asks the type.
+                let bytes = batch.len();
+                self.0.carried(batch, bytes)
+            }
+            other => other,
+        }
     }
 
     /// Waits until the receiver is gone, sending all the time.
@@ -182,9 +202,16 @@ impl Receiver {
         block("receiving", |cx| self.0.poll_next(cx, &[false]))
     }
 
+    /// The next element; a batch is decoded.
     pub(crate) fn element(&mut self) -> StreamElement {
+        self.decoded().unwrap()
+    }
+
+    /// As [`Receiver::element`], or why a batch cannot be decoded.
+    pub(crate) fn decoded(&mut self) -> Result<StreamElement, BoxError> {
         match self.event() {
-            GateEvent::Element(0, element) => element,
+            GateEvent::Element(0, StreamElement::Encoded(encoded)) => encoded.decode().map(StreamElement::Batch),
+            GateEvent::Element(0, element) => Ok(element),
             other => panic!("an element was expected, not {other:?}"),
         }
     }

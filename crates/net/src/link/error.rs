@@ -48,6 +48,9 @@ pub enum SendError {
     /// The label is too long.
     #[error("a label of {0} bytes")]
     LongLabel(usize),
+    /// The payload is too long.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
 }
 
 /// Why a payload cannot be sent.

@@ -1,10 +1,11 @@
 //! Two sides that are connected, and what each of them hears.
 
 use flott_net::{
-    Acceptor, ByteStream, Link, LinkError, LinkHandler, LinkOptions, Listener, ReceivingChannel, SendingChannel, Unsendable, connect,
+    Acceptor, ByteStream, Link, LinkError, LinkHandler, LinkOptions, Listener, Payload, ReceivingChannel, SendError, SendingChannel,
+    Unsendable, connect,
 };
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
@@ -96,6 +97,18 @@ impl Side {
         Side { link: Link::start(stream, options, ear).unwrap(), heard }
     }
 
+    pub(crate) fn send(&self, channel: SendingChannel, payload: impl Into<Payload>) -> Result<(), SendError> {
+        self.link.send(channel, payload)?;
+        self.link.flush();
+        Ok(())
+    }
+
+    pub(crate) fn send_control(&self, channel: SendingChannel, payload: impl Into<Payload>) -> Result<(), SendError> {
+        self.link.send_control(channel, payload)?;
+        self.link.flush();
+        Ok(())
+    }
+
     pub(crate) fn next(&self) -> Heard {
         self.heard.recv_timeout(PATIENCE).expect("nothing was heard")
     }
@@ -128,4 +141,11 @@ pub(crate) fn pair_with(connecting: LinkOptions, accepting: LinkOptions) -> (Sid
 
 pub(crate) fn pair() -> (Side, Side) {
     pair_with(LinkOptions::default(), LinkOptions::default())
+}
+
+/// A side that never reads, and a connection to it.
+pub(crate) fn deaf() -> (TcpStream, ByteStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, ByteStream::tcp(stream).unwrap())
 }

@@ -5,7 +5,9 @@ use crate::key::KeySelector;
 use flott_core::{
     AnyBatch, Batch, BoxError, Data,
     batch::Timestamps,
-    exchange::{BatchCodec, ChannelOutput, PartitionContext, PartitionKind, Partitioner, PartitionerFactory, TypedBatchCodec},
+    exchange::{
+        BatchCodec, ChannelOutput, PartitionContext, PartitionKind, Partitioner, PartitionerFactory, RecordHasher, TypedBatchCodec,
+    },
     key_group::{key_group_of, subtask_of_group},
 };
 use flott_graph::EdgeFactory;
@@ -58,7 +60,18 @@ impl<T: Data, S: KeySelector<T>> PartitionerFactory for KeyEdge<T, S> {
     }
 
     fn codec(&self) -> Box<dyn BatchCodec> {
-        Box::new(TypedBatchCodec::<T>::default())
+        Box::new(TypedBatchCodec::<T, _>::keyed(ByHash(self.selector.clone())))
+    }
+}
+
+struct ByHash<S>(Arc<S>);
+
+impl<T: Data, S: KeySelector<T>> RecordHasher<T> for ByHash<S> {
+    const KEYED: bool = true;
+
+    #[inline]
+    fn hash(&self, record: &T) -> u64 {
+        self.0.hash(record)
     }
 }
 
@@ -74,9 +87,12 @@ impl<T: Data, S: KeySelector<T>> Partitioner for ByKey<T, S> {
     fn partition(&mut self, batch: AnyBatch, output: &mut dyn ChannelOutput) -> Result<(), BoxError> {
         let mut batch = batch.downcast::<T>()?;
         batch.hashes.clear();
-        batch.hashes.extend(batch.values.iter().map(|value| self.selector.hash(value)));
-        if self.buffers.batches.len() == 1 {
-            // One receiver: the batch goes as it is.
+        let only_one = self.buffers.batches.len() == 1;
+        if !only_one || !output.leaves_process(0) {
+            batch.hashes.extend(batch.values.iter().map(|value| self.selector.hash(value)));
+        }
+        if only_one {
+            // The batch goes as it is.
             output.push(0, AnyBatch::new(batch));
             return Ok(());
         }

@@ -69,6 +69,9 @@ mod tests {
             self.0.resize_with(self.0.len().max(channel + 1), Vec::new);
             self.0[channel].push(batch.downcast().unwrap());
         }
+        fn leaves_process(&self, _: usize) -> bool {
+            false
+        }
     }
 
     fn run(factory: Arc<dyn PartitionerFactory>, channels: usize, batch: Batch<u64>) -> Vec<Vec<u64>> {
@@ -125,6 +128,41 @@ mod tests {
             }
         }
         assert_eq!(seen, 1000);
+    }
+
+    /// What leads to another process.
+    #[derive(Default)]
+    struct Leaving(Vec<AnyBatch>);
+    impl ChannelOutput for Leaving {
+        fn push(&mut self, _: usize, batch: AnyBatch) {
+            self.0.push(batch);
+        }
+        fn leaves_process(&self, _: usize) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_process_gets_the_hashes_of_its_keys_where_it_is_decoded() {
+        let edge = KeyEdge::<u64, _>::new(ByValue::new(|n: &u64| n % 100));
+        let factory = EdgeFactory::create(&edge, PartitionKind::Hash);
+        let codec = factory.codec();
+        for channels in [1, 3] {
+            let mut partitioner = factory.create(PartitionContext { subtask: 0, channels, max_parallelism: 128 });
+            let mut sent = Leaving::default();
+            partitioner.partition(AnyBatch::new(Batch::of((0..1000u64).collect())), &mut sent).unwrap();
+            partitioner.flush(&mut sent);
+            let mut seen = 0;
+            for batch in sent.0 {
+                let mut bytes = Vec::new();
+                codec.encode(&batch, &mut bytes).unwrap();
+                let found = codec.decode(&bytes).unwrap().downcast::<u64>().unwrap();
+                assert_eq!(found.values, batch.downcast::<u64>().unwrap().values);
+                assert_eq!(found.hashes, found.values.iter().map(|value| key_hash(&(value % 100))).collect::<Vec<_>>());
+                seen += found.values.len();
+            }
+            assert_eq!(seen, 1000, "{channels} channels");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::{
     chain::Running,
     element::StreamElement,
     gate::{GateEvent, ReceiverGone},
+    output::OutputEdge,
     times::WaitingFor,
     valve::ValveOutput,
 };
@@ -20,6 +21,9 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+
+/// How long a task that is busy may gather what it sends to other processes. One that waits sends everything first.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// What one look at the input gave.
 enum Polled {
@@ -58,6 +62,7 @@ impl Task {
                 self.wait(Waiting::Output).await;
                 continue;
             }
+            self.write_out_at_times();
             let step_started = self.snapshot.is_some().then(|| self.env.clock.monotonic());
             self.go_on_with_snapshot()?;
             if self.settling && self.is_settled() {
@@ -83,7 +88,7 @@ impl Task {
                 }
                 Polled::Nothing => {
                     // No more input at hand: what was gathered goes out now.
-                    self.chain.edges.iter_mut().for_each(crate::output::OutputEdge::flush);
+                    self.chain.edges.iter_mut().for_each(OutputEdge::flush);
                     let clear = self.send().await;
                     if self.snapshot.as_ref().is_some_and(|snapshot| !snapshot.is_behind()) {
                         yield_now().await;
@@ -155,7 +160,7 @@ impl Task {
 
     /// Sends what there is room for. If not all could be sent, the waker is registered.
     async fn send(&mut self) -> bool {
-        if self.chain.edges.iter().all(crate::output::OutputEdge::is_clear) {
+        if self.chain.edges.iter().all(OutputEdge::is_clear) {
             return true;
         }
         poll_fn(|cx| {
@@ -177,12 +182,26 @@ impl Task {
         .await
     }
 
+    /// Lets go of what is gathered on its way to other processes.
+    fn write_out(&mut self) {
+        self.chain.edges.iter_mut().for_each(OutputEdge::write_out);
+        self.written_out = self.env.clock.monotonic();
+    }
+
+    /// As [`Task::write_out`], if the last time was long ago.
+    fn write_out_at_times(&mut self) {
+        if self.env.clock.monotonic().saturating_sub(self.written_out) >= GATHERING {
+            self.write_out();
+        }
+    }
+
     /// Sleeps until something happens: input, room, a command or a time.
     async fn wait(&mut self, waiting: Waiting) {
         let counts_as = match waiting {
             Waiting::Input => WaitingFor::Input,
             Waiting::Output | Waiting::Operator => WaitingFor::Output,
         };
+        self.write_out();
         let start = self.env.clock.monotonic();
         self.metrics.times.begin_wait(counts_as, start);
         self.metrics.watermark_out.set(self.chain.watermark_out.get());
@@ -281,6 +300,12 @@ impl Task {
                     self.chain.process(self.channel_inputs[channel], batch)?;
                 }
             }
+            StreamElement::Encoded(encoded) => {
+                let undecoded =
+                    |error| format!("what came from another worker cannot be decoded: {error}; do all workers run the same program?");
+                let batch = encoded.decode().map_err(undecoded)?;
+                self.element(channel, StreamElement::Batch(batch))?;
+            }
             StreamElement::Watermark(watermark) => {
                 let output = self.valve.watermark(channel, watermark);
                 self.time(output)?;
@@ -350,7 +375,7 @@ impl Task {
             Running::Operator(operator) => operator.is_settled(),
             Running::Source(_) => true,
         };
-        let sent = self.chain.edges.iter().all(crate::output::OutputEdge::is_clear);
+        let sent = self.chain.edges.iter().all(OutputEdge::is_clear);
         sent && self.chain.nodes.iter().all(settled)
     }
 

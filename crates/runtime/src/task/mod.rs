@@ -100,6 +100,8 @@ pub struct Task {
     drained_for: Option<CheckpointId>,
     /// All that had to be committed may be: the task ends as soon as it is.
     settling: bool,
+    /// When it last let go of what it has sent to other processes.
+    written_out: Duration,
 }
 
 impl std::fmt::Debug for Task {

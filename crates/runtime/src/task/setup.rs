@@ -96,6 +96,7 @@ impl Task {
             stopping_with: None,
             drained_for: None,
             settling: false,
+            written_out: std::time::Duration::ZERO,
             graph,
             env,
         }
