@@ -38,7 +38,7 @@ impl<'de> Deserializer<'de> {
     }
 
     /// A number of `BITS` bits, 64 at the most. It may be longer than needed, but not longer than the longest of its type.
-    #[inline]
+    #[inline(always)]
     fn number<const BITS: u32>(&mut self) -> Result<u64, CodecError> {
         if let [byte, rest @ ..] = self.input
             && *byte < 0x80
@@ -63,7 +63,7 @@ impl<'de> Deserializer<'de> {
         Err(Reason::NumberTooLarge.into())
     }
 
-    #[inline]
+    #[inline(always)]
     fn length(&mut self, of: &'static str) -> Result<usize, CodecError> {
         // A length that this machine has no addresses for is longer than the input.
         usize::try_from(self.number::<{ usize::BITS }>()?).map_err(|_| Reason::Ended(of).into())
@@ -76,7 +76,7 @@ impl<'de> Deserializer<'de> {
     }
 
     /// A text. Most are short and ASCII: of those the first 8 bytes are looked at at once, whatever is behind the text.
-    #[inline]
+    #[inline(always)]
     fn text(&mut self) -> Result<&'de str, CodecError> {
         let length = self.length("a text")?;
         let input = self.input;
@@ -161,7 +161,7 @@ impl Elements<'_, '_> {
 impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
     type Error = CodecError;
 
-    #[inline]
+    #[inline(always)]
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, CodecError> {
         if self.left == 0 {
             return Ok(None);
@@ -287,12 +287,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         visitor.visit_char(text.chars().next().ok_or(Reason::Character(0))?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         visitor.visit_borrowed_str(self.text()?)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         visitor.visit_str(self.text()?)
     }
@@ -331,13 +331,13 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CodecError> {
         let left = self.length("a sequence")?;
         visitor.visit_seq(Elements { deserializer: self, left })
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, CodecError> {
         visitor.visit_seq(Elements { deserializer: self, left: length })
     }
