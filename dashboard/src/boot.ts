@@ -1,6 +1,6 @@
 /** Runs first, and is small: sends the calls that the page will ask for, while its scripts are on their way. */
 
-import { sendEarly } from "./api/early";
+import { hasRest, sendEarly } from "./api/early";
 import "@xyflow/react/dist/base.css";
 import "./styles/base.css";
 import "./styles/pieces.css";
@@ -12,4 +12,5 @@ sendEarly(hash);
 
 // A graph is what most links lead to.
 if (hash.startsWith("#/job")) void import("./graph/JobGraph");
+if (hasRest(hash)) void import("./pages/rest");
 void import("./main");

@@ -1,13 +1,14 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { get } from "./api/client";
-import { callsOf, hasGraph } from "./api/early";
+import { callsOf, hasGraph, hasRest } from "./api/early";
 import { interval, prefetch, startPolling } from "./api/poll";
 import type { Config } from "./api/types";
 import { App } from "./app/App";
 import { config } from "./app/cluster";
 import { applyTheme } from "./app/settings";
 import { JobGraph } from "./graph/JobGraphLater";
+import { fetchRest } from "./pages/restLater";
 
 applyTheme();
 startPolling();
@@ -27,11 +28,15 @@ async function configure(): Promise<void> {
 /** How long the page waits for what it shows first, ms. With all of it, it is drawn once, rather than anew with each answer. */
 const FIRST_MS = 150;
 
+/** When the scripts of other pages are fetched: the first one is there by then, ms. */
+const REST_MS = 1500;
+
 async function first(): Promise<void> {
   const { hash } = window.location;
   // A script that cannot be fetched is told of where it is missing.
   const graph = hasGraph(hash) ? [JobGraph.fetch().catch(() => {})] : [];
-  const all = Promise.all([configure(), ...callsOf(hash).map(prefetch), ...graph]);
+  const rest = hasRest(hash) ? [fetchRest()] : [];
+  const all = Promise.all([configure(), ...callsOf(hash).map(prefetch), ...graph, ...rest]);
   await Promise.race([all, new Promise((late) => setTimeout(late, FIRST_MS))]);
 }
 
@@ -43,4 +48,6 @@ if (root) {
       <App />
     </StrictMode>,
   );
+  // The next page is shown at once, then.
+  setTimeout(() => void fetchRest(), REST_MS);
 }

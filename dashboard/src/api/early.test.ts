@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { callsOf, hasGraph, sendEarly, takeEarly } from "./early";
+import { callsOf, hasGraph, hasRest, sendEarly, takeEarly } from "./early";
 
 const ID = "0123456789abcdef0123456789abcdef";
 
@@ -30,6 +30,12 @@ describe("early calls", () => {
     expect(callsOf("#/jobs/running")).toEqual(["jobs/overview", "jobs/flow"]);
     expect(callsOf("#/jobs/..%2f/overview")).toEqual(["jobs/overview", "jobs/flow"]);
     expect(callsOf("#/task-managers/tm-0/log")).toEqual([]);
+  });
+  it("say whether lists and a graph are all that the page needs", () => {
+    const lean = ["", "#/overview", "#/jobs", `#/jobs/${ID}`, `#/jobs/${ID}/overview`];
+    const rich = [`#/jobs/${ID}?vertex=1`, `#/jobs/${ID}/checkpoints`, "#/task-managers", "#/submit", "#/job-manager/log"];
+    expect(lean.filter(hasRest)).toEqual([]);
+    expect(rich.filter(hasRest)).toEqual(rich);
   });
   it("are taken once, while they are news", async () => {
     sendEarly(`#/jobs/${ID}`);

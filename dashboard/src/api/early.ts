@@ -49,6 +49,9 @@ export function callsOf(hash: string): string[] {
 /** Whether the page behind an address begins with the graph of a job. */
 export const hasGraph = (hash: string): boolean => callsOf(hash).some((call) => /^jobs\/[0-9a-f]{32}\/flow$/.test(call));
 
+/** Whether the page behind an address needs more than lists and the graph of a job. */
+export const hasRest = (hash: string): boolean => /[?&]vertex=/.test(hash) || !(hasGraph(hash) || callsOf(hash).includes("jobs/overview"));
+
 /** Sends the calls of the page behind an address. */
 export function sendEarly(hash: string): void {
   const asker = token.read();

@@ -4,9 +4,7 @@ import { useEffect } from "react";
 import { JobsPage } from "../pages/Jobs";
 import { JobPage } from "../pages/job/JobPage";
 import { OverviewPage } from "../pages/Overview";
-import { ProcessPage } from "../pages/process/Process";
-import { TaskManagersPage } from "../pages/process/TaskManagers";
-import { SubmitPage } from "../pages/Submit";
+import { ProcessPage, SubmitPage, TaskManagersPage } from "../pages/restLater";
 import { href, useRoute } from "./router";
 
 /** The path of this dashboard for a path of Flink's. */

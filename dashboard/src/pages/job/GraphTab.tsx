@@ -11,8 +11,8 @@ import { graphOf, shownName } from "../../graph/model";
 import { Ago, Card, Facts, Failure, Meter, Sentence, Since, State, Tasks } from "../../parts/basic";
 import { type Column, Table } from "../../parts/Table";
 import { hasEnded } from "../jobList";
+import { VertexPanel } from "../restLater";
 import { Records } from "../vertex/records";
-import { VertexPanel } from "../vertex/VertexPanel";
 import { Waiting } from "./Waiting";
 
 /** Whether a vertex that is opened stands below the graph, as the style says. */
@@ -163,6 +163,7 @@ function keepInView(element: HTMLElement, above: HTMLElement | null): () => void
   const timer = setTimeout(stop, SETTLED);
   for (const event of ["wheel", "touchstart", "keydown", "pointerdown"]) window.addEventListener(event, stop, { signal: control.signal });
   show();
+  watch.observe(element);
   if (above) watch.observe(above);
   return stop;
 }

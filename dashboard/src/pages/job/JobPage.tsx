@@ -9,13 +9,9 @@ import { href } from "../../app/router";
 import { Copyable, Failure, Loading, Since, State, Time } from "../../parts/basic";
 import { type Tab, Tabs } from "../../parts/Tabs";
 import { hasEnded } from "../jobList";
+import { CheckpointsTab, ConfigurationTab, ExceptionsTab, RescaleTab, TimelineTab } from "../restLater";
 import { Actions } from "./Actions";
-import { CheckpointsTab } from "./CheckpointsTab";
-import { ConfigurationTab } from "./ConfigurationTab";
-import { ExceptionsTab } from "./ExceptionsTab";
 import { GraphTab } from "./GraphTab";
-import { RescaleTab } from "./RescaleTab";
-import { TimelineTab } from "./TimelineTab";
 
 export function JobPage({ id, tab }: { id: string; tab: string }) {
   // The form of a job seldom changes; what changes all the time comes with `flow`, and with it the news that the form has changed.
