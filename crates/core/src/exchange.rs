@@ -121,6 +121,9 @@ pub struct TypedBatchCodec<T, H = NotKeyed> {
     records: PhantomData<fn() -> T>,
 }
 
+/// Memory that is reserved for the records of a batch before they are decoded, bytes.
+const RESERVED_BYTES: usize = 1 << 20;
+
 /// Knows the hash of a record's key.
 pub trait RecordHasher<T>: Send + Sync + 'static {
     /// Whether records have keys.
@@ -177,8 +180,10 @@ impl<T: Data, H: RecordHasher<T>> BatchCodec for TypedBatchCodec<T, H> {
         let (mut values, mut hashes) = (Vec::new(), Vec::new());
         codec::decode_each(rest, |value: T, left| {
             if values.capacity() == 0 {
-                values.reserve_exact(left + 1);
-                hashes.reserve_exact(if H::KEYED { left + 1 } else { 0 });
+                // A record may take far more memory than bytes: what was not decoded yet is trusted with so much and no more.
+                let records = (left + 1).min(RESERVED_BYTES / size_of::<T>().max(1));
+                values.reserve_exact(records);
+                hashes.reserve_exact(if H::KEYED { records } else { 0 });
             }
             // While the record is at hand: to go through all of them again would cost as much as to decode them.
             if H::KEYED {

@@ -68,6 +68,9 @@ pub const EARLY_BYTES: usize = 64 << 10;
 
 const CUT: &str = "a batch is cut in its number of records";
 
+/// What is shorter may lie in memory for this.
+const LEAST_BYTES: usize = 1 << 10;
+
 /// Bytes of the number of records.
 const COUNT_BYTES: usize = 4;
 
@@ -77,7 +80,7 @@ impl EncodedBatch {
     /// # Errors
     /// The batch has another type, or a value refuses to be serialised, or panics.
     pub fn new(batch: &AnyBatch, codec: &Arc<dyn BatchCodec>, pool: &Arc<BlockPool>, room: usize) -> Result<Self, BoxError> {
-        let mut encoded = EncodedBatch { bytes: pool.take(room), codec: codec.clone(), pool: pool.clone() };
+        let mut encoded = EncodedBatch { bytes: memory(pool, room), codec: codec.clone(), pool: pool.clone() };
         Self::append(batch, codec.as_ref(), &mut encoded.bytes)?;
         Ok(encoded)
     }
@@ -100,7 +103,7 @@ impl EncodedBatch {
         if bytes.len() < COUNT_BYTES {
             return Err(CUT.into());
         }
-        let mut block = pool.take(with_room(bytes.len()));
+        let mut block = memory(pool, with_room(bytes.len()));
         block.extend_from_slice(bytes);
         Ok(EncodedBatch { bytes: block, codec: codec.clone(), pool: pool.clone() })
     }
@@ -145,6 +148,16 @@ impl EncodedBatch {
 /// So much memory for `bytes` that the next batch, which may be a little longer, has room in it as well.
 pub(crate) fn with_room(bytes: usize) -> usize {
     bytes + bytes / 8
+}
+
+/// Memory for `bytes`, and not much more: all edges of a process share a pool, and a batch may wait for long.
+fn memory(pool: &BlockPool, bytes: usize) -> Vec<u8> {
+    let block = pool.take(bytes);
+    if block.capacity() <= 4 * bytes.max(LEAST_BYTES) {
+        return block;
+    }
+    pool.put(block);
+    Vec::with_capacity(bytes)
 }
 
 /// Of a type, or of the function that computes its key.

@@ -167,6 +167,10 @@ struct State {
     writing: bool,
     /// Whoever had the pen has left it to the thread.
     handed_over: bool,
+    /// Something was queued since the thread looked last.
+    used: bool,
+    /// The thread sleeps until it is woken: whoever queues something does.
+    resting: bool,
     writer_gone: bool,
     lost_told: bool,
 }
@@ -225,6 +229,8 @@ impl Link {
             due: false,
             writing: false,
             handed_over: false,
+            used: false,
+            resting: false,
             writer_gone: false,
             lost_told: false,
         };
@@ -271,7 +277,13 @@ impl Link {
             state.queued += frame.len();
             state.queue.push_back(frame);
         }
-        Ok(state.queued)
+        state.used = true;
+        let (queued, wake) = (state.queued, std::mem::take(&mut state.resting));
+        drop(state);
+        if wake {
+            self.0.work.notify_one();
+        }
+        Ok(queued)
     }
 
     /// Lets the thread write what is queued.
@@ -287,7 +299,8 @@ impl Link {
 
     /// Writes what is queued, as far as the connection takes it without a wait; a thread of the link does the rest. Never blocks.
     ///
-    /// A frame is written when somebody flushes: so frames go out together, and no other thread has to be woken for them.
+    /// A frame is written when somebody flushes: so frames go out together, and no other thread has to be woken for them. If nobody does
+    /// within some milliseconds, the thread writes it.
     pub fn flush(&self) {
         {
             let mut state = self.lock();
@@ -303,7 +316,7 @@ impl Link {
         }
         // As on the link's own threads: whoever flushes goes on, and the connection does not stay half written.
         if catch_unwind(AssertUnwindSafe(|| self.write_due())).is_err() {
-            self.lock().writing = false;
+            // The pen stays taken: nothing may follow what is half written.
             self.end(LinkError::Panicked);
         }
     }
@@ -326,7 +339,6 @@ impl Link {
                     return;
                 }
                 Err(error) => {
-                    self.lock().writing = false;
                     self.end(LinkError::Io(error.to_string()));
                     return;
                 }

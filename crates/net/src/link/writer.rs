@@ -6,6 +6,7 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::PoisonError,
+    time::Duration,
 };
 
 pub(super) fn run(link: &Link) {
@@ -54,9 +55,12 @@ fn write(link: &Link) -> io::Result<()> {
     }
 }
 
+/// So long a frame waits, about, for somebody to flush.
+const TICK: Duration = Duration::from_millis(5);
+
 fn next(link: &Link) -> Next {
     let mut state = link.lock();
-    let mut silent = false;
+    let (mut ticked, mut silent) = (false, false);
     loop {
         if matches!(state.phase, Phase::Ended(_)) {
             return Next::End;
@@ -64,28 +68,32 @@ fn next(link: &Link) -> Next {
         if std::mem::take(&mut state.handed_over) {
             return Next::Write;
         }
+        let nothing = state.urgent.is_empty() && state.queue.is_empty();
+        // Whoever writes at the moment goes on with it.
+        state.due = !nothing && (state.due || ticked || silent || state.phase != Phase::Running);
         if !state.writing {
-            let nothing = state.urgent.is_empty() && state.queue.is_empty();
             let next = match &state.phase {
-                Phase::Ending(_, words) if nothing => Some(Next::Goodbye(words.clone())),
-                Phase::Ending(..) => Some(Next::Write),
                 _ if state.due => Some(Next::Write),
+                Phase::Ending(_, words) => Some(Next::Goodbye(words.clone())),
                 _ => silent.then_some(Next::Ping),
             };
             if let Some(next) = next {
                 state.writing = true;
-                state.due |= !nothing;
                 return next;
             }
         }
-        silent = false;
-        state = match link.0.options.heartbeat {
-            None => link.0.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Some(interval) => {
-                let (state, timeout) = link.0.work.wait_timeout(state, interval).unwrap_or_else(PoisonError::into_inner);
-                silent = timeout.timed_out();
-                state
+        let active = std::mem::take(&mut state.used) || !nothing;
+        state.resting = !active;
+        let timeout = if active { Some(TICK) } else { link.0.options.heartbeat };
+        let timed_out;
+        (state, timed_out) = match timeout {
+            None => (link.0.work.wait(state).unwrap_or_else(PoisonError::into_inner), false),
+            Some(timeout) => {
+                let (state, result) = link.0.work.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
+                (state, result.timed_out())
             }
         };
+        state.resting = false;
+        (ticked, silent) = (timed_out && active, timed_out && !active);
     }
 }
