@@ -48,6 +48,6 @@ if (root) {
       <App />
     </StrictMode>,
   );
-  // The next page is shown at once, then.
-  setTimeout(() => void fetchRest(), REST_MS);
+  // The next page is shown at once, then. A hidden tab asks nothing.
+  setTimeout(() => void (document.hidden || fetchRest()), REST_MS);
 }

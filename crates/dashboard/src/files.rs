@@ -46,9 +46,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/icon.svg.gz"),
     },
     File {
-        path: "assets/index-ZDAv5wE1.js",
+        path: "assets/index-BTu8Fv2N.js",
         content_type: "text/javascript",
-        tag: "\"2bf2a9b82258cace\"",
+        tag: "\"6005c648adc88b9b\"",
         immutable: true,
         gzip: include_bytes!("../assets/index.js.gz"),
     },
@@ -60,9 +60,9 @@ pub(crate) const FILES: &[File] = &[
         gzip: include_bytes!("../assets/index.css.gz"),
     },
     File {
-        path: "assets/main-D7_C0w27.js",
+        path: "assets/main-B-s1JWXf.js",
         content_type: "text/javascript",
-        tag: "\"a1c4f4eb9bc8151f\"",
+        tag: "\"500fe0486abcb6e0\"",
         immutable: true,
         gzip: include_bytes!("../assets/main.js.gz"),
     },
@@ -104,7 +104,7 @@ pub(crate) const FILES: &[File] = &[
     File {
         path: "index.html",
         content_type: "text/html; charset=utf-8",
-        tag: "\"d610055d0de3d050\"",
+        tag: "\"90e6ae39acefe6f6\"",
         immutable: false,
         gzip: include_bytes!("../assets/index.html.gz"),
     },
